@@ -1,0 +1,9 @@
+"""The package itself: what an application reads before anything else."""
+
+from __future__ import annotations
+
+import ssh_keys
+
+
+def test_version_is_a_string() -> None:
+    assert ssh_keys.__version__.count(".") == 2
