@@ -1,0 +1,277 @@
+"""The seams of the transport layer: what an algorithm implements, and what the owner does.
+
+Buffers. A packet is opened from a buffer that the core owns and sealed into one. At both places
+`buf[pos - 4:pos]` exists and may be used as scratch space (the sequence number goes there, so
+that a MAC over sequence number and packet is one call over contiguous bytes): an opener may
+destroy it, a sealer has to restore it. Behind the packet a sealer finds at least `SEAL_SLACK`
+bytes that it may overwrite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from ssh_keys.algorithms import Status
+
+__all__ = [
+    "SEAL_SLACK",
+    "CipherAlgorithm",
+    "CompressionAlgorithm",
+    "Compressor",
+    "Decompressor",
+    "Handler",
+    "HostKeyProof",
+    "KexAlgorithm",
+    "KexContext",
+    "KexRun",
+    "KexStep",
+    "MAC",
+    "MACAlgorithm",
+    "OpenerFactory",
+    "PacketOpener",
+    "PacketSealer",
+    "Role",
+    "SealerFactory",
+]
+
+SEAL_SLACK = 128
+"""Bytes behind a sealed packet that the sealer may use."""
+
+Handler = Callable[[bytes, int, int], None]
+"""Takes (packet, start, end): the message number is `packet[start - 1]`, its fields are
+`packet[start:end]`. The packet is immutable and may be kept."""
+
+
+class Role(Enum):
+    """Which side of a connection we are."""
+
+    CLIENT = "client"
+    SERVER = "server"
+
+
+class PacketOpener(Protocol):
+    """Verifies and decrypts the packets of one direction under one set of keys."""
+
+    header_size: int
+    """Bytes that must be there before `length` can be called (at least 4)."""
+    block_size: int
+    """What the length must be a multiple of (at least 8)."""
+    length_in_block: bool
+    """True if the four length bytes count for that multiple (RFC 4253 section 6); false where
+    the length is not encrypted with the rest (AES-GCM, chacha20-poly1305, EtM)."""
+    tag_size: int
+    """Bytes of MAC or tag behind the packet."""
+    clear_length: bool
+    """True if the length is in clear, so the core reads it itself and never calls `length`."""
+
+    def length(self, buf: bytearray, pos: int, seq: int) -> int:
+        """Return packet_length of the packet at `pos`; called once per packet, before `open`."""
+        ...
+
+    def open(self, buf: bytearray, view: memoryview, pos: int, stop: int, seq: int) -> bytes:
+        """Return padding_length, payload and padding as fresh bytes.
+
+        Parameters:
+            buf: the receive buffer, and `view` a writable view of it.
+            pos: where the packet starts (its length field).
+            stop: first byte behind the packet and its tag.
+            seq: sequence number of the packet, 0 to 2**32 - 1.
+
+        Raises MACError unless the packet is authentic.
+        """
+        ...
+
+
+class PacketSealer(Protocol):
+    """Encrypts and authenticates the packets of one direction under one set of keys."""
+
+    block_size: int
+    length_in_block: bool
+    tag_size: int
+    needs_cover: bool
+    """True for CBC, whose IV is the last block sent (RFC 4251 section 9.3.1): the core sends
+    SSH_MSG_IGNORE first."""
+
+    def seal(self, buf: bytearray, view: memoryview, pos: int, body: bytes, seq: int) -> int:
+        """Write the packet at `pos` and return the position behind it.
+
+        Parameters:
+            buf: the output buffer, and `view` a writable view of it.
+            body: padding_length, payload and padding; its length is packet_length.
+            seq: sequence number of the packet.
+        """
+        ...
+
+
+class MAC(Protocol):
+    """A keyed MAC of one direction."""
+
+    def compute(self, buf: bytearray, view: memoryview, start: int, stop: int, seq: int) -> bytes:
+        """Return the MAC over `seq` and `buf[start:stop]` (RFC 4253 section 6.4).
+
+        `buf[start - 4:start]` may be overwritten; it is not restored.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class MACAlgorithm:
+    """Row of the MAC table."""
+
+    name: bytes
+    key_size: int
+    digest_size: int
+    etm: bool
+    new: Callable[[bytes], MAC]
+    status: Status = Status.DEFAULT
+    probe: Callable[[], bool] | None = None
+
+    def available(self) -> bool:
+        """Whether what the algorithm needs is installed."""
+        return self.probe is None or self.probe()
+
+
+SealerFactory = Callable[[bytes, bytes, bytes, MACAlgorithm | None], PacketSealer]
+OpenerFactory = Callable[[bytes, bytes, bytes, MACAlgorithm | None], PacketOpener]
+"""Both take (key, iv, mac_key, mac row); mac is None and mac_key empty for an AEAD cipher."""
+
+
+@dataclass(frozen=True, slots=True)
+class CipherAlgorithm:
+    """Row of the cipher table. Sizes in bytes; `tag_size` 0 means that a MAC is needed."""
+
+    name: bytes
+    key_size: int
+    iv_size: int
+    block_size: int
+    tag_size: int
+    sealer: SealerFactory
+    opener: OpenerFactory
+    status: Status = Status.DEFAULT
+    rekey_blocks: int = 1 << 30
+    """Cipher blocks after which new keys are due (RFC 4344 section 3.2)."""
+    probe: Callable[[], bool] | None = None
+
+    def available(self) -> bool:
+        """Whether what the algorithm needs is installed."""
+        return self.probe is None or self.probe()
+
+
+class Compressor(Protocol):
+    """Compresses the payloads of one direction."""
+
+    def compress(self, payload: bytes) -> bytes:
+        """Return the compressed payload, flushed so that the peer can read all of it."""
+        ...
+
+
+class Decompressor(Protocol):
+    """Decompresses the payloads of one direction."""
+
+    def decompress(self, data: bytes, limit: int) -> bytes:
+        """Return the payload; raises CompressionError if malformed or above `limit` bytes."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CompressionAlgorithm:
+    """Row of the compression table; `delayed` methods start after authentication."""
+
+    name: bytes
+    delayed: bool
+    compressor: Callable[[], Compressor] | None
+    decompressor: Callable[[], Decompressor] | None
+    status: Status = Status.DEFAULT
+
+    def available(self) -> bool:
+        """Whether what the algorithm needs is installed."""
+        return True
+
+
+# --- Key exchange ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class KexStep:
+    """What a method wants next: send these payloads, then receive a message of this number.
+
+    Parameters:
+        send: whole payloads, message number first.
+        expect: the only message number that is legal next; None if the method is finished.
+    """
+
+    send: tuple[bytes, ...] = ()
+    expect: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostKeyProof:
+    """What the exchange hash is made of (RFC 4253 section 8, RFC 5656 section 4, ...).
+
+    The hash runs over V_C, V_S, I_C, I_S and K_S, which the core knows, then `fields`, then
+    `secret`.
+
+    Parameters:
+        fields: the method's own fields between K_S and K, encoded.
+        secret: K as it enters the hash and the key derivation: an encoded mpint or string.
+        host_key: client: the K_S that the server sent.
+        signature: client: the server's signature of the exchange hash.
+    """
+
+    fields: bytes
+    secret: bytes = field(repr=False)
+    host_key: bytes = b""
+    signature: bytes = b""
+
+
+KexRun = Generator["KexStep | HostKeyProof", bytes, None]
+"""One run of a method in one role, as a generator.
+
+It yields a `KexStep` and is sent the whole payload (number first) of the message that it
+expected. Exactly once it yields a `HostKeyProof`: a server is sent its signature of the exchange
+hash, a client is sent the exchange hash once the signature was found good. The last `KexStep`
+has `expect=None`. It raises `ProtocolError` or `KeyExchangeFailed` for what the peer did wrong.
+"""
+
+
+@dataclass(slots=True)
+class KexContext:
+    """What a method may need from the connection.
+
+    Parameters:
+        role: ours.
+        hash_name: the method's hash ("sha256").
+        random: gives that many random bytes.
+        host_key: server: K_S, the blob of the negotiated host key.
+        gex_bits: client: (min, n, max) of a group exchange, in bits (RFC 4419, RFC 8270).
+        moduli: server: path of a moduli(5) file, or None for the built-in groups.
+    """
+
+    role: Role
+    hash_name: str
+    random: Callable[[int], bytes]
+    host_key: bytes = b""
+    gex_bits: tuple[int, int, int] = (2048, 3072, 8192)
+    moduli: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KexAlgorithm:
+    """Row of the key exchange table."""
+
+    name: bytes
+    hash_name: str
+    client: Callable[[KexContext], KexRun]
+    server: Callable[[KexContext], KexRun]
+    status: Status = Status.DEFAULT
+    post_quantum: bool = False
+    slow: bool = False
+    """True if one step takes milliseconds, so that it is better run off the event loop."""
+    probe: Callable[[], bool] | None = None
+
+    def available(self) -> bool:
+        """Whether what the algorithm needs is installed."""
+        return self.probe is None or self.probe()
