@@ -1,0 +1,62 @@
+"""A server made with AsyncSSH, for the interop tests. Runs in the environment of the peers."""
+
+import argparse
+import asyncio
+import subprocess
+
+import asyncssh
+
+
+class Server(asyncssh.SSHServer):
+    """Lets one user in, by key or by password."""
+
+    def __init__(self, arguments):
+        self.arguments = arguments
+
+    def begin_auth(self, username):
+        return True
+
+    def password_auth_supported(self):
+        return True
+
+    def validate_password(self, username, password):
+        return username == self.arguments.user and password == self.arguments.password
+
+
+async def handle(process):
+    """Run the command that the client asked for, in a shell."""
+    child = await asyncio.create_subprocess_shell(
+        process.command or "cat",
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
+    status = await child.wait()
+    await process.stdout.drain()
+    process.exit(status)
+
+
+async def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host-key", required=True)
+    parser.add_argument("--authorized-keys", required=True)
+    parser.add_argument("--user", required=True)
+    parser.add_argument("--password", required=True)
+    arguments = parser.parse_args()
+    await asyncssh.listen(
+        "127.0.0.1",
+        arguments.port,
+        server_factory=lambda: Server(arguments),
+        server_host_keys=[arguments.host_key],
+        authorized_client_keys=arguments.authorized_keys,
+        process_factory=handle,
+        sftp_factory=True,
+        encoding=None,
+        config=[],
+    )
+    await asyncio.Event().wait()
+
+
+asyncio.run(main())

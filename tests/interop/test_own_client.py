@@ -1,0 +1,157 @@
+"""Our client at the servers of others."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+
+import ssh_meta
+from tests.interop.own_server import REKEY_BYTES
+from tests.interop.peers.credentials import HOST, Credentials
+from tests.interop.peers.roles import PeerServer
+
+
+def connect(
+    server: PeerServer,
+    credentials: Credentials,
+    *,
+    wrong_host_key: bool = False,
+    key: Path | None = None,
+) -> AbstractAsyncContextManager[ssh_meta.SSHClientConnection]:
+    """Connect to a server of the peers with the key of the user, or another one."""
+    return ssh_meta.connect(
+        HOST,
+        server.port,
+        username=server.user,
+        known_hosts=str(credentials.known_hosts(server.port, wrong=wrong_host_key)),
+        client_keys=[str(key or credentials.user_key)],
+        agent_path=None,
+        config=[],
+        rekey_bytes=REKEY_BYTES,
+    )
+
+
+def connect_with_password(
+    server: PeerServer, credentials: Credentials, password: str
+) -> AbstractAsyncContextManager[ssh_meta.SSHClientConnection]:
+    """Connect to a server of the peers with a password and no key."""
+    return ssh_meta.connect(
+        HOST,
+        server.port,
+        username=server.user,
+        known_hosts=str(credentials.known_hosts(server.port)),
+        client_keys=None,
+        password=password,
+        agent_path=None,
+        config=[],
+    )
+
+
+async def test_run(server: PeerServer, credentials: Credentials) -> None:
+    async with connect(server, credentials) as conn:
+        done = await conn.run("echo out; echo err >&2; exit 3")
+    assert (done.exit_status, done.stdout, done.stderr) == (3, "out\n", "err\n")
+
+
+async def test_run_with_input(server: PeerServer, credentials: Credentials) -> None:
+    async with connect(server, credentials) as conn:
+        done = await conn.run("tr a-z A-Z", input="hello\n", check=True)
+    assert done.stdout == "HELLO\n"
+
+
+async def test_many_commands_on_one_connection(
+    server: PeerServer, credentials: Credentials
+) -> None:
+    async with connect(server, credentials) as conn:
+        every = await asyncio.gather(*(conn.run(f"echo {number}") for number in range(8)))
+    assert [done.stdout for done in every] == [f"{number}\n" for number in range(8)]
+
+
+async def test_bulk_both_ways_with_rekeying(
+    server: PeerServer, credentials: Credentials, bulk: bytes
+) -> None:
+    async with connect(server, credentials) as conn:
+        assert await echo(conn, bulk) == hashlib.sha256(bulk).digest()
+    if server.name == "sshd":
+        # Each key exchange shows twice, once for each direction.
+        exchanges = len(re.findall(r"set_newkeys|rekey (?:in|out) after", server.process.new_log()))
+        assert exchanges >= 2 * (2 * len(bulk) // REKEY_BYTES) // 4
+
+
+async def echo(conn: ssh_meta.SSHClientConnection, data: bytes) -> bytes:
+    """Send data through ``cat`` while reading it back; return the hash of what came."""
+    digest = hashlib.sha256()
+    async with conn.create_process("cat", encoding=None) as process:
+
+        async def send() -> None:
+            for start in range(0, len(data), 1 << 17):
+                process.stdin.write(data[start : start + (1 << 17)])
+                await process.stdin.drain()
+            process.stdin.write_eof()
+
+        async def receive() -> None:
+            while chunk := await process.stdout.read(1 << 17):
+                digest.update(chunk)
+
+        async with asyncio.timeout(100):
+            await asyncio.gather(send(), receive())
+    return digest.digest()
+
+
+async def test_sftp_put_and_get(
+    server: PeerServer, credentials: Credentials, tmp_path: Path, bulk: bytes
+) -> None:
+    source, remote, back = tmp_path / "source", tmp_path / "remote", tmp_path / "back"
+    source.write_bytes(bulk[: 10 << 20])
+    async with connect(server, credentials) as conn, conn.start_sftp_client() as sftp:
+        await sftp.put(str(source), str(remote))
+        assert remote.read_bytes() == source.read_bytes()
+        await sftp.get(str(remote), str(back))
+    assert back.read_bytes() == source.read_bytes()
+
+
+async def test_sftp_directory(server: PeerServer, credentials: Credentials, tmp_path: Path) -> None:
+    folder = tmp_path / "folder"
+    async with connect(server, credentials) as conn, conn.start_sftp_client() as sftp:
+        await sftp.mkdir(str(folder))
+        (folder / "one").write_bytes(b"1")
+        attrs = await sftp.stat(str(folder / "one"))
+        assert attrs.size == 1
+        await sftp.rename(str(folder / "one"), str(folder / "two"))
+        assert "two" in await sftp.listdir(str(folder))
+        await sftp.remove(str(folder / "two"))
+        await sftp.rmdir(str(folder))
+        with pytest.raises(ssh_meta.SFTPNoSuchFile):
+            await sftp.stat(str(folder))
+    assert not folder.exists()
+
+
+async def test_wrong_host_key_is_refused(server: PeerServer, credentials: Credentials) -> None:
+    with pytest.raises(ssh_meta.HostKeyNotVerifiable):
+        async with connect(server, credentials, wrong_host_key=True):
+            pass
+
+
+async def test_wrong_key_is_refused(server: PeerServer, credentials: Credentials) -> None:
+    with pytest.raises(ssh_meta.PermissionDenied):
+        async with connect(server, credentials, key=credentials.other_key):
+            pass
+
+
+async def test_wrong_password_is_refused(server: PeerServer, credentials: Credentials) -> None:
+    with pytest.raises(ssh_meta.PermissionDenied):
+        async with connect_with_password(server, credentials, "not this"):
+            pass
+
+
+async def test_right_password_is_accepted(server: PeerServer, credentials: Credentials) -> None:
+    if server.password is None:
+        pytest.skip(f"{server.name} asks the accounts of the system, where no password is known")
+    async with connect_with_password(server, credentials, server.password) as conn:
+        done = await conn.run("echo in", check=True)
+    assert done.stdout == "in\n"
