@@ -139,6 +139,9 @@ class MACError(_CodedDisconnectError):
 
     default_code = DisconnectReason.SSH_DISCONNECT_MAC_ERROR
 
+    def __init__(self, reason: str = "packet failed its integrity check") -> None:
+        super().__init__(reason)
+
 
 class CompressionError(_CodedDisconnectError):
     """Compressed data that is malformed or larger than a packet may be."""

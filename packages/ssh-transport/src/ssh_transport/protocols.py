@@ -1,10 +1,7 @@
 """The seams of the transport layer: what an algorithm implements, and what the owner does.
 
-Buffers. A packet is opened from a buffer that the core owns and sealed into one. At both places
-`buf[pos - 4:pos]` exists and may be used as scratch space (the sequence number goes there, so
-that a MAC over sequence number and packet is one call over contiguous bytes): an opener may
-destroy it, a sealer has to restore it. Behind the packet a sealer finds at least `SEAL_SLACK`
-bytes that it may overwrite.
+Buffers. A packet is opened from a buffer that the core owns and sealed into one. Behind the packet
+a sealer finds at least `SEAL_SLACK` bytes that it may overwrite.
 """
 
 from __future__ import annotations
@@ -109,10 +106,12 @@ class PacketSealer(Protocol):
 class MAC(Protocol):
     """A keyed MAC of one direction."""
 
-    def compute(self, buf: bytearray, view: memoryview, start: int, stop: int, seq: int) -> bytes:
-        """Return the MAC over `seq` and `buf[start:stop]` (RFC 4253 section 6.4).
+    def compute(self, head: bytes, body: bytes | memoryview) -> bytes:
+        """Return the MAC over `head` and `body`, cut to the row's `digest_size`.
 
-        `buf[start - 4:start]` may be overwritten; it is not restored.
+        Parameters:
+            head: sequence number and packet_length, 8 bytes (RFC 4253 section 6.4).
+            body: the rest of the packet; in clear, or encrypted for an EtM method.
         """
         ...
 
