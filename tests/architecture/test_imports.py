@@ -57,6 +57,7 @@ IO_MODULES = (
     "ssh_connection.session",
     "ssh_connection.stream",
     "ssh_connection.tunnel",
+    "ssh_keys.files",
     "ssh_keys.pkcs11",
     "ssh_keys.sk",
     "ssh_meta.*",

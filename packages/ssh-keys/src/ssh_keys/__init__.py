@@ -1,5 +1,103 @@
 """SSH keys, certificates, known_hosts and authorized_keys, without any network code."""
 
 from ssh_keys._version import __version__
+from ssh_keys.algorithms import Algorithm, Registry, Status
+from ssh_keys.authorized_keys import (
+    SSHAuthorizedKeys,
+    import_authorized_keys,
+    read_authorized_keys,
+)
+from ssh_keys.errors import (
+    Error,
+    KeyEncryptionError,
+    KeyExportError,
+    KeyGenerationError,
+    KeyImportError,
+    KeyPassphraseError,
+    KeyTruncatedError,
+    SignatureError,
+    UnsupportedKeyError,
+)
+from ssh_keys.importing import (
+    KeyListArg,
+    KeyPairListArg,
+    Passphrase,
+    import_private_key,
+    import_public_key,
+    load_keypairs,
+    load_public_keys,
+    read_private_key,
+    read_private_key_list,
+    read_public_key,
+    read_public_key_list,
+    set_default_skip_rsa_key_validation,
+)
+from ssh_keys.key import SSHKey
+from ssh_keys.key_types import decode_ssh_public_key, generate_private_key
+from ssh_keys.keypair import SSHKeyPair, SSHLocalKeyPair
+from ssh_keys.known_hosts import (
+    HostKeyStatus,
+    KnownHostsArg,
+    KnownHostsMatch,
+    KnownHostsResult,
+    SSHKnownHosts,
+    import_known_hosts,
+    match_known_hosts,
+    read_known_hosts,
+)
+from ssh_keys.signature_algorithms import (
+    HOST_KEY_ALGORITHMS,
+    SIGNATURE_ALGORITHMS,
+    SignatureAlgorithm,
+    sig_algorithm_of,
+)
+from ssh_keys.wire import PacketDecodeError
 
-__all__ = ["__version__"]
+__all__ = [
+    "HOST_KEY_ALGORITHMS",
+    "SIGNATURE_ALGORITHMS",
+    "Algorithm",
+    "Error",
+    "HostKeyStatus",
+    "KeyEncryptionError",
+    "KeyExportError",
+    "KeyGenerationError",
+    "KeyImportError",
+    "KeyListArg",
+    "KeyPairListArg",
+    "KeyPassphraseError",
+    "KeyTruncatedError",
+    "KnownHostsArg",
+    "KnownHostsMatch",
+    "KnownHostsResult",
+    "PacketDecodeError",
+    "Passphrase",
+    "Registry",
+    "SSHAuthorizedKeys",
+    "SSHKey",
+    "SSHKeyPair",
+    "SSHKnownHosts",
+    "SSHLocalKeyPair",
+    "SignatureAlgorithm",
+    "SignatureError",
+    "Status",
+    "UnsupportedKeyError",
+    "__version__",
+    "decode_ssh_public_key",
+    "generate_private_key",
+    "import_authorized_keys",
+    "import_known_hosts",
+    "import_private_key",
+    "import_public_key",
+    "load_keypairs",
+    "load_public_keys",
+    "match_known_hosts",
+    "read_authorized_keys",
+    "read_known_hosts",
+    "read_private_key",
+    "read_private_key_list",
+    "read_public_key",
+    "read_public_key_list",
+    "set_default_skip_rsa_key_validation",
+    "sig_algorithm_of",
+]

@@ -1,0 +1,123 @@
+"""authorized_keys files (sshd(8), AUTHORIZED_KEYS FILE FORMAT): parse, match, restrict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from os import fspath
+from pathlib import Path
+
+from ssh_keys.authorized_options import AuthorizedKeyEntry, parse_options
+from ssh_keys.errors import KeyImportError
+from ssh_keys.files import read_file
+from ssh_keys.importing import parse_public_line
+from ssh_keys.key import SSHKey
+from ssh_keys.key_types import KEY_TYPES
+
+__all__ = ["SSHAuthorizedKeys", "import_authorized_keys", "read_authorized_keys"]
+
+
+class SSHAuthorizedKeys:
+    """The content of authorized_keys files.
+
+    Parameters:
+        authorized_keys: text of a file, None for an empty one.
+
+    Raises KeyImportError, with the line number, for a line that cannot be read: a server that
+    skipped it would lock somebody out without a word, or lose a restriction.
+    """
+
+    def __init__(self, authorized_keys: str | bytes | None = None) -> None:
+        self._keys: dict[bytes, list[AuthorizedKeyEntry]] = {}
+        self._ca_keys: dict[bytes, list[AuthorizedKeyEntry]] = {}
+        if authorized_keys:
+            self.load(authorized_keys)
+
+    def load(self, authorized_keys: str | bytes) -> None:
+        """Add the lines of one more file; parameters and errors as of the class."""
+        data = authorized_keys
+        data = data.encode("utf-8", "surrogateescape") if isinstance(data, str) else data
+        for number, line in enumerate(data.split(b"\n"), 1):
+            line = line.strip()
+            if not line or line.startswith(b"#"):
+                continue
+            try:
+                entry = parse_line(line)
+            except KeyImportError as exc:
+                raise type(exc)(f"line {number}: {exc}") from None
+            index = self._ca_keys if entry.is_ca else self._keys
+            index.setdefault(entry.key.public_data, []).append(entry)
+
+    def __iter__(self) -> Iterator[AuthorizedKeyEntry]:
+        for index in (self._keys, self._ca_keys):
+            for entries in index.values():
+                yield from entries
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def validate(
+        self,
+        key: SSHKey,
+        client_host: str,
+        client_addr: str,
+        cert_principals: Iterable[str] | None = None,
+        ca: bool = False,
+        now: float | None = None,
+    ) -> Mapping[str, object] | None:
+        """Return the options of the first entry that lets a key in, None if there is none.
+
+        Parameters:
+            key: the key that signed, or the key that signed its certificate if `ca` is true.
+            client_host: name of the client, as far as it is known; else its address.
+            client_addr: numeric address of the client.
+            cert_principals: principals of the certificate if `ca` is true.
+            ca: whether to look for entries with `cert-authority`, or for those without.
+            now: the time, in seconds since 1970; the present if not given.
+
+        The restrictions `from`, `principals` and `expiry-time` are enforced here. The options that
+        restrict or configure the session are returned under the names of sshd(8): flags as True,
+        `command` and `tunnel` as text, `environment` as a dict, `permitopen` and `permitlisten` as
+        sets of (host, port), None for any port. `restrict` is also returned as all the `no-` flags
+        that it stands for, less those that the entry gives back.
+        """
+        index = self._ca_keys if ca else self._keys
+        for entry in index.get(key.public_data, ()):
+            if entry.allows(client_host, client_addr, cert_principals, now):
+                return entry.options
+        return None
+
+
+def parse_line(line: bytes) -> AuthorizedKeyEntry:
+    """Return the entry of one line: options, key type, key, comment.
+
+    Raises KeyImportError.
+    """
+    word = line.split(None, 1)[0]
+    if word in KEY_TYPES:
+        return AuthorizedKeyEntry(parse_public_line(line), {})
+    options, rest = parse_options(line.decode("utf-8", "surrogateescape"))
+    key = parse_public_line(rest.encode("utf-8", "surrogateescape"))
+    return AuthorizedKeyEntry(key, options)
+
+
+def import_authorized_keys(data: str | bytes) -> SSHAuthorizedKeys:
+    """Return the content of an authorized_keys file.
+
+    Raises KeyImportError as `SSHAuthorizedKeys` does.
+    """
+    return SSHAuthorizedKeys(data)
+
+
+def read_authorized_keys(filelist: str | Path | Sequence[str | Path]) -> SSHAuthorizedKeys:
+    """Return the content of one or several authorized_keys files.
+
+    Raises OSError, and KeyImportError as `SSHAuthorizedKeys` does.
+    """
+    authorized_keys = SSHAuthorizedKeys()
+    files = (filelist,) if isinstance(filelist, str | Path) else filelist
+    for filename in files:
+        try:
+            authorized_keys.load(read_file(filename))
+        except KeyImportError as exc:
+            raise type(exc)(f"{fspath(filename)!r}: {exc}") from None
+    return authorized_keys

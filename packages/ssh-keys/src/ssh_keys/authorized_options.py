@@ -1,0 +1,227 @@
+"""The options in front of a key in authorized_keys (sshd(8)): parse and enforce."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from typing import cast
+
+from ssh_keys.errors import KeyImportError
+from ssh_keys.key import SSHKey
+from ssh_keys.patterns import PatternList, parse_address
+
+__all__ = ["AuthorizedKeyEntry", "parse_options"]
+
+Options = dict[str, object]
+
+#: Canonical spelling of every flag; sshd compares option names without regard to case.
+_FLAGS = {
+    name.lower(): name
+    for name in (
+        "cert-authority",
+        "no-agent-forwarding",
+        "no-port-forwarding",
+        "no-pty",
+        "no-touch-required",
+        "no-user-rc",
+        "no-X11-forwarding",
+        "restrict",
+        "verify-required",
+    )
+}
+#: What `restrict` takes, and the flags that give it back.
+_PERMISSIONS = {
+    name.lower(): "no-" + name
+    for name in ("agent-forwarding", "port-forwarding", "pty", "user-rc", "X11-forwarding")
+}
+MAXIMUM_PORT = 65535
+
+
+class AuthorizedKeyEntry:
+    """One line of an authorized_keys file.
+
+    Attributes:
+        key: the key, or the key of a certificate authority.
+        options: the options, as `SSHAuthorizedKeys.validate` returns them.
+    """
+
+    __slots__ = ("_from", "key", "options")
+
+    def __init__(self, key: SSHKey, options: Options) -> None:
+        self.key = key
+        self.options: Mapping[str, object] = options
+        # Every from= of the line has to match (sshd refuses a second one; so do we in parsing).
+        patterns = cast("list[str] | None", options.get("from"))
+        try:
+            self._from = None if patterns is None else PatternList(patterns)
+        except ValueError as exc:
+            raise KeyImportError(f"option from: {exc}") from None
+
+    @property
+    def is_ca(self) -> bool:
+        """Whether the key signs certificates instead of logging in itself."""
+        return "cert-authority" in self.options
+
+    def allows(
+        self,
+        client_host: str,
+        client_addr: str,
+        cert_principals: Iterable[str] | None = None,
+        now: float | None = None,
+    ) -> bool:
+        """Whether `from`, `principals` and `expiry-time` let the client in.
+
+        Parameters as of `SSHAuthorizedKeys.validate`.
+        """
+        if self._from is not None and not self._allows_client(client_host, client_addr):
+            return False
+        principals = cast("list[str] | None", self.options.get("principals"))
+        if principals is not None and self.is_ca:
+            if not set(principals) & set(cert_principals or ()):
+                return False
+        expiry = cast("float | None", self.options.get("expiry-time"))
+        if expiry is not None:
+            return (datetime.now(UTC).timestamp() if now is None else now) < expiry
+        return True
+
+    def _allows_client(self, client_host: str, client_addr: str) -> bool:
+        assert self._from is not None
+        names = dict.fromkeys(name.lower() for name in (client_host, client_addr) if name)
+        address = parse_address(client_addr)
+        if address is not None:
+            names[str(address)] = None
+        return self._from.matches(names, () if address is None else (address,))
+
+
+def parse_options(text: str) -> tuple[Options, str]:
+    """Split a line into its options and what follows them.
+
+    Options are separated by commas; a value is in double quotes, in which `\\"` stands for a quote.
+    Raises KeyImportError for an unknown option or a bad value.
+    """
+    options: Options = {}
+    position = 0
+    while True:
+        name, value, position = _next_option(text, position)
+        _set_option(options, name, value)
+        if position >= len(text):
+            raise KeyImportError("no key behind the options")
+        if text[position] in " \t":
+            break
+        if text[position] != ",":
+            raise KeyImportError("options need a comma or a blank between them")
+        position += 1
+    return options, text[position:].lstrip()
+
+
+def _next_option(text: str, position: int) -> tuple[str, str | None, int]:
+    start = position
+    while position < len(text) and (text[position].isalnum() or text[position] in "-_"):
+        position += 1
+    name = text[start:position]
+    if not name:
+        raise KeyImportError("neither a known key type nor an option")
+    if text[position : position + 1] != "=":
+        return name, None, position
+    if text[position + 1 : position + 2] != '"':
+        raise KeyImportError(f"the value of option {name} is not in double quotes")
+    position += 2
+    value: list[str] = []
+    while position < len(text) and text[position] != '"':
+        if text[position] == "\\" and text[position + 1 : position + 2] == '"':
+            position += 1
+        value.append(text[position])
+        position += 1
+    if position >= len(text):
+        raise KeyImportError(f"the value of option {name} has no closing quote")
+    return name, "".join(value), position + 1
+
+
+def _set_option(options: Options, name: str, value: str | None) -> None:
+    name = name.lower()
+    if value is not None:
+        if name not in _VALUES:
+            raise KeyImportError(f"unknown option {name!a} with a value")
+        canonical, setter = _VALUES[name]
+        setter(options, canonical, value)
+    elif name in _PERMISSIONS:
+        options.pop(_PERMISSIONS[name], None)
+    elif name in _FLAGS:
+        options[_FLAGS[name]] = True
+        if name == "restrict":
+            options.update(dict.fromkeys(_PERMISSIONS.values(), True))
+    else:
+        raise KeyImportError(f"unknown option {name!a} without a value")
+
+
+def _set_text(options: Options, name: str, value: str) -> None:
+    # sshd refuses a second command or tunnel too: which one counts must not depend on the reader.
+    if name in options:
+        raise KeyImportError(f"option {name} is given twice")
+    if "\0" in value:
+        raise KeyImportError(f"option {name} holds a NUL character")
+    options[name] = value
+
+
+def _set_list(options: Options, name: str, value: str) -> None:
+    # Whole strings: a blank or an empty element is data, never trimmed away (CVE-2026-35414).
+    if name in options:
+        raise KeyImportError(f"option {name} is given twice")
+    items = value.split(",")
+    if not all(items):
+        raise KeyImportError(f"option {name} has an empty element")
+    options[name] = items
+
+
+def _set_environment(options: Options, name: str, value: str) -> None:
+    variable, equals, content = value.partition("=")
+    if not equals or not variable or not all(c.isalnum() or c == "_" for c in variable):
+        raise KeyImportError("option environment is not NAME=value")
+    # The first setting counts (sshd(8)).
+    cast("dict[str, str]", options.setdefault(name, {})).setdefault(variable, content)
+
+
+def _set_permit(options: Options, name: str, value: str) -> None:
+    host, colon, port_text = value.rpartition(":")
+    if not colon:
+        if name != "permitlisten":
+            raise KeyImportError(f"option {name} is not host:port")
+        host = ""
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    if port_text == "*":
+        port = None
+    elif port_text.isascii() and port_text.isdigit() and 0 < int(port_text) <= MAXIMUM_PORT:
+        port = int(port_text)
+    else:
+        raise KeyImportError(f"option {name} with the port {port_text!a}")
+    if not host and name == "permitopen":
+        raise KeyImportError(f"option {name} is not host:port")
+    cast("set[tuple[str, int | None]]", options.setdefault(name, set())).add((host, port))
+
+
+def _set_expiry(options: Options, name: str, value: str) -> None:
+    text = value[:-1] if value.endswith("Z") else value
+    formats = {8: "%Y%m%d", 12: "%Y%m%d%H%M", 14: "%Y%m%d%H%M%S"}
+    if len(text) not in formats or not (text.isascii() and text.isdigit()):
+        raise KeyImportError(f"option {name} is not YYYYMMDD[HHMM[SS]][Z]")
+    try:
+        moment = datetime.strptime(text, formats[len(text)])  # noqa: DTZ007 - zone follows
+        expiry = (moment.replace(tzinfo=UTC) if value.endswith("Z") else moment).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise KeyImportError(f"option {name} is not a date") from None
+    # The earliest of several counts.
+    options[name] = min(expiry, cast("float", options.get(name, expiry)))
+
+
+_Setter = Callable[[Options, str, str], None]
+_VALUES: dict[str, tuple[str, _Setter]] = {
+    "command": ("command", _set_text),
+    "environment": ("environment", _set_environment),
+    "expiry-time": ("expiry-time", _set_expiry),
+    "from": ("from", _set_list),
+    "permitlisten": ("permitlisten", _set_permit),
+    "permitopen": ("permitopen", _set_permit),
+    "principals": ("principals", _set_list),
+    "tunnel": ("tunnel", _set_text),
+}

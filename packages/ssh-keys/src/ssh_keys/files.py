@@ -1,0 +1,73 @@
+"""Reading and writing of key files: private ones for the owner only, replaced in one step."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from tempfile import mkstemp
+
+from ssh_keys.errors import KeyImportError
+
+__all__ = ["MAXIMUM_FILE_SIZE", "append_file", "read_file", "write_file"]
+
+#: Largest file that is read, in bytes; a known_hosts of 100,000 lines has about 12 MB.
+MAXIMUM_FILE_SIZE = 256 << 20
+
+
+def read_file(filename: str | os.PathLike[str]) -> bytes:
+    """Return the content of a file; raises OSError, and KeyImportError if it is too large."""
+    with Path(filename).expanduser().open("rb") as file:
+        data = file.read(MAXIMUM_FILE_SIZE + 1)
+    if len(data) > MAXIMUM_FILE_SIZE:
+        raise KeyImportError(f"{os.fspath(filename)!r} is larger than {MAXIMUM_FILE_SIZE} bytes")
+    return data
+
+
+def write_file(filename: str | os.PathLike[str], data: bytes, private: bool = False) -> None:
+    """Write a file so that a reader sees the old or the new content, never a part.
+
+    Parameters:
+        private: readable by the owner only (mode 0600), also if there was another file before.
+
+    A new public file gets the mode that the process's umask leaves of 0644, an existing one keeps
+    its mode. Symbolic links are followed. Raises OSError.
+    """
+    path = Path(filename).expanduser()
+    path = path.resolve() if path.is_symlink() else path
+    handle, temporary = mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            if not private:
+                os.chmod(temporary, _public_mode(path))
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def append_file(filename: str | os.PathLike[str], data: bytes, private: bool = False) -> None:
+    """Add data to a file, on a line of its own; the file is made if it does not exist.
+
+    Raises OSError.
+    """
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+    path = Path(filename).expanduser()
+    handle = os.open(path, flags, 0o600 if private else 0o644)
+    with os.fdopen(handle, "r+b", buffering=0) as file:
+        if file.seek(0, os.SEEK_END):
+            file.seek(-1, os.SEEK_END)
+            if file.read(1) != b"\n":
+                data = b"\n" + data
+        file.write(data)
+
+
+def _public_mode(path: Path) -> int:
+    try:
+        return path.stat().st_mode & 0o7777
+    except FileNotFoundError:
+        umask = os.umask(0o077)
+        os.umask(umask)
+        return 0o644 & ~umask

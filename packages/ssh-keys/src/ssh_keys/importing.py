@@ -1,0 +1,285 @@
+"""Readers of keys: from data, from files, and from the mixed lists that options take."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from os import fspath
+from pathlib import Path
+
+from ssh_keys.errors import KeyImportError, KeyPassphraseError
+from ssh_keys.exporting import passphrase_bytes
+from ssh_keys.files import read_file
+from ssh_keys.formats import openssh_key
+from ssh_keys.formats.armour import PEMBlock, decode_base64, iterate_pem
+from ssh_keys.key import SSHKey
+from ssh_keys.key_material import printable
+from ssh_keys.key_types import decode_ssh_private_key, decode_ssh_public_key
+from ssh_keys.keypair import SSHKeyPair, SSHLocalKeyPair
+from ssh_keys.wire import PacketDecodeError
+
+__all__ = [
+    "KeyListArg",
+    "KeyPairListArg",
+    "Passphrase",
+    "import_private_key",
+    "import_public_key",
+    "load_keypairs",
+    "load_public_keys",
+    "read_private_key",
+    "read_private_key_list",
+    "read_public_key",
+    "read_public_key_list",
+    "set_default_skip_rsa_key_validation",
+]
+
+FilePath = str | Path
+Passphrase = str | bytes | Callable[[str], str | bytes | None] | None
+KeyReference = FilePath | bytes | SSHKey
+KeyPairReference = KeyReference | SSHKeyPair
+KeyPairListArg = KeyPairReference | Sequence[KeyPairReference]
+KeyListArg = KeyReference | Sequence[KeyReference]
+
+_SINGLE = (str, Path, bytes, SSHKey, SSHKeyPair)
+_DEFAULTS = {"skip_rsa_key_validation": False}
+
+
+def import_private_key(
+    data: str | bytes,
+    passphrase: str | bytes | None = None,
+    unsafe_skip_rsa_key_validation: bool | None = None,
+) -> SSHKey:
+    """Return the first private key in data.
+
+    Parameters:
+        data: a private key: OpenSSH.
+        passphrase: what the key is encrypted with; ignored if it is not encrypted.
+        unsafe_skip_rsa_key_validation: leave out the costly primality tests of RSA keys, for keys
+            from a trusted source.
+
+    Raises KeyPassphraseError if the passphrase is missing or wrong, and KeyImportError (or one of
+    its subclasses) for anything that is no private key.
+    """
+    secret = None if passphrase is None else passphrase_bytes(passphrase)
+    for key in _private_keys(_to_bytes(data), secret, unsafe_skip_rsa_key_validation):
+        return key
+    raise KeyImportError("no private key found")
+
+
+def import_public_key(data: str | bytes) -> SSHKey:
+    """Return the first public key in data.
+
+    Parameters:
+        data: a public key: OpenSSH (one line).
+
+    Raises KeyImportError or one of its subclasses.
+    """
+    for key in _public_keys(_to_bytes(data)):
+        return key
+    raise KeyImportError("no public key found")
+
+
+def read_private_key(
+    filename: FilePath,
+    passphrase: Passphrase = None,
+    unsafe_skip_rsa_key_validation: bool | None = None,
+) -> SSHKey:
+    """Return the first private key in a file.
+
+    Parameters:
+        filename: the file; `~` at its start is the home directory.
+        passphrase: what the key is encrypted with, or a function that is called with the file name
+            when a passphrase is needed.
+        unsafe_skip_rsa_key_validation: as in `import_private_key`.
+
+    Raises OSError, and KeyImportError as `import_private_key` does.
+    """
+    keys = read_private_key_list(filename, passphrase, unsafe_skip_rsa_key_validation)
+    return keys[0]
+
+
+def read_private_key_list(
+    filename: FilePath,
+    passphrase: Passphrase = None,
+    unsafe_skip_rsa_key_validation: bool | None = None,
+) -> Sequence[SSHKey]:
+    """Return all private keys in a file, which has at least one.
+
+    Parameters and errors as of `read_private_key`.
+    """
+    data = read_file(filename)
+    try:
+        return _read_private(data, fspath(filename), passphrase, unsafe_skip_rsa_key_validation)
+    except KeyImportError as exc:
+        raise type(exc)(f"{fspath(filename)!r}: {exc}") from None
+
+
+def _read_private(
+    data: bytes, name: str, passphrase: Passphrase, skip_validation: bool | None
+) -> Sequence[SSHKey]:
+    secret = None
+    if passphrase is not None and not callable(passphrase):
+        secret = passphrase_bytes(passphrase)
+    try:
+        keys = list(_private_keys(data, secret, skip_validation))
+    except KeyPassphraseError:
+        if not callable(passphrase):
+            raise
+        answer = passphrase(name)
+        secret = None if answer is None else passphrase_bytes(answer)
+        keys = list(_private_keys(data, secret, skip_validation))
+    if not keys:
+        raise KeyImportError("no private key found")
+    return keys
+
+
+def read_public_key(filename: FilePath) -> SSHKey:
+    """Return the first public key in a file; raises OSError and KeyImportError."""
+    return read_public_key_list(filename)[0]
+
+
+def read_public_key_list(filename: FilePath) -> Sequence[SSHKey]:
+    """Return all public keys in a file, which has at least one.
+
+    Raises OSError, and KeyImportError as `import_public_key` does.
+    """
+    data = read_file(filename)
+    try:
+        keys = list(_public_keys(data))
+        if not keys:
+            raise KeyImportError("no public key found")
+    except KeyImportError as exc:
+        raise type(exc)(f"{fspath(filename)!r}: {exc}") from None
+    return keys
+
+
+def load_keypairs(
+    keylist: KeyPairListArg,
+    passphrase: Passphrase = None,
+    *,
+    skip_public: bool = False,
+    ignore_encrypted: bool = False,
+    unsafe_skip_rsa_key_validation: bool | None = None,
+) -> Sequence[SSHKeyPair]:
+    """Return key pairs from everything that an option for private keys takes.
+
+    Parameters:
+        keylist: a file name, the bytes of a key, an `SSHKey`, an `SSHKeyPair`, or a sequence of
+            them. A file may hold several keys.
+        passphrase: as in `read_private_key`, for all encrypted keys.
+        skip_public: leave out keys without a private part instead of refusing them.
+        ignore_encrypted: leave out keys whose passphrase is missing or wrong.
+        unsafe_skip_rsa_key_validation: as in `import_private_key`.
+
+    Raises OSError, and KeyImportError as `import_private_key` does.
+    """
+    pairs: list[SSHKeyPair] = []
+    for reference in (keylist,) if isinstance(keylist, _SINGLE) else keylist:
+        if isinstance(reference, SSHKeyPair):
+            pairs.append(reference)
+            continue
+        try:
+            keys = _resolve_private(reference, passphrase, unsafe_skip_rsa_key_validation)
+        except KeyPassphraseError:
+            if ignore_encrypted:
+                continue
+            raise
+        for key in keys:
+            if key.is_private:
+                pairs.append(SSHLocalKeyPair(key))
+            elif not skip_public:
+                raise KeyImportError(f"{key!r} has no private part")
+    return pairs
+
+
+def _resolve_private(
+    reference: KeyReference, passphrase: Passphrase, skip_validation: bool | None
+) -> Sequence[SSHKey]:
+    if isinstance(reference, SSHKey):
+        return (reference,)
+    if isinstance(reference, bytes):
+        return _read_private(reference, "", passphrase, skip_validation)
+    return read_private_key_list(reference, passphrase, skip_validation)
+
+
+def load_public_keys(keylist: KeyListArg) -> Sequence[SSHKey]:
+    """Return public keys from everything that an option for public keys takes.
+
+    Parameters:
+        keylist: a file name, the bytes of a key, an `SSHKey`, or a sequence of them. A file may
+            hold several keys.
+
+    Raises OSError, and KeyImportError as `import_public_key` does.
+    """
+    keys: list[SSHKey] = []
+    for reference in (keylist,) if isinstance(keylist, _SINGLE) else keylist:
+        if isinstance(reference, SSHKey):
+            keys.append(reference)
+        elif isinstance(reference, bytes):
+            keys.append(import_public_key(reference))
+        else:
+            keys.extend(read_public_key_list(reference))
+    return keys
+
+
+def set_default_skip_rsa_key_validation(skip_validation: bool) -> None:
+    """Set what `unsafe_skip_rsa_key_validation=None` means, for all imports from now on."""
+    _DEFAULTS["skip_rsa_key_validation"] = skip_validation
+
+
+def _to_bytes(data: str | bytes) -> bytes:
+    return data.encode() if isinstance(data, str) else bytes(data)
+
+
+def _private_keys(
+    data: bytes, passphrase: bytes | None, skip_validation: bool | None
+) -> Iterator[SSHKey]:
+    if skip_validation is None:
+        skip_validation = _DEFAULTS["skip_rsa_key_validation"]
+    for block in iterate_pem(data):
+        if block.label == b"OPENSSH PRIVATE KEY":
+            yield _openssh_private_key(block, passphrase, skip_validation)
+
+
+def _openssh_private_key(
+    block: PEMBlock, passphrase: bytes | None, skip_validation: bool
+) -> SSHKey:
+    container = openssh_key.parse(block.data)
+    public_key = decode_ssh_public_key(container.public_data)
+    reader = container.decrypt(passphrase)
+    key = decode_ssh_private_key(reader, skip_validation)
+    try:
+        comment = reader.string()
+    except PacketDecodeError as exc:
+        raise KeyImportError(f"comment of the private key: {exc}") from None
+    openssh_key.check_padding(reader.rest())
+    if key.public_data != public_key.public_data:
+        raise KeyImportError("the public key in front of the private key is another one")
+    key.set_comment(comment)
+    return key
+
+
+def _public_keys(data: bytes) -> Iterator[SSHKey]:
+    for number, line in enumerate(data.split(b"\n"), 1):
+        line = line.strip()
+        if not line or line.startswith(b"#"):
+            continue
+        try:
+            yield parse_public_line(line)
+        except KeyImportError as exc:
+            raise type(exc)(f"line {number}: {exc}") from None
+
+
+def parse_public_line(line: bytes) -> SSHKey:
+    """Return the key of one line: type, base64 and optional comment, with blanks between.
+
+    Raises KeyImportError or one of its subclasses.
+    """
+    parts = line.split(None, 2)
+    if len(parts) < 2:
+        raise KeyImportError("not a public key line")
+    key = decode_ssh_public_key(decode_base64(parts[1]))
+    if key.algorithm != parts[0]:
+        raise KeyImportError(f"{printable(parts[0])} in front of a key of another type")
+    if len(parts) > 2:
+        key.set_comment(parts[2].rstrip())
+    return key

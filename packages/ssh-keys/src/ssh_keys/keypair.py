@@ -1,0 +1,98 @@
+"""`SSHKeyPair`: what signs, wherever the private key is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING
+
+from ssh_keys.errors import SignatureError
+from ssh_keys.key_material import CommentHolder, printable
+from ssh_keys.signature_algorithms import HOST_KEY_ALGORITHMS
+
+if TYPE_CHECKING:
+    from ssh_keys.key import SSHKey
+
+__all__ = ["SSHKeyPair", "SSHLocalKeyPair"]
+
+
+class SSHKeyPair(CommentHolder, ABC):
+    """A public key or certificate, and something that signs for it.
+
+    Attributes:
+        algorithm: type of the key or certificate in `public_data`.
+        sig_algorithms: signature algorithms that `sign` takes, best first.
+        host_key_algorithms: names that the pair can serve in `server_host_key_algorithms`
+            (RFC 4253 section 7.1) and publickey requests, best first.
+        public_data: blob of the key or certificate.
+    """
+
+    _key_type = "unknown"
+
+    def __init__(
+        self,
+        algorithm: bytes,
+        sig_algorithms: tuple[bytes, ...],
+        public_data: bytes,
+        comment: bytes | None = None,
+        host_key_algorithms: tuple[bytes, ...] | None = None,
+    ) -> None:
+        self.algorithm = algorithm
+        self.sig_algorithms = sig_algorithms
+        self.public_data = public_data
+        if host_key_algorithms is None:
+            host_key_algorithms = tuple(
+                row.name
+                for row in HOST_KEY_ALGORITHMS
+                if row.key_algorithm == algorithm and row.sig_algorithm in sig_algorithms
+            )
+        self.host_key_algorithms = host_key_algorithms
+        self.set_comment(comment)
+
+    @abstractmethod
+    def sign(self, data: bytes, sig_algorithm: bytes) -> bytes | Awaitable[bytes]:
+        """Sign data and return the signature blob, or something to await for it.
+
+        Parameters:
+            data: what is signed, in full.
+            sig_algorithm: one of `sig_algorithms`.
+
+        Raises SignatureError if the key has no such algorithm.
+        """
+
+    def get_key_type(self) -> str:
+        """Return where the private key is: `local`, `agent`, ..."""
+        return self._key_type
+
+    def get_algorithm(self) -> str:
+        """Return the type of the key or certificate as text."""
+        return self.algorithm.decode("ascii")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.get_key_type()} {self.get_algorithm()}>"
+
+
+class SSHLocalKeyPair(SSHKeyPair):
+    """A key pair whose private key is in this process.
+
+    Parameters:
+        key: a private key.
+
+    Raises SignatureError if the key has no private part.
+    """
+
+    _key_type = "local"
+
+    def __init__(self, key: SSHKey) -> None:
+        if not key.is_private:
+            raise SignatureError("a key pair needs the private part of the key")
+        super().__init__(
+            key.algorithm, key.sig_algorithms, key.public_data, key.get_comment_bytes()
+        )
+        self.key = key
+
+    def sign(self, data: bytes, sig_algorithm: bytes) -> bytes:
+        """Sign data and return the signature blob; raises SignatureError."""
+        if sig_algorithm not in self.sig_algorithms:
+            raise SignatureError(f"the key pair makes no {printable(sig_algorithm)} signature")
+        return self.key.sign(data, sig_algorithm)

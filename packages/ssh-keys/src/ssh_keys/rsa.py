@@ -1,0 +1,204 @@
+"""RSA keys (RFC 4253 section 6.6, RFC 8332): `ssh-rsa` with three signature algorithms.
+
+Policy on sizes: keys of 1024 to 16384 bits can be read (OpenSSH reads no smaller ones either, and
+larger ones cost a peer seconds to use); keys are made with 2048 bits or more; `verify` refuses
+signatures of keys below 2048 bits unless the caller lowers the limit.
+"""
+
+from __future__ import annotations
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+
+from ssh_keys.errors import KeyExportError, KeyGenerationError, KeyImportError, SignatureError
+from ssh_keys.key import SSHKey
+from ssh_keys.wire import Reader, encode_mpint, encode_string
+
+__all__ = ["RSAKey"]
+
+MINIMUM_BITS = 1024
+MINIMUM_GENERATED_BITS = 2048
+MAXIMUM_BITS = 16384
+DEFAULT_BITS = 3072
+
+_HASHES: dict[bytes, type[hashes.HashAlgorithm]] = {
+    b"rsa-sha2-512": hashes.SHA512,
+    b"rsa-sha2-256": hashes.SHA256,
+    b"ssh-rsa": hashes.SHA1,
+}
+
+
+class RSAKey(SSHKey):
+    """A key of type `ssh-rsa`.
+
+    Parameters:
+        public_key: the public key.
+        private_key: the private key, None for a public key only.
+
+    Raises KeyImportError if the size or the exponent is out of range.
+    """
+
+    def __init__(
+        self, public_key: rsa.RSAPublicKey, private_key: rsa.RSAPrivateKey | None = None
+    ) -> None:
+        numbers = public_key.public_numbers()
+        check_public_numbers(numbers.n, numbers.e)
+        self._public_key = public_key
+        self._private_key = private_key
+        blob = encode_string(b"ssh-rsa") + encode_mpint(numbers.e) + encode_mpint(numbers.n)
+        super().__init__(b"ssh-rsa", tuple(_HASHES), blob, private_key is not None)
+
+    @classmethod
+    def from_object(cls, key: rsa.RSAPrivateKey | rsa.RSAPublicKey) -> RSAKey:
+        """Wrap a key of `cryptography`; raises KeyImportError for a size out of range."""
+        if isinstance(key, rsa.RSAPrivateKey):
+            return cls(key.public_key(), key)
+        return cls(key)
+
+    @classmethod
+    def generate(
+        cls, key_size: int = DEFAULT_BITS, exponent: int = 65537, **options: object
+    ) -> RSAKey:
+        """Make a new private key.
+
+        Parameters:
+            key_size: 2048 to 16384 bits.
+            exponent: the public exponent, 65537 or 3.
+
+        Raises KeyGenerationError for other values or options.
+        """
+        if options:
+            raise KeyGenerationError(f"RSA keys have no option {min(options)!r}")
+        if not MINIMUM_GENERATED_BITS <= key_size <= MAXIMUM_BITS:
+            raise KeyGenerationError(
+                f"RSA keys are made with {MINIMUM_GENERATED_BITS} to {MAXIMUM_BITS} bits"
+            )
+        if exponent not in (3, 65537):
+            raise KeyGenerationError("the public exponent of new RSA keys is 65537 or 3")
+        return cls.from_object(rsa.generate_private_key(exponent, key_size))
+
+    @classmethod
+    def decode_public(cls, reader: Reader) -> RSAKey:
+        """Read the public fields: e, n (RFC 4253 section 6.6)."""
+        e, n = reader.mpint(), reader.mpint()
+        return cls(load_public(n, e))
+
+    @classmethod
+    def decode_private(cls, reader: Reader, skip_validation: bool = False) -> RSAKey:
+        """Read the private fields: n, e, d, iqmp, p, q (PROTOCOL.key)."""
+        n, e, d, iqmp, p, q = (reader.mpint() for _ in range(6))
+        return cls.from_numbers(n, e, d, p, q, iqmp, skip_validation=skip_validation)
+
+    @classmethod
+    def from_numbers(
+        cls,
+        n: int,
+        e: int,
+        d: int,
+        p: int,
+        q: int,
+        iqmp: int,
+        *,
+        skip_validation: bool = False,
+    ) -> RSAKey:
+        """Return the private key made of its numbers (RFC 8017 section 3.2).
+
+        Parameters:
+            skip_validation: leave out the costly primality tests; for keys from a trusted source.
+
+        Raises KeyImportError if they are out of range or do not belong together.
+        """
+        public_key = load_public(n, e)
+        if p < 3 or q < 3 or p * q != n or not 1 < d < n or not 0 < iqmp < p:
+            raise KeyImportError("RSA numbers do not belong together")
+        numbers = rsa.RSAPrivateNumbers(
+            p,
+            q,
+            d,
+            rsa.rsa_crt_dmp1(d, p),
+            rsa.rsa_crt_dmq1(d, q),
+            iqmp,
+            public_key.public_numbers(),
+        )
+        try:
+            if iqmp * q % p != 1 or e * d % (p - 1) != 1 or e * d % (q - 1) != 1:
+                raise ValueError
+            private_key = numbers.private_key(unsafe_skip_rsa_key_validation=skip_validation)
+        except ValueError:
+            raise KeyImportError("RSA numbers do not belong together") from None
+        return cls(public_key, private_key)
+
+    @property
+    def bits(self) -> int:
+        """Size of the modulus in bits."""
+        return self._public_key.key_size
+
+    @property
+    def type_name(self) -> str:
+        """Short name of the key type."""
+        return "RSA"
+
+    def convert_to_public(self) -> RSAKey:
+        """Return a key without the private part."""
+        return self._with_comment(RSAKey(self._public_key))
+
+    def _private_fields(self) -> bytes:
+        numbers = self.private_key_object().private_numbers()
+        public = numbers.public_numbers
+        fields = (public.n, public.e, numbers.d, numbers.iqmp, numbers.p, numbers.q)
+        return b"".join(map(encode_mpint, fields))
+
+    def _sign(self, data: bytes, sig_algorithm: bytes) -> bytes:
+        hash_ = _HASHES[sig_algorithm]()
+        return encode_string(self.private_key_object().sign(data, padding.PKCS1v15(), hash_))
+
+    def _verify(self, data: bytes, sig_algorithm: bytes, signature: Reader) -> None:
+        raw = signature.string()
+        signature.end()
+        size = (self.bits + 7) // 8
+        # RFC 8332 section 3 wants exact lengths, but signers that drop leading zero bytes exist.
+        if not raw or len(raw) > size:
+            raise SignatureError(f"RSA signature of {len(raw)} bytes for a key of {size}")
+        try:
+            self._public_key.verify(
+                raw.rjust(size, b"\0"), data, padding.PKCS1v15(), _HASHES[sig_algorithm]()
+            )
+        except InvalidSignature:
+            raise SignatureError(f"wrong {sig_algorithm.decode()} signature") from None
+
+    def _check_strength(self, minimum_rsa_bits: int) -> None:
+        if self.bits < minimum_rsa_bits:
+            raise SignatureError(
+                f"RSA key of {self.bits} bits, at least {minimum_rsa_bits} are required"
+            )
+
+    def private_key_object(self) -> rsa.RSAPrivateKey:
+        """Return the private key as an object of `cryptography`; raises KeyExportError."""
+        if self._private_key is None:
+            raise KeyExportError("the key has no private part")
+        return self._private_key
+
+    def public_key_object(self) -> rsa.RSAPublicKey:
+        """Return the public key as an object of `cryptography`."""
+        return self._public_key
+
+
+def check_public_numbers(n: int, e: int) -> None:
+    """Raise KeyImportError unless size and exponent are within the policy."""
+    if not MINIMUM_BITS <= n.bit_length() <= MAXIMUM_BITS or n < 0:
+        raise KeyImportError(
+            f"RSA modulus of {n.bit_length()} bits, not {MINIMUM_BITS} to {MAXIMUM_BITS}"
+        )
+    # OpenSSL takes no larger exponent for large keys: verifying would cost as much as signing.
+    if e < 3 or e % 2 == 0 or e.bit_length() > 64 or n % 2 == 0:
+        raise KeyImportError("RSA modulus or exponent out of range")
+
+
+def load_public(n: int, e: int) -> rsa.RSAPublicKey:
+    """Return the public key of two numbers; raises KeyImportError."""
+    check_public_numbers(n, e)
+    try:
+        return rsa.RSAPublicNumbers(e, n).public_key()
+    except ValueError:
+        raise KeyImportError("RSA modulus or exponent out of range") from None
