@@ -1,5 +1,89 @@
 """The SSH transport protocol (RFC 4253) as a sans-IO core with an asyncio adapter."""
 
 from ssh_transport._version import __version__
+from ssh_transport.ciphers import CIPHERS
+from ssh_transport.compression import COMPRESSIONS
+from ssh_transport.config import DEFAULT_VERSION, TransportConfig
+from ssh_transport.constants import DisconnectReason
+from ssh_transport.core import TransportCore
+from ssh_transport.errors import (
+    AlgorithmNegotiationError,
+    CompressionError,
+    ConnectionLost,
+    ConnectionTimeoutError,
+    DisconnectError,
+    HostKeyMismatch,
+    HostKeyNotVerifiable,
+    HostKeyRevoked,
+    HostKeyUnknown,
+    KeyExchangeFailed,
+    MACError,
+    MessageOrderError,
+    ProtocolError,
+    ProtocolNotSupported,
+    ServiceNotAvailable,
+    TooManyConnections,
+    printable,
+)
+from ssh_transport.events import (
+    DebugReceived,
+    Disconnected,
+    Event,
+    ExtInfoReceived,
+    HostKeyOffered,
+    KexCompleted,
+    PreBannerLine,
+    ServiceAccepted,
+    ServiceRequested,
+    SignatureNeeded,
+    VersionReceived,
+)
+from ssh_transport.kex import KEX_METHODS
+from ssh_transport.mac import MACS
+from ssh_transport.negotiation import NegotiatedAlgorithms
+from ssh_transport.phases import Phase
+from ssh_transport.protocols import Handler, Role
 
-__all__ = ["__version__"]
+__all__ = [
+    "CIPHERS",
+    "COMPRESSIONS",
+    "DEFAULT_VERSION",
+    "KEX_METHODS",
+    "MACS",
+    "AlgorithmNegotiationError",
+    "CompressionError",
+    "ConnectionLost",
+    "ConnectionTimeoutError",
+    "DebugReceived",
+    "DisconnectError",
+    "DisconnectReason",
+    "Disconnected",
+    "Event",
+    "ExtInfoReceived",
+    "Handler",
+    "HostKeyMismatch",
+    "HostKeyNotVerifiable",
+    "HostKeyOffered",
+    "HostKeyRevoked",
+    "HostKeyUnknown",
+    "KexCompleted",
+    "KeyExchangeFailed",
+    "MACError",
+    "MessageOrderError",
+    "NegotiatedAlgorithms",
+    "Phase",
+    "PreBannerLine",
+    "ProtocolError",
+    "ProtocolNotSupported",
+    "Role",
+    "ServiceAccepted",
+    "ServiceNotAvailable",
+    "ServiceRequested",
+    "SignatureNeeded",
+    "TooManyConnections",
+    "TransportConfig",
+    "TransportCore",
+    "VersionReceived",
+    "__version__",
+    "printable",
+]

@@ -6,10 +6,10 @@ method that is named.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 
-from ssh_keys import SSHKey, SSHKeyPair
+from ssh_keys import SSHKey
 
 from .errors import DisconnectError
 from .negotiation import NegotiatedAlgorithms
@@ -56,14 +56,12 @@ class HostKeyOffered:
 
 @dataclass(frozen=True, slots=True)
 class SignatureNeeded:
-    """*Decision* (server): sign the exchange hash; only for keys that sign asynchronously.
+    """*Decision* (server): the host key signs asynchronously; wait for its signature.
 
-    Answer with `core.provide_signature(signature)` or `core.fail(...)`.
+    Answer with `core.provide_signature(await event.signature)` or `core.fail(...)`.
     """
 
-    key_pair: SSHKeyPair
-    data: bytes
-    sig_algorithm: bytes
+    signature: Awaitable[bytes]
 
 
 @dataclass(frozen=True, slots=True)

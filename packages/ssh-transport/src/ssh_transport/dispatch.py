@@ -1,0 +1,205 @@
+"""Handlers of the transport layer's own messages, and the table of 256 handlers of a phase."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from ssh_keys.wire import encode_boolean, encode_byte, encode_string, encode_text
+
+from .constants import SSH_MSG_DEBUG, SSH_MSG_PONG
+from .errors import (
+    DisconnectError,
+    MessageOrderError,
+    ProtocolError,
+    ServiceNotAvailable,
+    printable,
+)
+from .events import (
+    DebugReceived,
+    Event,
+    ExtInfoReceived,
+    ServiceAccepted,
+    ServiceRequested,
+)
+from .messages import (
+    Debug,
+    Disconnect,
+    Ping,
+    ServiceAccept,
+    ServiceRequest,
+    Unimplemented,
+    decode_ext_info,
+)
+from .phases import KNOWN, LEGAL, SERVICE_NUMBERS, Phase
+from .protocols import Handler, Role
+
+__all__ = ["DispatchHost", "Dispatcher", "encode_debug"]
+
+_MAX_EXT_INFO = 2  # RFC 8308 section 2.4: a server may send two, a client one
+
+
+def encode_debug(text: str, always_display: bool, lang: str) -> bytes:
+    """Return a whole SSH_MSG_DEBUG (RFC 4253 section 11.3)."""
+    return b"".join(
+        (
+            encode_byte(SSH_MSG_DEBUG),
+            encode_boolean(always_display),
+            encode_text(text),
+            encode_text(lang),
+        )
+    )
+
+
+class DispatchHost(Protocol):
+    """What the handlers need from the connection."""
+
+    role: Role
+    phase: Phase
+    peer_extensions: dict[bytes, bytes]
+    server_sig_algs: tuple[bytes, ...] | None
+
+    @property
+    def sequence_number(self) -> int:
+        """Sequence number of the packet that is being handled."""
+
+    @property
+    def packets_since_newkeys(self) -> int:
+        """Packets received under the present keys, with the one that is being handled."""
+
+    def emit(self, event: Event) -> None:
+        """Tell the owner."""
+
+    def pause(self) -> None:
+        """Stop before the next packet."""
+
+    def send(self, payload: bytes) -> None:
+        """Send a message."""
+
+    def disconnected_by_peer(self, error: DisconnectError) -> None:
+        """The peer sent SSH_MSG_DISCONNECT."""
+
+    def enter(self, phase: Phase) -> None:
+        """Change the phase."""
+
+    def receive_kexinit(self, packet: bytes, start: int, end: int) -> None:
+        """Handle SSH_MSG_KEXINIT."""
+
+    def receive_kex_method(self, packet: bytes, start: int, end: int) -> None:
+        """Handle the messages 30 to 49."""
+
+    def receive_newkeys(self, packet: bytes, start: int, end: int) -> None:
+        """Handle SSH_MSG_NEWKEYS."""
+
+
+class Dispatcher:
+    """The transport layer's handlers.
+
+    Parameters:
+        host: the connection.
+    """
+
+    def __init__(self, host: DispatchHost) -> None:
+        self._host = host
+        self._ext_info_seen = 0
+        self._own: dict[int, Handler] = {
+            1: self._disconnect,
+            2: self._ignore,
+            3: self._unimplemented_received,
+            4: self._debug,
+            5: self._service_request,
+            6: self._service_accept,
+            7: self._ext_info,
+            20: host.receive_kexinit,
+            21: host.receive_newkeys,
+            50: self._ignore,
+            192: self._ping,
+            193: self._ignore,
+        }
+        self._own.update(dict.fromkeys(range(30, 50), host.receive_kex_method))
+
+    def table(self, phase: Phase, services: Mapping[int, Handler]) -> list[Handler]:
+        """Return the handler of each message number in a phase.
+
+        Parameters:
+            services: handlers of 50 to 127 that the layer above registered.
+        """
+        strict = phase is Phase.STRICT_KEX
+        table: list[Handler] = [self._out_of_order if strict else self._unknown] * 256
+        for number in KNOWN:
+            table[number] = self._out_of_order
+        for number in LEGAL[self._host.role][phase]:
+            handler = services.get(number) if number in SERVICE_NUMBERS else None
+            handler = handler or self._own.get(number)
+            if handler is not None:
+                table[number] = handler
+        return table
+
+    def _unknown(self, packet: bytes, start: int, end: int) -> None:
+        sequence = Unimplemented(self._host.sequence_number)
+        self._host.send(sequence.encode())
+
+    def _out_of_order(self, packet: bytes, start: int, end: int) -> None:
+        raise MessageOrderError(
+            f"message {packet[start - 1]} is not allowed here ({self._host.phase.value})"
+        )
+
+    def _ignore(self, packet: bytes, start: int, end: int) -> None:
+        """Drop a message: SSH_MSG_IGNORE, PONG, a late SSH_MSG_USERAUTH_REQUEST."""
+
+    def _unimplemented_received(self, packet: bytes, start: int, end: int) -> None:
+        Unimplemented.decode(packet, start, end)
+
+    def _disconnect(self, packet: bytes, start: int, end: int) -> None:
+        message = Disconnect.decode(packet, start, end)
+        self._host.disconnected_by_peer(
+            DisconnectError(
+                message.reason_code,
+                printable(message.description),
+                printable(message.language_tag),
+            )
+        )
+
+    def _debug(self, packet: bytes, start: int, end: int) -> None:
+        message = Debug.decode(packet, start, end)
+        self._host.emit(
+            DebugReceived(
+                message.always_display,
+                message.message.decode("utf-8", "replace"),
+                message.language_tag.decode("ascii", "replace"),
+            )
+        )
+
+    def _ping(self, packet: bytes, start: int, end: int) -> None:
+        data = Ping.decode(packet, start, end).data
+        self._host.send(encode_byte(SSH_MSG_PONG) + encode_string(data))
+
+    def _ext_info(self, packet: bytes, start: int, end: int) -> None:
+        host = self._host
+        # RFC 8308 section 2.4: directly behind NEWKEYS, or (server) before USERAUTH_SUCCESS.
+        late = host.phase is Phase.USERAUTH
+        if self._ext_info_seen >= _MAX_EXT_INFO or (
+            not late and host.packets_since_newkeys != 1
+        ):
+            raise MessageOrderError("EXT_INFO in a place where it is not allowed")
+        self._ext_info_seen += 1
+        extensions = decode_ext_info(packet, start, end)
+        host.peer_extensions.update(extensions)
+        names = extensions.get(b"server-sig-algs")
+        if names is not None and host.role is Role.CLIENT:
+            host.server_sig_algs = tuple(name for name in names.split(b",") if name)
+        host.emit(ExtInfoReceived(extensions))
+
+    def _service_request(self, packet: bytes, start: int, end: int) -> None:
+        name = ServiceRequest.decode(packet, start, end).service_name
+        if name != b"ssh-userauth":
+            raise ServiceNotAvailable(f"no such service: {printable(name)}")
+        self._host.pause()
+        self._host.emit(ServiceRequested(name))
+
+    def _service_accept(self, packet: bytes, start: int, end: int) -> None:
+        name = ServiceAccept.decode(packet, start, end).service_name
+        if name != b"ssh-userauth":
+            raise ProtocolError(f"service that was not requested: {printable(name)}")
+        self._host.enter(Phase.USERAUTH)
+        self._host.emit(ServiceAccepted(name))

@@ -1,0 +1,314 @@
+"""One key exchange: KEXINIT, the method's run, exchange hash, keys, NEWKEYS (RFC 4253 7 to 9).
+
+The states of an exchange are in `KexState`; the core tells it which packets arrived, and it tells
+the core what to send and when to switch keys. It decides nothing about trust: the host key goes
+to the owner as an event.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from typing import Protocol
+
+from ssh_keys import KeyImportError, SignatureError, SSHKey, decode_ssh_public_key
+from ssh_keys import sig_algorithm_of as sig_algorithm_of_host_key
+from ssh_keys.wire import PacketDecodeError, encode_string
+
+from .ciphers import CIPHERS
+from .config import TransportConfig
+from .constants import SSH_MSG_NEWKEYS
+from .errors import HostKeyMismatch, KeyExchangeFailed, MessageOrderError, ProtocolError
+from .kex import KEX_METHODS
+from .mac import MACS
+from .messages import KexInit
+from .negotiation import (
+    NegotiatedAlgorithms,
+    decode_kexinit,
+    encode_kexinit,
+    guess_is_right,
+    negotiate,
+)
+from .protocols import (
+    HostKeyProof,
+    KexContext,
+    KexRun,
+    KexStep,
+    PacketOpener,
+    PacketSealer,
+    Role,
+)
+
+__all__ = ["KexHost", "KexState", "KeyExchange"]
+
+
+class KexState(Enum):
+    """Where a key exchange stands."""
+
+    IDLE = "no exchange"
+    INIT_SENT = "our KEXINIT was sent"
+    EXCHANGE = "messages of the method"
+    DECISION = "waiting for a signature or for trust in the host key"
+    NEWKEYS_SENT = "waiting for the peer's NEWKEYS"
+
+
+class KexHost(Protocol):
+    """What a key exchange needs from the connection that it belongs to."""
+
+    def write_kex(self, payload: bytes) -> None:
+        """Send a payload of the key exchange."""
+
+    def use_outgoing_keys(self, sealer: PacketSealer, blocks: int, block_size: int) -> None:
+        """Our NEWKEYS was sent: seal with new keys from now on."""
+
+    def use_incoming_keys(self, opener: PacketOpener) -> None:
+        """The peer's NEWKEYS was received: open with new keys from now on."""
+
+    def host_key_offered(self, key: SSHKey, blob: bytes) -> None:
+        """Client: the server proved to own this key; answer `KeyExchange.host_key_accepted`."""
+
+    def signature_awaited(self, signature: Awaitable[bytes]) -> None:
+        """Server: the host key signs elsewhere; answer `KeyExchange.signature_provided`."""
+
+    def kexinit_received(self, theirs: KexInit) -> None:
+        """The peer's KEXINIT was read; nothing was answered yet."""
+
+
+class KeyExchange:
+    """The key exchanges of one connection, one after another.
+
+    Parameters:
+        config: names and limits.
+        host: the connection.
+        random: gives that many random bytes.
+    """
+
+    def __init__(
+        self, config: TransportConfig, host: KexHost, random: Callable[[int], bytes]
+    ) -> None:
+        self._config = config
+        self._host = host
+        self._random = random
+        self._client = config.role is Role.CLIENT
+        self.state = KexState.IDLE
+        self.session_id = b""
+        self.algorithms: NegotiatedAlgorithms | None = None
+        self.host_key: SSHKey | None = None
+        self.versions = (b"", b"")  # V_C, V_S
+        self._host_key_blob = b""
+        self._our_payload = b""
+        self._our_init: KexInit | None = None
+        self._their_payload = b""
+        self._drop_guess = False
+        self._run: KexRun | None = None
+        self._hash_name = ""
+        self._expect: int | None = None
+        self._proof: HostKeyProof | None = None
+        self._exchange_hash = b""
+        self._offered_key: SSHKey | None = None
+        self._new_opener: PacketOpener | None = None
+
+    # --- KEXINIT ---
+
+    def start(self) -> None:
+        """Send our KEXINIT (RFC 4253 section 7.1); does nothing if an exchange is running."""
+        if self.state is not KexState.IDLE:
+            return
+        names = self._config.host_key_algorithms
+        if self.algorithms is not None:
+            # The host key has to stay the same (CVE-2026-60002), so ask for nothing else.
+            names = (self.algorithms.host_key,)
+        self._our_payload, self._our_init = encode_kexinit(
+            self._config, self._random(16), names, first=not self.session_id
+        )
+        self.state = KexState.INIT_SENT
+        self._host.write_kex(self._our_payload)
+
+    def receive_kexinit(self, packet: bytes, start: int, end: int) -> None:
+        """Handle the peer's KEXINIT, answering with ours if it was not sent yet."""
+        if self._their_payload:
+            raise MessageOrderError("KEXINIT during a key exchange")
+        theirs = decode_kexinit(packet, start, end)
+        self.start()
+        assert self._our_init is not None
+        self._their_payload = packet[start - 1 : end]
+        self._host.kexinit_received(theirs)
+        algorithms = negotiate(self._config.role, self._our_init, theirs)
+        self._drop_guess = theirs.first_kex_packet_follows and not guess_is_right(
+            self._our_init, theirs
+        )
+        self.algorithms = algorithms
+        self.state = KexState.EXCHANGE
+        method = KEX_METHODS[algorithms.kex]
+        self._hash_name = method.hash_name
+        context = KexContext(
+            role=self._config.role,
+            hash_name=method.hash_name,
+            random=self._random,
+            gex_bits=self._config.gex_bits,
+            moduli=self._config.moduli,
+        )
+        if self._client:
+            self._run = method.client(context)
+        else:
+            context.host_key = self._config.host_keys[algorithms.host_key].public_data
+            self._host_key_blob = context.host_key
+            self._run = method.server(context)
+        self._advance(next(self._run))
+
+    # --- Messages of the method ---
+
+    def receive_method(self, packet: bytes, start: int, end: int) -> None:
+        """Handle a message 30 to 49: it must be exactly the one that the method expects."""
+        if self._drop_guess:
+            self._drop_guess = False
+            return
+        if self.state is not KexState.EXCHANGE or packet[start - 1] != self._expect:
+            raise MessageOrderError(f"message {packet[start - 1]} out of order in key exchange")
+        self._send_to_run(packet[start - 1 : end])
+
+    def _send_to_run(self, value: bytes) -> None:
+        assert self._run is not None
+        try:
+            self._advance(self._run.send(value))
+        except PacketDecodeError as exc:
+            raise ProtocolError(str(exc)) from None
+
+    def _advance(self, wanted: KexStep | HostKeyProof) -> None:
+        if isinstance(wanted, HostKeyProof):
+            self._proof = wanted
+            if self._client:
+                self._verify(wanted)
+            else:
+                self._sign(wanted)
+            return
+        for payload in wanted.send:
+            self._host.write_kex(payload)
+        self._expect = wanted.expect
+        if wanted.expect is None:
+            self._send_newkeys()
+
+    def _hash(self, proof: HostKeyProof, host_key: bytes) -> bytes:
+        ours, theirs = self._our_payload, self._their_payload
+        init_c, init_s = (ours, theirs) if self._client else (theirs, ours)
+        parts = (*self.versions, init_c, init_s, host_key)
+        message = b"".join(encode_string(part) for part in parts) + proof.fields + proof.secret
+        digest = hashlib.new(self._hash_name, message).digest()
+        self._exchange_hash = digest
+        if not self.session_id:
+            self.session_id = digest
+        return digest
+
+    # --- Server: prove the host key ---
+
+    def _sign(self, proof: HostKeyProof) -> None:
+        assert self.algorithms is not None
+        name = self.algorithms.host_key
+        digest = self._hash(proof, self._host_key_blob)
+        signature = self._config.host_keys[name].sign(digest, sig_algorithm_of_host_key(name))
+        if isinstance(signature, bytes):
+            self._send_to_run(signature)
+        else:
+            self.state = KexState.DECISION
+            self._host.signature_awaited(signature)
+
+    def signature_provided(self, signature: bytes) -> None:
+        """Go on with a signature that was made elsewhere."""
+        if self.state is not KexState.DECISION or self._client:
+            raise ValueError("no signature is awaited")
+        self.state = KexState.EXCHANGE
+        self._send_to_run(signature)
+
+    # --- Client: verify the host key ---
+
+    def _verify(self, proof: HostKeyProof) -> None:
+        assert self.algorithms is not None
+        if self.host_key is not None and proof.host_key != self._host_key_blob:
+            raise HostKeyMismatch("server changed its host key in a key re-exchange")
+        try:
+            key = self.host_key or decode_ssh_public_key(proof.host_key)
+        except KeyImportError as exc:
+            raise KeyExchangeFailed(f"server's host key cannot be used: {exc}") from None
+        digest = self._hash(proof, proof.host_key)
+        try:
+            key.verify(digest, proof.signature, (sig_algorithm_of_host_key(self.algorithms.host_key),))
+        except SignatureError as exc:
+            raise KeyExchangeFailed(f"server's host key signature: {exc}") from None
+        if self.host_key is not None:
+            self._send_to_run(digest)
+            return
+        self.state = KexState.DECISION
+        self._offered_key, self._host_key_blob = key, proof.host_key
+        self._host.host_key_offered(key, proof.host_key)
+
+    def host_key_accepted(self) -> None:
+        """Client: the owner trusts the key that was offered."""
+        if self.state is not KexState.DECISION or not self._client:
+            raise ValueError("no host key is offered")
+        self.host_key = self._offered_key
+        self.state = KexState.EXCHANGE
+        self._send_to_run(self._exchange_hash)
+
+    # --- NEWKEYS ---
+
+    def _send_newkeys(self) -> None:
+        self._run = None
+        algorithms = self.algorithms
+        assert algorithms is not None
+        self._host.write_kex(bytes((SSH_MSG_NEWKEYS,)))
+        self.state = KexState.NEWKEYS_SENT
+        # RFC 4253 section 7.2: A, C and E are client to server; B, D and F server to client.
+        cs = (algorithms.cipher_cs, algorithms.mac_cs, b"A", b"C", b"E")
+        sc = (algorithms.cipher_sc, algorithms.mac_sc, b"B", b"D", b"F")
+        ours, theirs = (cs, sc) if self._client else (sc, cs)
+        cipher = CIPHERS[ours[0]]
+        sealer = cipher.sealer(*self._derive(*ours))
+        self._new_opener = CIPHERS[theirs[0]].opener(*self._derive(*theirs))
+        self._proof = None
+        self._host.use_outgoing_keys(sealer, cipher.rekey_blocks, cipher.block_size)
+
+    def _derive(
+        self, cipher_name: bytes, mac_name: bytes, iv: bytes, key: bytes, mac_key: bytes
+    ) -> tuple[bytes, bytes, bytes, object]:
+        cipher = CIPHERS[cipher_name]
+        mac = MACS[mac_name] if mac_name else None
+        return (
+            self._derived(key, cipher.key_size),
+            self._derived(iv, cipher.iv_size),
+            self._derived(mac_key, mac.key_size) if mac else b"",
+            mac,
+        )
+
+    def _derived(self, letter: bytes, size: int) -> bytes:
+        assert self._proof is not None
+        prefix = hashlib.new(self._hash_name, self._proof.secret + self._exchange_hash)
+        first = prefix.copy()
+        first.update(letter + self.session_id)
+        result = first.digest()
+        while len(result) < size:
+            more = prefix.copy()
+            more.update(result)
+            result += more.digest()
+        return result[:size]
+
+    def receive_newkeys(self, start: int, end: int) -> None:
+        """Handle the peer's NEWKEYS: the exchange is complete."""
+        if start != end:
+            raise ProtocolError("NEWKEYS with fields")
+        if self.state is not KexState.NEWKEYS_SENT or self._new_opener is None:
+            raise MessageOrderError("NEWKEYS out of order")
+        opener, self._new_opener = self._new_opener, None
+        self._their_payload = self._our_payload = b""
+        self._exchange_hash = b""
+        self._our_init = None
+        self._expect = None
+        self.state = KexState.IDLE
+        self._host.use_incoming_keys(opener)
+
+    def abandon(self) -> None:
+        """Drop everything that belongs to an unfinished exchange."""
+        if self._run is not None:
+            self._run.close()
+        self._run = self._proof = self._new_opener = None
+        self._our_payload = self._their_payload = self._exchange_hash = b""

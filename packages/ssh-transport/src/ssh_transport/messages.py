@@ -1,0 +1,158 @@
+"""Messages of the transport layer, fields in wire order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from ssh_keys.wire import (
+    Boolean,
+    Message,
+    NameList,
+    PacketDecodeError,
+    Reader,
+    String,
+    UInt32,
+    encode_byte,
+    encode_string,
+    encode_uint32,
+    message,
+)
+
+from .constants import (
+    SSH_MSG_DEBUG,
+    SSH_MSG_DISCONNECT,
+    SSH_MSG_EXT_INFO,
+    SSH_MSG_IGNORE,
+    SSH_MSG_KEXINIT,
+    SSH_MSG_PING,
+    SSH_MSG_PONG,
+    SSH_MSG_SERVICE_ACCEPT,
+    SSH_MSG_SERVICE_REQUEST,
+    SSH_MSG_UNIMPLEMENTED,
+)
+
+__all__ = [
+    "Debug",
+    "Disconnect",
+    "Ignore",
+    "KexInit",
+    "Ping",
+    "Pong",
+    "ServiceAccept",
+    "ServiceRequest",
+    "Unimplemented",
+    "decode_ext_info",
+    "encode_ext_info",
+]
+
+_MAX_EXTENSIONS = 256
+
+
+@message(SSH_MSG_DISCONNECT)
+class Disconnect(Message):
+    """RFC 4253 section 11.1. The text may be anything that a peer sends: it stays bytes."""
+
+    reason_code: UInt32
+    description: String
+    language_tag: String
+
+
+@message(SSH_MSG_IGNORE)
+class Ignore(Message):
+    """RFC 4253 section 11.2."""
+
+    data: String
+
+
+@message(SSH_MSG_UNIMPLEMENTED)
+class Unimplemented(Message):
+    """RFC 4253 section 11.4."""
+
+    packet_sequence_number: UInt32
+
+
+@message(SSH_MSG_DEBUG)
+class Debug(Message):
+    """RFC 4253 section 11.3."""
+
+    always_display: Boolean
+    message: String
+    language_tag: String
+
+
+@message(SSH_MSG_SERVICE_REQUEST)
+class ServiceRequest(Message):
+    """RFC 4253 section 10."""
+
+    service_name: String
+
+
+@message(SSH_MSG_SERVICE_ACCEPT)
+class ServiceAccept(Message):
+    """RFC 4253 section 10."""
+
+    service_name: String
+
+
+@message(SSH_MSG_KEXINIT)
+class KexInit(Message):
+    """RFC 4253 section 7.1; the 16 bytes of the cookie stand in front of these fields."""
+
+    kex_algorithms: NameList
+    server_host_key_algorithms: NameList
+    encryption_algorithms_client_to_server: NameList
+    encryption_algorithms_server_to_client: NameList
+    mac_algorithms_client_to_server: NameList
+    mac_algorithms_server_to_client: NameList
+    compression_algorithms_client_to_server: NameList
+    compression_algorithms_server_to_client: NameList
+    languages_client_to_server: NameList
+    languages_server_to_client: NameList
+    first_kex_packet_follows: Boolean
+    reserved: UInt32
+
+
+@message(SSH_MSG_PING)
+class Ping(Message):
+    """PROTOCOL section 1.10 (ping@openssh.com)."""
+
+    data: String
+
+
+@message(SSH_MSG_PONG)
+class Pong(Message):
+    """PROTOCOL section 1.10."""
+
+    data: String
+
+
+def encode_ext_info(extensions: Mapping[bytes, bytes]) -> bytes:
+    """Return a whole SSH_MSG_EXT_INFO (RFC 8308 section 2.3)."""
+    parts = [encode_byte(SSH_MSG_EXT_INFO), encode_uint32(len(extensions))]
+    for name, value in extensions.items():
+        parts += (encode_string(name), encode_string(value))
+    return b"".join(parts)
+
+
+def decode_ext_info(data: bytes, start: int, end: int) -> dict[bytes, bytes]:
+    """Read the fields of SSH_MSG_EXT_INFO.
+
+    The count is only believed together with the bytes that are there. Raises PacketDecodeError,
+    also if an extension is named twice (RFC 8308 section 2.3).
+    """
+    reader = Reader(data, start, end)
+    count = reader.uint32()
+    if count > _MAX_EXTENSIONS:
+        raise PacketDecodeError(f"EXT_INFO with {count} extensions")
+    extensions: dict[bytes, bytes] = {}
+    for name, value in _pairs(reader, count):
+        if name in extensions:
+            raise PacketDecodeError("EXT_INFO names an extension twice")
+        extensions[name] = value
+    reader.end()
+    return extensions
+
+
+def _pairs(reader: Reader, count: int) -> Iterator[tuple[bytes, bytes]]:
+    for _ in range(count):
+        yield reader.string(), reader.string()

@@ -1,0 +1,174 @@
+"""Negotiation of algorithms: KEXINIT, first match, guess, markers (RFC 4253 section 7.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ssh_keys.wire import encode_byte
+
+from .ciphers import CIPHERS
+from .config import TransportConfig
+from .constants import SSH_MSG_KEXINIT
+from .errors import AlgorithmNegotiationError, ProtocolError
+from .messages import KexInit
+from .protocols import Role
+
+__all__ = [
+    "EXT_INFO_CLIENT",
+    "EXT_INFO_SERVER",
+    "STRICT_CLIENT",
+    "STRICT_SERVER",
+    "NegotiatedAlgorithms",
+    "decode_kexinit",
+    "encode_kexinit",
+    "guess_is_right",
+    "negotiate",
+]
+
+# Markers in kex_algorithms: RFC 8308 section 2.1, PROTOCOL section 1.9. They name no method.
+EXT_INFO_CLIENT = b"ext-info-c"
+EXT_INFO_SERVER = b"ext-info-s"
+STRICT_CLIENT = b"kex-strict-c-v00@openssh.com"
+STRICT_SERVER = b"kex-strict-s-v00@openssh.com"
+_MARKERS = frozenset((EXT_INFO_CLIENT, EXT_INFO_SERVER, STRICT_CLIENT, STRICT_SERVER))
+
+_COOKIE_SIZE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class NegotiatedAlgorithms:
+    """The outcome of one negotiation; `cs` is client to server, `sc` server to client.
+
+    A MAC is empty where the cipher authenticates by itself.
+    """
+
+    kex: bytes
+    host_key: bytes
+    cipher_cs: bytes
+    cipher_sc: bytes
+    mac_cs: bytes
+    mac_sc: bytes
+    compression_cs: bytes
+    compression_sc: bytes
+
+
+def encode_kexinit(
+    config: TransportConfig, cookie: bytes, host_key_algorithms: Sequence[bytes], *, first: bool
+) -> tuple[bytes, KexInit]:
+    """Return our SSH_MSG_KEXINIT as payload and as message.
+
+    The markers belong to the first exchange only: they say what the connection is capable of.
+    """
+    kex = config.kex_algorithms
+    if first:
+        client = config.role is Role.CLIENT
+        kex += (EXT_INFO_CLIENT, STRICT_CLIENT) if client else (EXT_INFO_SERVER, STRICT_SERVER)
+    init = KexInit(
+        kex_algorithms=kex,
+        server_host_key_algorithms=tuple(host_key_algorithms),
+        encryption_algorithms_client_to_server=config.ciphers,
+        encryption_algorithms_server_to_client=config.ciphers,
+        mac_algorithms_client_to_server=config.macs,
+        mac_algorithms_server_to_client=config.macs,
+        compression_algorithms_client_to_server=config.compressions,
+        compression_algorithms_server_to_client=config.compressions,
+        languages_client_to_server=(),
+        languages_server_to_client=(),
+        first_kex_packet_follows=False,
+        reserved=0,
+    )
+    return encode_byte(SSH_MSG_KEXINIT) + cookie + init.encode()[1:], init
+
+
+def decode_kexinit(data: bytes, start: int, end: int) -> KexInit:
+    """Read the fields of SSH_MSG_KEXINIT; raises PacketDecodeError or ProtocolError."""
+    if end - start < _COOKIE_SIZE:
+        raise ProtocolError("KEXINIT without a whole cookie")
+    return KexInit.decode(data, start + _COOKIE_SIZE, end)
+
+
+def _first_match(kind: str, client: Sequence[bytes], server: Sequence[bytes], role: Role) -> bytes:
+    for name in client:
+        if name in server and name not in _MARKERS:
+            return name
+    ours, theirs = (client, server) if role is Role.CLIENT else (server, client)
+    raise AlgorithmNegotiationError(
+        kind,
+        [name for name in ours if name not in _MARKERS],
+        [name for name in theirs if name not in _MARKERS],
+    )
+
+
+def _mac(
+    cipher: bytes, kind: str, client: Sequence[bytes], server: Sequence[bytes], role: Role
+) -> bytes:
+    # RFC 5647 section 5.1 and PROTOCOL: an AEAD cipher leaves the MAC lists unread.
+    return b"" if CIPHERS[cipher].tag_size else _first_match(kind, client, server, role)
+
+
+def negotiate(role: Role, ours: KexInit, theirs: KexInit) -> NegotiatedAlgorithms:
+    """Return what both sides agree on: the client's first name that the server also has.
+
+    Raises AlgorithmNegotiationError, which carries the kind and both lists.
+    """
+    client, server = (ours, theirs) if role is Role.CLIENT else (theirs, ours)
+
+    def match(kind: str, of_client: Sequence[bytes], of_server: Sequence[bytes]) -> bytes:
+        return _first_match(kind, of_client, of_server, role)
+
+    kex = match("key exchange method", client.kex_algorithms, server.kex_algorithms)
+    host_key = match(
+        "host key algorithm", client.server_host_key_algorithms, server.server_host_key_algorithms
+    )
+    cipher_cs = match(
+        "cipher client to server",
+        client.encryption_algorithms_client_to_server,
+        server.encryption_algorithms_client_to_server,
+    )
+    cipher_sc = match(
+        "cipher server to client",
+        client.encryption_algorithms_server_to_client,
+        server.encryption_algorithms_server_to_client,
+    )
+    return NegotiatedAlgorithms(
+        kex=kex,
+        host_key=host_key,
+        cipher_cs=cipher_cs,
+        cipher_sc=cipher_sc,
+        mac_cs=_mac(
+            cipher_cs,
+            "MAC client to server",
+            client.mac_algorithms_client_to_server,
+            server.mac_algorithms_client_to_server,
+            role,
+        ),
+        mac_sc=_mac(
+            cipher_sc,
+            "MAC server to client",
+            client.mac_algorithms_server_to_client,
+            server.mac_algorithms_server_to_client,
+            role,
+        ),
+        compression_cs=match(
+            "compression client to server",
+            client.compression_algorithms_client_to_server,
+            server.compression_algorithms_client_to_server,
+        ),
+        compression_sc=match(
+            "compression server to client",
+            client.compression_algorithms_server_to_client,
+            server.compression_algorithms_server_to_client,
+        ),
+    )
+
+
+def guess_is_right(ours: KexInit, theirs: KexInit) -> bool:
+    """Whether a first packet sent on a guess counts (RFC 4253 section 7: both first choices)."""
+
+    def first(names: Sequence[bytes]) -> bytes:
+        return next((name for name in names if name not in _MARKERS), b"")
+
+    return first(ours.kex_algorithms) == first(theirs.kex_algorithms) and first(
+        ours.server_host_key_algorithms
+    ) == first(theirs.server_host_key_algorithms)

@@ -1,0 +1,393 @@
+"""Binary packet protocol (RFC 4253 section 6): framing, padding, sequence numbers.
+
+The receive side works on one buffer with offsets: nothing is joined or sliced but the packet that
+the opener returns. Where an event loop reads and handles data without interruption, all its
+connections share one buffer, and each keeps only its unfinished packet while another one reads.
+
+The send side seals packets one behind another into one output buffer, so that many packets leave
+in one write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+
+from .ciphers.none import NoneOpener, NoneSealer
+from .errors import MACError, ProtocolError
+from .protocols import (
+    SEAL_SLACK,
+    Compressor,
+    Decompressor,
+    Handler,
+    PacketOpener,
+    PacketSealer,
+)
+
+__all__ = ["MAX_PACKET", "OutputPool", "PacketReader", "PacketWriter", "ReceiveBuffer"]
+
+MAX_PACKET = 262_144 + 1024
+"""Largest packet_length accepted, in bytes: OpenSSH's 256 KiB and room for message headers."""
+
+MAX_PAYLOAD = MAX_PACKET - 256
+"""Largest payload sent or accepted after decompression, in bytes."""
+
+_HEADROOM = 16  # scratch space in front of a packet, see protocols.py
+_READ_SIZE = 256 * 1024
+_BUFFER_SIZE = 2 * (MAX_PACKET + 512) + _READ_SIZE
+
+_UINT32 = Struct(">I").unpack_from
+_MIN_PADDING = 4
+_MIN_LENGTH = 5  # padding_length and four bytes of padding: the payload may not be empty, see open
+_SEQ_MASK = 0xFFFFFFFF
+
+
+class ReceiveBuffer:
+    """Memory that received bytes are written into, shared by the readers of one event loop."""
+
+    __slots__ = ("data", "reader", "view")
+
+    def __init__(self) -> None:
+        # Pages that are never written to cost nothing, so the size is that of the worst case.
+        self.data = bytearray(_BUFFER_SIZE)
+        self.view = memoryview(self.data)
+        self.reader: PacketReader | None = None
+
+
+class PacketReader:
+    """Receives the packets of one connection and calls their handlers.
+
+    Parameters:
+        buffer: where to receive; a private one if None.
+    """
+
+    def __init__(self, buffer: ReceiveBuffer | None = None) -> None:
+        self._buffer = buffer or ReceiveBuffer()
+        self._stash = b""
+        self._start = self._end = _HEADROOM
+        self._length = -1  # packet_length of the packet at _start, if already known
+        self._damaged = False
+        self._opener: PacketOpener = NoneOpener()
+        self._decompressor: Decompressor | None = None
+        self._handlers: list[Handler] = []
+        self._running = False
+        self._reload = False
+        self.paused = False
+        self.encrypted = False
+        self.seq = 0
+        self.epoch_bytes = 0
+        self._epoch_seq = 0
+
+    # --- State that handlers change while packets are being read ---
+
+    def set_handlers(self, handlers: list[Handler]) -> None:
+        """Use another table of 256 handlers from the next packet on."""
+        self._handlers = handlers
+        self._reload = True
+
+    def set_opener(self, opener: PacketOpener, *, reset_sequence: bool) -> None:
+        """Use new keys from the next packet on (SSH_MSG_NEWKEYS received)."""
+        self._opener = opener
+        self.encrypted = True
+        self.epoch_bytes = 0
+        if reset_sequence:
+            self.seq = 0
+        self._epoch_seq = self.seq
+        self._reload = True
+
+    @property
+    def epoch_packets(self) -> int:
+        """Packets received under the present keys."""
+        return (self.seq - self._epoch_seq) & _SEQ_MASK
+
+    def set_decompressor(self, decompressor: Decompressor | None) -> None:
+        """Decompress payloads from the next packet on."""
+        self._decompressor = decompressor
+        self._reload = True
+
+    def pause(self) -> None:
+        """Stop before the next packet, until `resume`."""
+        self.paused = True
+        self._reload = True
+
+    # --- Bytes in ---
+
+    def _acquire(self) -> ReceiveBuffer:
+        buffer = self._buffer
+        owner = buffer.reader
+        if owner is not self:
+            if owner is not None and owner._running:
+                # We were called from a handler of the owner, whose loop stands in this buffer.
+                self._buffer = buffer = ReceiveBuffer()
+            elif owner is not None:
+                owner._release()
+            buffer.reader = self
+            stash, self._stash = self._stash, b""
+            self._start = _HEADROOM
+            self._end = _HEADROOM + len(stash)
+            buffer.data[_HEADROOM : self._end] = stash
+        return buffer
+
+    def _release(self) -> None:
+        self._stash = bytes(self._buffer.view[self._start : self._end])
+        self._buffer.reader = None
+
+    def close(self) -> None:
+        """Forget everything that was received."""
+        if self._buffer.reader is self:
+            self._buffer.reader = None
+        self._stash = b""
+        self._start = self._end = _HEADROOM
+        self.pause()
+
+    @property
+    def pending(self) -> int:
+        """Bytes received that no packet was made of yet."""
+        if self._buffer.reader is self:
+            return self._end - self._start
+        return len(self._stash)
+
+    @property
+    def full(self) -> bool:
+        """True if there is no room for another read: the caller must not read from its socket."""
+        return self.pending > _BUFFER_SIZE - _HEADROOM - _READ_SIZE
+
+    def get_buffer(self) -> memoryview:
+        """Return where the next received bytes go; at least one byte unless `full`."""
+        buffer = self._acquire()
+        start, end = self._start, self._end
+        if start == end:
+            start = end = self._start = self._end = _HEADROOM
+        elif len(buffer.data) - end < _READ_SIZE:
+            size = end - start
+            buffer.data[_HEADROOM : _HEADROOM + size] = buffer.view[start:end]
+            self._start, self._end = _HEADROOM, _HEADROOM + size
+            end = self._end
+        return buffer.view[end : end + _READ_SIZE]
+
+    def received(self, count: int) -> None:
+        """Note that `count` bytes were written into the last `get_buffer`."""
+        self._end += count
+
+    def take_raw(self, consume: Callable[[bytearray, int, int], int]) -> None:
+        """Let `consume(buf, start, end)` use bytes that are not packets; it returns its stop."""
+        buffer = self._acquire()
+        self._start = consume(buffer.data, self._start, self._end)
+
+    # --- Packets out of bytes ---
+
+    def process(self) -> None:
+        """Open and dispatch every whole packet that is there.
+
+        Returns early when a handler pauses. Raises what handlers raise, MACError for a damaged
+        packet and ProtocolError for an impossible length.
+        """
+        if self._running or self.paused:
+            return
+        self._running = True
+        try:
+            while self._process():
+                pass
+        finally:
+            self._running = False
+
+    def _process(self) -> bool:
+        """Run until no packet is left (False), or until state changed (True: go on)."""
+        if self.paused:
+            return False
+        buffer = self._acquire()
+        buf, view = buffer.data, buffer.view
+        opener = self._opener
+        open_, clear, tag = opener.open, opener.clear_length, opener.tag_size
+        header, block = opener.header_size, opener.block_size
+        lead = 4 if opener.length_in_block else 0
+        handlers, decompressor = self._handlers, self._decompressor
+        pos, end, seq = self._start, self._end, self.seq
+        self._reload = False
+        while end - pos >= header:
+            if clear:
+                length = _UINT32(buf, pos)[0]
+            else:
+                length = self._length
+                if length < 0:
+                    self._length = length = opener.length(buf, pos, seq)
+            if length > MAX_PACKET or length < _MIN_LENGTH or (length + lead) % block:
+                length = self._impossible_length(length, block)
+            stop = pos + 4 + length + tag
+            if stop > end:
+                return False
+            packet = open_(buf, view, pos, stop, seq)
+            self._length = -1
+            self.epoch_bytes += stop - pos
+            self._start = pos = stop
+            self.seq = seq = (seq + 1) & _SEQ_MASK
+            padding = packet[0]
+            payload_end = length - padding
+            if padding < _MIN_PADDING or payload_end < 2 or self._damaged:
+                raise self._damage()
+            if decompressor is None:
+                handlers[packet[1]](packet, 2, payload_end)
+            else:
+                payload = decompressor.decompress(packet[1:payload_end], MAX_PAYLOAD)
+                if not payload:
+                    raise ProtocolError("packet with an empty payload")
+                handlers[payload[0]](payload, 1, len(payload))
+            if self._reload:
+                return True
+        return False
+
+    def _impossible_length(self, length: int, block: int) -> int:
+        if self._opener.clear_length or not self.encrypted:
+            if self.encrypted:
+                raise MACError("packet is damaged")
+            raise ProtocolError(f"impossible packet length {length}")
+        # The length was decrypted before anything could be verified. Answering at once would
+        # tell an attacker what it decrypted to (CVE-2008-5161), so read as much as the largest
+        # packet has and fail like for a wrong MAC.
+        self._damaged = True
+        lead = 4 if self._opener.length_in_block else 0
+        self._length = length = (MAX_PACKET + lead) // block * block - lead
+        return length
+
+    def _damage(self) -> MACError | ProtocolError:
+        if self.encrypted:
+            return MACError("packet is damaged")
+        return ProtocolError("packet with impossible padding")
+
+
+class OutputPool:
+    """Output buffers of one event loop that can be used again."""
+
+    __slots__ = ("_free",)
+
+    _KEEP = 4
+
+    def __init__(self) -> None:
+        self._free: list[tuple[bytearray, memoryview]] = []
+
+    def take(self, size: int) -> tuple[bytearray, memoryview]:
+        """Return a buffer of at least `size` bytes and a view of it."""
+        if self._free and len(self._free[-1][0]) >= size:
+            return self._free.pop()
+        data = bytearray(max(size, PacketWriter.BUFFER_SIZE))
+        return data, memoryview(data)
+
+    def give_back(self, data: bytearray, view: memoryview) -> None:
+        """Keep a buffer that nobody refers to any more."""
+        if len(self._free) < self._KEEP and len(data) == PacketWriter.BUFFER_SIZE:
+            self._free.append((data, view))
+
+
+class PacketWriter:
+    """Pads and seals the packets of one connection into an output buffer.
+
+    Parameters:
+        random: gives that many random bytes, for padding.
+        pool: where buffers come from; a private one if None.
+    """
+
+    BUFFER_SIZE = 192 * 1024
+    _POOLED_PADDING = 4096
+
+    def __init__(self, random: Callable[[int], bytes], pool: OutputPool | None = None) -> None:
+        self._random = random
+        self._pool = pool or OutputPool()
+        self._padding = b""
+        self._padding_pos = 0
+        self._buf: bytearray | None = None
+        self._view = memoryview(b"")
+        self._pos = _HEADROOM
+        self._sealer: PacketSealer = NoneSealer()
+        self._compressor: Compressor | None = None
+        self.seq = 0
+        self.epoch_bytes = 0
+        self._epoch_seq = 0
+
+    @property
+    def epoch_packets(self) -> int:
+        """Packets sent under the present keys."""
+        return (self.seq - self._epoch_seq) & _SEQ_MASK
+
+    @property
+    def size(self) -> int:
+        """Bytes that are ready to be sent."""
+        return self._pos - _HEADROOM
+
+    @property
+    def needs_cover(self) -> bool:
+        """Whether the cipher wants SSH_MSG_IGNORE in front of a packet (CBC only)."""
+        return self._sealer.needs_cover
+
+    def set_sealer(self, sealer: PacketSealer, *, reset_sequence: bool) -> None:
+        """Use new keys from the next packet on (SSH_MSG_NEWKEYS sent)."""
+        self._sealer = sealer
+        self.epoch_bytes = 0
+        if reset_sequence:
+            self.seq = 0
+        self._epoch_seq = self.seq
+
+    def set_compressor(self, compressor: Compressor | None) -> None:
+        """Compress payloads from the next packet on."""
+        self._compressor = compressor
+
+    def write_raw(self, data: bytes) -> None:
+        """Append bytes that are not a packet (the identification string)."""
+        buf = self._room(len(data))
+        buf[self._pos : self._pos + len(data)] = data
+        self._pos += len(data)
+
+    def write(self, head: bytes, data: bytes | memoryview = b"") -> None:
+        """Append one packet with the payload `head + data`.
+
+        Raises ValueError if the payload is larger than any packet may be.
+        """
+        if self._compressor is not None:
+            head, data = self._compressor.compress(head + data), b""
+        sealer = self._sealer
+        size = 1 + len(head) + len(data)
+        if size > MAX_PAYLOAD:
+            raise ValueError(f"payload of {size} bytes is too large for a packet")
+        block = sealer.block_size
+        padding = block - (size + 4 if sealer.length_in_block else size) % block
+        if padding < _MIN_PADDING:
+            padding += block
+        start = self._padding_pos
+        self._padding_pos = stop = start + padding
+        if stop > len(self._padding):
+            self._padding = self._random(self._POOLED_PADDING)
+            start, self._padding_pos = 0, padding
+            stop = padding
+        body = b"".join((padding.to_bytes(1, "big"), head, data, self._padding[start:stop]))
+        buf = self._buf
+        pos = self._pos
+        if buf is None or len(buf) - pos < len(body) + SEAL_SLACK:
+            buf = self._room(len(body) + SEAL_SLACK)
+        self._pos = stop = sealer.seal(buf, self._view, pos, body, self.seq)
+        self.epoch_bytes += stop - pos
+        self.seq = (self.seq + 1) & _SEQ_MASK
+
+    def _room(self, size: int) -> bytearray:
+        buf = self._buf
+        if buf is not None and len(buf) - self._pos >= size:
+            return buf
+        wanted = self._pos + size
+        if buf is not None:
+            wanted = max(wanted, 2 * len(buf))
+        new, view = self._pool.take(wanted)
+        if buf is not None:
+            new[: self._pos] = self._view[: self._pos]
+            self._pool.give_back(buf, self._view)
+        self._buf, self._view = new, view
+        return new
+
+    def output(self) -> memoryview:
+        """Return a view of what is ready; call `sent` when it was taken."""
+        return self._view[_HEADROOM : self._pos]
+
+    def sent(self, *, reusable: bool) -> None:
+        """Forget the output; `reusable` says that nobody holds the view any more."""
+        if self._buf is not None and reusable:
+            self._pool.give_back(self._buf, self._view)
+        self._buf = None
+        self._view = memoryview(b"")
+        self._pos = _HEADROOM
