@@ -1,0 +1,105 @@
+"""`SSHAgentKeyPair`: a key or certificate whose private part is in an agent."""
+
+from __future__ import annotations
+
+from typing import Protocol, Self
+
+from ssh_keys import SignatureError, SSHKeyPair, SSHLocalKeyPair
+from ssh_keys.signature_algorithms import HOST_KEY_ALGORITHMS
+from ssh_keys.wire import PacketDecodeError, Reader
+
+from .errors import AgentError, AgentProtocolError
+from .messages import SSHAgentRsaFlag
+
+__all__ = ["AgentSigner", "SSHAgentKeyPair", "private_contents"]
+
+#: What a sign request says for the signature algorithms that it has to name (section 4.5.1).
+_FLAGS = {
+    b"rsa-sha2-256": SSHAgentRsaFlag.SSH_AGENT_RSA_SHA2_256,
+    b"rsa-sha2-512": SSHAgentRsaFlag.SSH_AGENT_RSA_SHA2_512,
+}
+
+
+class AgentSigner(Protocol):
+    """What a key pair needs from its agent; `SSHAgentClient` is one."""
+
+    async def sign(self, key_blob: bytes, data: bytes, flags: int = 0) -> bytes:
+        """Return a signature blob."""
+        ...
+
+    async def remove_keys(self, keylist: list[SSHKeyPair]) -> None:
+        """Remove keys from the agent."""
+        ...
+
+
+class SSHAgentKeyPair(SSHKeyPair):
+    """A key pair that signs in an agent.
+
+    Made by `SSHAgentClient.get_keys`. It signs as long as the connection to the agent is open.
+
+    Parameters:
+        agent: where the private part is.
+        algorithm: type of the key or certificate.
+        public_data: blob of the key or certificate.
+        comment: the agent's comment.
+    """
+
+    _key_type = "agent"
+
+    def __init__(
+        self, agent: AgentSigner, algorithm: bytes, public_data: bytes, comment: bytes | None
+    ) -> None:
+        sig_algorithms = dict.fromkeys(
+            row.sig_algorithm for row in HOST_KEY_ALGORITHMS if row.key_algorithm == algorithm
+        )
+        super().__init__(algorithm, tuple(sig_algorithms), public_data, comment)
+        self._agent = agent
+
+    @classmethod
+    def from_identity(cls, agent: AgentSigner, key_blob: bytes, comment: bytes) -> Self | None:
+        """Return the key pair for a blob that the agent lists, None if its type is not known."""
+        try:
+            algorithm = Reader(key_blob).string()
+        except PacketDecodeError:
+            return None
+        pair = cls(agent, algorithm, key_blob, comment)
+        return pair if pair.sig_algorithms else None
+
+    async def sign(self, data: bytes, sig_algorithm: bytes) -> bytes:
+        """Have the agent sign data, and return the signature blob.
+
+        Parameters:
+            data: what is signed, in full.
+            sig_algorithm: one of `sig_algorithms`.
+
+        Raises SignatureError if the key has no such algorithm, AgentFailure if the agent or its
+        user refused, AgentProtocolError if the agent made another signature than that.
+        """
+        if sig_algorithm not in self.sig_algorithms:
+            raise SignatureError(f"the key in the agent makes no {sig_algorithm!r} signature")
+        signature = await self._agent.sign(self.public_data, data, _FLAGS.get(sig_algorithm, 0))
+        try:
+            made = Reader(signature).string()
+        except PacketDecodeError:
+            raise AgentProtocolError("malformed signature from the agent") from None
+        if made != sig_algorithm:
+            # Agents that do not know the flags make SHA-1 signatures, which servers refuse with
+            # no word about why.
+            raise AgentProtocolError(
+                f"the agent made a {made[:64]!r} signature instead of {sig_algorithm!r}"
+            )
+        return signature
+
+    async def remove(self) -> None:
+        """Remove this key from the agent; raises AgentFailure if it is not there any more."""
+        await self._agent.remove_keys([self])
+
+
+def private_contents(pair: SSHKeyPair) -> bytes:
+    """Return type and contents of a private key as SSH_AGENTC_ADD_IDENTITY has them: a secret.
+
+    Raises AgentError if the private part is not in this process.
+    """
+    if not isinstance(pair, SSHLocalKeyPair):
+        raise AgentError(f"a key of type {pair.get_key_type()!r} cannot be put into an agent")
+    return pair.key.private_data
