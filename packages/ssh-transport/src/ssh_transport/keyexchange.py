@@ -35,6 +35,7 @@ from .protocols import (
     KexContext,
     KexRun,
     KexStep,
+    MACAlgorithm,
     PacketOpener,
     PacketSealer,
     Role,
@@ -55,6 +56,9 @@ class KexState(Enum):
 
 class KexHost(Protocol):
     """What a key exchange needs from the connection that it belongs to."""
+
+    def exchange_started(self) -> None:
+        """Our KEXINIT is about to be sent: nothing but the exchange may be sent from now on."""
 
     def write_kex(self, payload: bytes) -> None:
         """Send a payload of the key exchange."""
@@ -123,6 +127,7 @@ class KeyExchange:
             self._config, self._random(16), names, first=not self.session_id
         )
         self.state = KexState.INIT_SENT
+        self._host.exchange_started()
         self._host.write_kex(self._our_payload)
 
     def receive_kexinit(self, packet: bytes, start: int, end: int) -> None:
@@ -232,7 +237,8 @@ class KeyExchange:
             raise KeyExchangeFailed(f"server's host key cannot be used: {exc}") from None
         digest = self._hash(proof, proof.host_key)
         try:
-            key.verify(digest, proof.signature, (sig_algorithm_of_host_key(self.algorithms.host_key),))
+            sig_algorithm = sig_algorithm_of_host_key(self.algorithms.host_key)
+            key.verify(digest, proof.signature, (sig_algorithm,))
         except SignatureError as exc:
             raise KeyExchangeFailed(f"server's host key signature: {exc}") from None
         if self.host_key is not None:
@@ -270,7 +276,7 @@ class KeyExchange:
 
     def _derive(
         self, cipher_name: bytes, mac_name: bytes, iv: bytes, key: bytes, mac_key: bytes
-    ) -> tuple[bytes, bytes, bytes, object]:
+    ) -> tuple[bytes, bytes, bytes, MACAlgorithm | None]:
         cipher = CIPHERS[cipher_name]
         mac = MACS[mac_name] if mac_name else None
         return (

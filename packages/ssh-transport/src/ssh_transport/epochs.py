@@ -1,0 +1,224 @@
+"""Key epochs: when keys are exchanged, what may be sent meanwhile, what changes with new keys.
+
+Between the running connection (`core.py`) and one exchange (`keyexchange.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from ssh_keys import SSHKey
+from ssh_keys.wire import encode_name_list
+
+from .compression import COMPRESSIONS
+from .config import TransportConfig
+from .errors import ConnectionTimeoutError, MessageOrderError, ProtocolError
+from .events import Event, HostKeyOffered, KexCompleted, SignatureNeeded
+from .keyexchange import KexState, KeyExchange
+from .messages import KexInit, encode_ext_info
+from .negotiation import EXT_INFO_CLIENT, EXT_INFO_SERVER, STRICT_CLIENT, STRICT_SERVER
+from .outgoing import HeldMessages
+from .packet import PacketReader, PacketWriter
+from .phases import Phase
+from .protocols import PacketOpener, PacketSealer, Role
+from .rekey import RekeyLimits
+
+__all__ = ["EpochHost", "KeyEpochs"]
+
+
+class EpochHost(Protocol):
+    """What key epochs need from the connection."""
+
+    role: Role
+    phase: Phase
+    config: TransportConfig
+
+    def emit(self, event: Event) -> None:
+        """Tell the owner."""
+
+    def pause(self) -> None:
+        """Stop before the next received packet."""
+
+    def send(self, payload: bytes) -> None:
+        """Send a message."""
+
+    def enter(self, phase: Phase) -> None:
+        """Change the phase."""
+
+    def update_handlers(self) -> None:
+        """Other messages are legal now."""
+
+    def update_blocked(self) -> None:
+        """`may_send` has changed."""
+
+    def output_started(self) -> None:
+        """There may be output where there was none."""
+
+
+class KeyEpochs:
+    """The sequence of key exchanges of one connection; implements `KexHost`.
+
+    Parameters:
+        host: the connection.
+        reader, writer: where new keys are used.
+        random, clock: as in `TransportCore`.
+    """
+
+    def __init__(
+        self,
+        host: EpochHost,
+        reader: PacketReader,
+        writer: PacketWriter,
+        random: Callable[[int], bytes],
+        clock: Callable[[], float],
+    ) -> None:
+        self._host = host
+        self._reader = reader
+        self._writer = writer
+        self._clock = clock
+        self._config = config = host.config
+        self._client = host.role is Role.CLIENT
+        self.kex = KeyExchange(config, self, random)
+        self.held = HeldMessages()
+        self.may_send = False
+        self.strict = False
+        self.receiving_kex = True
+        self._limits = RekeyLimits(config.rekey_bytes, config.rekey_seconds)
+        self._kex_deadline: float | None = clock() + config.kex_timeout
+        self._peer_reads_ext_info = self._sent_keys = self._authenticated = False
+
+    @property
+    def max_bytes(self) -> int:
+        """Bytes in one direction after which new keys are due."""
+        return self._limits.max_bytes
+
+    @property
+    def deadline(self) -> float:
+        """When `handle_timer` is due."""
+        return self._limits.deadline if self._kex_deadline is None else self._kex_deadline
+
+    def handle_timer(self) -> None:
+        """Start an exchange; raises ConnectionTimeoutError if one is under way for too long."""
+        if self._kex_deadline is not None:
+            raise ConnectionTimeoutError("key exchange took too long")
+        self.request_rekey()
+
+    def request_rekey(self) -> None:
+        """Start an exchange unless one is running (RFC 4253 section 9)."""
+        if self.kex.session_id and self.kex.state is KexState.IDLE:
+            self._kex_deadline = self._clock() + self._config.kex_timeout
+            self.kex.start()
+
+    def check_received(self) -> None:
+        """Start an exchange if enough was received or sent under the present keys.
+
+        Raises ProtocolError if sequence numbers are about to repeat (RFC 4344 section 3.1).
+        """
+        reader, limits = self._reader, self._limits
+        packets = max(reader.epoch_packets, self._writer.epoch_packets)
+        if reader.epoch_bytes > limits.max_bytes or packets > limits.max_packets:
+            self.request_rekey()
+            if packets > limits.last_packet:
+                raise ProtocolError("sequence numbers ran out before new keys were agreed on")
+
+    def start_delayed_compression(self) -> None:
+        """The user is authenticated: methods that waited for it start now."""
+        self._authenticated = True
+        self._start_compression(sending=True, receiving=True, methods=(True,))
+
+    def close(self) -> None:
+        """Forget what is unfinished."""
+        self.held.clear()
+        self.kex.abandon()
+
+    # --- KexHost ---
+
+    def exchange_started(self) -> None:
+        """Our KEXINIT is sent next: other messages wait (RFC 4253 section 7.1)."""
+        self.may_send = False
+        self._host.update_blocked()
+
+    def write_kex(self, payload: bytes) -> None:
+        """Send a payload of the key exchange."""
+        self._writer.write(payload)
+        self._host.output_started()
+
+    def kexinit_received(self, theirs: KexInit) -> None:
+        """Note what the peer is capable of; from now on it may only send key exchange."""
+        if self._kex_deadline is None:
+            self._kex_deadline = self._clock() + self._config.kex_timeout
+        if not self.kex.session_id:
+            names = theirs.kex_algorithms
+            client = self._client
+            self.strict = (STRICT_SERVER if client else STRICT_CLIENT) in names
+            self._peer_reads_ext_info = (EXT_INFO_SERVER if client else EXT_INFO_CLIENT) in names
+            # KEXINIT must have been the first packet, or somebody put one in front of it.
+            if self.strict and self._reader.seq != 1:
+                raise MessageOrderError("KEXINIT was not the first packet in strict key exchange")
+        self.receiving_kex = True
+        self._host.update_handlers()
+
+    def host_key_offered(self, key: SSHKey, blob: bytes) -> None:
+        """Ask the owner whether it trusts the host key."""
+        self._host.pause()
+        self._host.emit(HostKeyOffered(key, blob))
+
+    def signature_awaited(self, signature: Awaitable[bytes]) -> None:
+        """Ask the owner to wait for the signature."""
+        self._host.pause()
+        self._host.emit(SignatureNeeded(signature))
+
+    def use_outgoing_keys(self, sealer: PacketSealer, blocks: int, block_size: int) -> None:
+        """Our NEWKEYS was sent."""
+        first = not self._sent_keys
+        self._sent_keys = True
+        self._writer.set_sealer(sealer, reset_sequence=self.strict)
+        self._start_compression(sending=True, receiving=False, methods=(False, self._authenticated))
+        self._limits.restart(
+            self._clock(),
+            blocks=blocks,
+            block_size=block_size,
+            configured_bytes=self._config.rekey_bytes,
+        )
+        if first and self._peer_reads_ext_info:
+            self._send_ext_info()
+        self.may_send = True
+        for payload in self.held.take_all():
+            self._host.send(payload)
+        self._host.update_blocked()
+
+    def use_incoming_keys(self, opener: PacketOpener) -> None:
+        """The peer's NEWKEYS was received: the exchange is complete."""
+        first = self.receiving_kex and self._host.phase is Phase.FIRST_KEX
+        self._reader.set_opener(opener, reset_sequence=self.strict)
+        self._start_compression(sending=False, receiving=True, methods=(False, self._authenticated))
+        self.receiving_kex = False
+        self._kex_deadline = None
+        self._host.enter(Phase.SERVICE if first else self._host.phase)
+        assert self.kex.algorithms is not None
+        self._host.emit(KexCompleted(first, self.kex.algorithms))
+
+    def _send_ext_info(self) -> None:
+        if self._client:
+            extensions = {b"ext-info-in-auth@openssh.com": b"0"}
+        else:
+            extensions = {
+                b"server-sig-algs": encode_name_list(self._config.sig_algorithms)[4:],
+                b"ping@openssh.com": b"0",
+            }
+        self._writer.write(encode_ext_info(extensions))
+
+    def _start_compression(
+        self, *, sending: bool, receiving: bool, methods: tuple[bool, ...]
+    ) -> None:
+        algorithms = self.kex.algorithms
+        assert algorithms is not None
+        cs, sc = algorithms.compression_cs, algorithms.compression_sc
+        ours, theirs = (cs, sc) if self._client else (sc, cs)
+        row = COMPRESSIONS[ours]
+        if sending and row.delayed in methods:
+            self._writer.set_compressor(row.compressor() if row.compressor else None)
+        row = COMPRESSIONS[theirs]
+        if receiving and row.delayed in methods:
+            self._reader.set_decompressor(row.decompressor() if row.decompressor else None)
