@@ -49,7 +49,6 @@ def pytest_runtest_makereport(
     report = yield
     if report.failed:
         for peer in RUNNING.peers:
-            item.add_report_section(report.when or "call", f"log of {peer.name}", peer.new_log())
             report.sections.append((f"log of {peer.name}", peer.new_log()))
     return report
 

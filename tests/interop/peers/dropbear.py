@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.peers.availability import missing, peers_required, program
+from tests.interop.peers.availability import peers_required, program
 from tests.interop.peers.credentials import HOST, Credentials
+from tests.interop.peers.namespace import can_mount, with_home
 from tests.interop.peers.process import Finished, clean_environment, free_port, run, serving
 from tests.interop.peers.roles import PeerServer, Target
 
@@ -30,12 +30,11 @@ def convert(key: Path, folder: Path) -> Path:
 def dropbear(credentials: Credentials, folder: Path) -> Iterator[PeerServer]:
     """Run a throw-away Dropbear server.
 
-    It reads authorized_keys only from the home folder in the passwd file, so a temporary folder is
-    mounted over that one, in a mount namespace that only this process sees.
+    It reads authorized_keys only from the home folder in the passwd file, so it gets one.
     """
-    if os.geteuid() != 0:
+    if not can_mount():
         if peers_required():
-            missing("root, for the home folder of the Dropbear server,")
+            pytest.fail("the Dropbear server needs root, for a temporary home folder")
         pytest.skip("the Dropbear server needs root, for a temporary home folder")
     home = folder / "dropbear-home"
     (home / ".ssh").mkdir(parents=True, mode=0o700)
@@ -46,9 +45,7 @@ def dropbear(credentials: Credentials, folder: Path) -> Iterator[PeerServer]:
     key = convert(credentials.host_key, folder)
     listen = [program("dropbear"), "-F", "-E", "-r", str(key), "-p", f"{HOST}:{port}"]
     listen += ["-P", str(folder / "dropbear.pid")]
-    script = 'mount --bind "$0" "$1" && shift && exec "$@"'
-    real_home = os.path.expanduser(f"~{credentials.user}")
-    argv = [program("unshare"), "-m", "sh", "-c", script, str(home), real_home, *listen]
+    argv = with_home(listen, home, credentials.user)
     with serving("dropbear", argv, port, folder, clean_environment(home)) as process:
         yield PeerServer("dropbear", port, credentials.user, None, process)
 

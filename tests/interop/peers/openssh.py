@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.interop.peers.availability import program
 from tests.interop.peers.credentials import HOST, Credentials
+from tests.interop.peers.namespace import can_mount, with_home
 from tests.interop.peers.process import Finished, clean_environment, free_port, run, serving
 from tests.interop.peers.roles import PeerServer, Target
 
@@ -51,6 +52,10 @@ def sshd(
     if os.geteuid() == 0:
         PRIVSEP.mkdir(mode=0o755, exist_ok=True)
     argv = [program("sshd"), "-D", "-e", "-f", str(config)]
+    if can_mount():
+        home = folder / "sshd-home"
+        home.mkdir(exist_ok=True)
+        argv = with_home(argv, home, credentials.user)
     with serving("sshd", argv, port, folder, clean_environment(folder)) as process:
         yield PeerServer("sshd", port, credentials.user, None, process)
 
