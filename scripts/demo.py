@@ -292,6 +292,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("-i", "--identity", action="append", help="a private key to log in with")
     parser.add_argument("--known-hosts", help="a known_hosts file instead of your own")
     parser.add_argument("--ask-password", action="store_true", help="log in with a password")
+    parser.add_argument("--password-file", type=Path, help="the same, read from a file")
     parser.add_argument("--size", type=int, default=256, help="MiB to copy, default 256")
     parser.add_argument("--serve", type=Path, help=argparse.SUPPRESS)
     return parser.parse_args(arguments)
@@ -308,8 +309,10 @@ def real_server(chosen: argparse.Namespace) -> Destination:
         options["known_hosts"] = chosen.known_hosts
     if chosen.identity:
         options["client_keys"] = chosen.identity
-    if chosen.ask_password:
-        options["password"] = getpass.getpass()
+    if chosen.ask_password or chosen.password_file:
+        file = chosen.password_file
+        options["password"] = file.read_text().rstrip("\n") if file else getpass.getpass()
+        options["client_keys"] = None
         options["preferred_auth"] = "password,keyboard-interactive"
     return Destination(host, int(port), user if at else getpass.getuser(), options)
 

@@ -1,0 +1,144 @@
+"""The programs of the documentation and of the README, run as a reader would run them."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TUTORIAL = ROOT / "docs/tutorial"
+
+#: What each program prints, given the port of server.py.
+PRINTED = {
+    "client.py": "hello, Ada and Grace\napple\nfig\npear\nexit status 127\n",
+    "files.py": "['to-ada.txt']\n10 bytes\nDear Ada,\ngone\n",
+    "forward.py": "True\n",
+}
+
+
+def free_port() -> int:
+    """A TCP port of loopback that nothing listens on at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextlib.contextmanager
+def running(script: Path, *arguments: str, port: int) -> Iterator[None]:
+    """Run a server program in its folder until the block ends."""
+    process = subprocess.Popen(
+        [sys.executable, str(script), *arguments],
+        cwd=script.parent,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stderr is not None
+    try:
+        deadline = time.monotonic() + 20
+        while True:
+            assert process.poll() is None, process.stderr.read().decode()
+            assert time.monotonic() < deadline, "the server does not listen"
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(10)
+        process.stderr.close()
+
+
+def output(script: Path, *arguments: str, folder: Path) -> str:
+    """Run a program in a folder and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(script), *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", sorted(PRINTED))
+def test_tutorial_program(name: str, tmp_path: Path) -> None:
+    port = free_port()
+    server = tmp_path / "server.py"
+    server.write_text((TUTORIAL / "server.py").read_text())
+    with running(server, str(port), port=port):
+        printed = output(TUTORIAL / name, str(port), folder=tmp_path)
+    assert printed == PRINTED[name]
+
+
+def test_keys_program(tmp_path: Path) -> None:
+    printed = output(TUTORIAL / "keys.py", folder=tmp_path)
+    assert printed == "ssh-ed25519 ada@example\nTrue\nwrong passphrase\n"
+
+
+def test_every_program_is_run_and_shown() -> None:
+    programs = {path.name for path in TUTORIAL.glob("*.py")}
+    assert programs == {*PRINTED, "server.py", "keys.py"}
+    page = (TUTORIAL / "index.md").read_text()
+    assert set(re.findall(r"literalinclude\} (\S+)", page)) == programs
+
+
+def blocks(path: Path) -> list[str]:
+    """The Python programs of a Markdown file."""
+    return re.findall(r"```python\n(.*?)```", path.read_text(), re.DOTALL)
+
+
+def test_readme_server_and_client(tmp_path: Path) -> None:
+    client, server = blocks(ROOT / "README.md")
+    port = free_port()
+    for name, text in (("client", client), ("server", server)):
+        assert text.count("8022") == 1
+        (tmp_path / f"{name}.py").write_text(text.replace("8022", str(port)))
+    setup = README_KEYS.replace("8022", str(port))
+    (tmp_path / "setup.py").write_text(setup)
+    output(tmp_path / "setup.py", folder=tmp_path)
+    (tmp_path / "report.txt").write_text("all is well\n")
+    with running(tmp_path / "server.py", port=port):
+        printed = output(tmp_path / "client.py", folder=tmp_path)
+    assert printed == "hello, guest: uptime\n"
+    assert (tmp_path / "copy.txt").read_text() == "all is well\n"
+
+
+#: The files that the programs of the README expect in their folder.
+README_KEYS = """
+from pathlib import Path
+import ssh_meta
+
+for name in ("host_key", "id_ed25519"):
+    key = ssh_meta.generate_private_key("ssh-ed25519")
+    key.write_private_key(name)
+    line = key.export_public_key().decode()
+    if name == "host_key":
+        Path("known_hosts").write_text("[127.0.0.1]:8022 " + line)
+    else:
+        Path("authorized_keys").write_text(line)
+"""
+
+
+@pytest.mark.parametrize(
+    "package", ["ssh-keys", "ssh-transport", "ssh-connection", "ssh-sftp", "ssh-agent", "ssh-meta"]
+)
+def test_package_readme(package: str, tmp_path: Path) -> None:
+    """The example in the README of each distribution runs as it stands."""
+    programs = blocks(ROOT / "packages" / package / "README.md")
+    assert programs
+    for number, text in enumerate(programs):
+        script = tmp_path / f"example{number}.py"
+        script.write_text(text)
+        output(script, folder=tmp_path)
