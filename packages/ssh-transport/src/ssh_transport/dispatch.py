@@ -178,9 +178,7 @@ class Dispatcher:
         host = self._host
         # RFC 8308 section 2.4: directly behind NEWKEYS, or (server) before USERAUTH_SUCCESS.
         late = host.phase is Phase.USERAUTH
-        if self._ext_info_seen >= _MAX_EXT_INFO or (
-            not late and host.packets_since_newkeys != 1
-        ):
+        if self._ext_info_seen >= _MAX_EXT_INFO or (not late and host.packets_since_newkeys != 1):
             raise MessageOrderError("EXT_INFO in a place where it is not allowed")
         self._ext_info_seen += 1
         extensions = decode_ext_info(packet, start, end)

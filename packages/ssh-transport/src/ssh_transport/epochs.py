@@ -105,8 +105,12 @@ class KeyEpochs:
         self.request_rekey()
 
     def request_rekey(self) -> None:
-        """Start an exchange unless one is running (RFC 4253 section 9)."""
-        if self.kex.session_id and self.kex.state is KexState.IDLE:
+        """Start an exchange unless one is running (RFC 4253 section 9).
+
+        Only an authenticated connection does it: before, no limit can be reached, and OpenSSH
+        refuses KEXINIT while it authenticates.
+        """
+        if self._host.phase is Phase.CONNECTION and self.kex.state is KexState.IDLE:
             self._kex_deadline = self._clock() + self._config.kex_timeout
             self.kex.start()
 

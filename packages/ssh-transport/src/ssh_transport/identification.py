@@ -34,9 +34,10 @@ class Identification:
         that are too long or too many, ProtocolNotSupported if the peer does not speak SSH 2.0.
         """
         while not self.version:
-            stop = data.find(b"\n", start, min(end, start + _MAX_LINE))
+            limit = min(end, start + _MAX_LINE)
+            stop = data.find(b"\n", start, limit)
             if stop < 0:
-                self._check_unfinished(bytes(data[start : start + _MAX_LINE]), end - start)
+                self._check_unfinished(bytes(data[start:limit]), end - start)
                 return start
             self._line(bytes(data[start:stop]).removesuffix(b"\r"))
             start = stop + 1
