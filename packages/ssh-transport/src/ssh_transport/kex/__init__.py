@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from ssh_keys.algorithms import Registry, Status
 
 from ..protocols import KexAlgorithm
-from . import ecdh
+from . import dh, dh_gex, ecdh, rsa
 from .curve import X448, X25519
+from .dh_groups import BUILT_IN
 from .ecdh import CurveExchange, Exchange, NISTCurve
 from .hybrid import MLKEM768, MLKEM1024, HybridExchange
 
@@ -34,18 +35,48 @@ def _two_messages(
     )
 
 
+def _group(name: bytes, hash_name: str, bits: int, status: Status) -> KexAlgorithm:
+    group = BUILT_IN[bits]
+    return KexAlgorithm(
+        name,
+        hash_name,
+        client=partial(dh.client, group=group),
+        server=partial(dh.server, group=group),
+        status=status,
+        slow=True,
+    )
+
+
+def _group_exchange(name: bytes, hash_name: str, status: Status) -> KexAlgorithm:
+    return KexAlgorithm(name, hash_name, dh_gex.client, dh_gex.server, status, slow=True)
+
+
+def _rsa(name: bytes, hash_name: str, method: rsa.RSAMethod, status: Status) -> KexAlgorithm:
+    return KexAlgorithm(
+        name,
+        hash_name,
+        client=partial(rsa.client, method=method),
+        server=partial(rsa.server, method=method),
+        status=status,
+        slow=True,
+    )
+
+
 _P256 = NISTCurve(ec.SECP256R1())
 _P384 = NISTCurve(ec.SECP384R1())
 _P521 = NISTCurve(ec.SECP521R1())
 _X25519 = X25519()
 _CURVE25519 = CurveExchange(_X25519)
 
+_DEFAULT = Status.DEFAULT
 _SUPPORTED = Status.SUPPORTED
+_INSECURE = Status.INSECURE
 
 KEX_METHODS: Registry[KexAlgorithm] = Registry(
     "key exchange method",
     (
-        # Post-quantum first: what is recorded today must not be readable later.
+        # Post-quantum first: what is recorded today must not be readable later. The NIST curves
+        # are for those who must use them, fixed groups below 3072 bits for old devices.
         _two_messages(
             b"mlkem768x25519-sha256",
             "sha256",
@@ -69,9 +100,20 @@ KEX_METHODS: Registry[KexAlgorithm] = Registry(
         _two_messages(b"curve25519-sha256", "sha256", _CURVE25519),
         _two_messages(b"curve25519-sha256@libssh.org", "sha256", _CURVE25519),
         _two_messages(b"curve448-sha512", "sha512", CurveExchange(X448()), _SUPPORTED),
-        _two_messages(b"ecdh-sha2-nistp256", "sha256", CurveExchange(_P256)),
-        _two_messages(b"ecdh-sha2-nistp384", "sha384", CurveExchange(_P384)),
-        _two_messages(b"ecdh-sha2-nistp521", "sha512", CurveExchange(_P521)),
+        _two_messages(b"ecdh-sha2-nistp256", "sha256", CurveExchange(_P256), _SUPPORTED),
+        _two_messages(b"ecdh-sha2-nistp384", "sha384", CurveExchange(_P384), _SUPPORTED),
+        _two_messages(b"ecdh-sha2-nistp521", "sha512", CurveExchange(_P521), _SUPPORTED),
+        _group(b"diffie-hellman-group16-sha512", "sha512", 4096, _DEFAULT),
+        _group(b"diffie-hellman-group18-sha512", "sha512", 8192, _DEFAULT),
+        _group(b"diffie-hellman-group17-sha512", "sha512", 6144, _SUPPORTED),
+        _group(b"diffie-hellman-group15-sha512", "sha512", 3072, _SUPPORTED),
+        _group_exchange(b"diffie-hellman-group-exchange-sha256", "sha256", _DEFAULT),
+        _group(b"diffie-hellman-group14-sha256", "sha256", 2048, _SUPPORTED),
+        _rsa(b"rsa2048-sha256", "sha256", rsa.RSA2048_SHA256, _SUPPORTED),
+        _group_exchange(b"diffie-hellman-group-exchange-sha1", "sha1", _INSECURE),
+        _group(b"diffie-hellman-group14-sha1", "sha1", 2048, _INSECURE),
+        _group(b"diffie-hellman-group1-sha1", "sha1", 1024, _INSECURE),
+        _rsa(b"rsa1024-sha1", "sha1", rsa.RSA1024_SHA1, _INSECURE),
     ),
 )
 """Every key exchange method by name."""

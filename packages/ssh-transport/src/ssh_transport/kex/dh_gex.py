@@ -1,0 +1,106 @@
+"""Diffie-Hellman with a group that the server chooses (RFC 4419, RFC 8270).
+
+Groups have 2048 to 8192 bits, whatever the peer asks for. The form with the preferred size alone
+(SSH_MSG_KEX_DH_GEX_REQUEST_OLD, before RFC 4419) is not understood.
+"""
+
+from __future__ import annotations
+
+from ssh_keys.wire import encode_mpint, encode_uint32
+
+from ..errors import KeyExchangeFailed
+from ..protocols import HostKeyProof, KexContext, KexRun, KexStep
+from .dh import start
+from .dh_groups import BUILT_IN, SafePrimeGroup, read_moduli
+from .ecdh import Random
+from .messages import (
+    KexDhGexGroup,
+    KexDhGexInit,
+    KexDhGexReply,
+    KexDhGexRequest,
+    read,
+)
+
+__all__ = ["MAX_BITS", "MIN_BITS", "check_group", "choose_group", "client", "server"]
+
+MIN_BITS = 2048
+"""RFC 8270 section 3."""
+
+MAX_BITS = 8192
+"""RFC 4419 section 3."""
+
+
+def choose_group(request: KexDhGexRequest, moduli: str | None, random: Random) -> SafePrimeGroup:
+    """Return the group that fits a client's request best.
+
+    That is one of the smallest that have the preferred size, else one of the largest there are
+    (RFC 4419 section 3).
+
+    Parameters:
+        request: sizes in bits, checked here.
+        moduli: path of a moduli(5) file, or None for the groups of RFC 3526.
+        random: gives that many random bytes.
+
+    Raises KeyExchangeFailed if the request contradicts itself or nothing fits.
+    """
+    if not request.min <= request.n <= request.max:
+        raise KeyExchangeFailed(
+            f"group of {request.min} <= {request.n} <= {request.max} bits was asked for"
+        )
+    known = BUILT_IN.values() if moduli is None else read_moduli(moduli)
+    least, most = max(request.min, MIN_BITS), min(request.max, MAX_BITS)
+    fitting = [group for group in known if least <= group.bits <= most]
+    if not fitting:
+        raise KeyExchangeFailed(f"no group of {request.min} to {request.max} bits")
+    sizes = {group.bits for group in fitting}
+    size = min((bits for bits in sizes if bits >= request.n), default=max(sizes))
+    best = [group for group in fitting if group.bits == size]
+    return best[int.from_bytes(random(4), "big") % len(best)]
+
+
+def check_group(group: SafePrimeGroup, request: KexDhGexRequest) -> None:
+    """Raise KeyExchangeFailed unless a server's group is one that we asked for.
+
+    Whether p is a safe prime is not tested, which would take longer than the exchange: the server
+    signs its choice, and has other ways to give our secrets away.
+    """
+    p, g = group.p, group.g
+    if not max(request.min, MIN_BITS) <= group.bits <= min(request.max, MAX_BITS):
+        raise KeyExchangeFailed(
+            f"server's group has {group.bits} bits, not {request.min} to {request.max}"
+        )
+    if p % 2 == 0 or p < 0 or not 1 < g < p - 1:
+        raise KeyExchangeFailed("server's Diffie-Hellman group is malformed")
+
+
+def hash_fields(request: KexDhGexRequest, group: SafePrimeGroup, e: int, f: int) -> bytes:
+    """Return the fields of the exchange hash between K_S and K (RFC 4419 section 3)."""
+    sizes = (request.min, request.n, request.max)
+    numbers = (group.p, group.g, e, f)
+    return b"".join((*map(encode_uint32, sizes), *map(encode_mpint, numbers)))
+
+
+def client(context: KexContext) -> KexRun:
+    """Run a group exchange as the client."""
+    request = KexDhGexRequest(*context.gex_bits)
+    offer = read(KexDhGexGroup, (yield KexStep((request.encode(),), KexDhGexGroup.number)))
+    group = SafePrimeGroup(offer.p, offer.g)
+    check_group(group, request)
+    e, agree = start(group, context.random)
+    reply = read(KexDhGexReply, (yield KexStep((KexDhGexInit(e).encode(),), KexDhGexReply.number)))
+    secret = encode_mpint(agree(reply.f))
+    fields = hash_fields(request, group, e, reply.f)
+    yield HostKeyProof(fields, secret, reply.k_s, reply.signature)
+    yield KexStep()
+
+
+def server(context: KexContext) -> KexRun:
+    """Run a group exchange as the server."""
+    request = read(KexDhGexRequest, (yield KexStep(expect=KexDhGexRequest.number)))
+    group = choose_group(request, context.moduli, context.random)
+    offer = KexDhGexGroup(group.p, group.g).encode()
+    e = read(KexDhGexInit, (yield KexStep((offer,), KexDhGexInit.number))).e
+    f, agree = start(group, context.random)
+    secret = encode_mpint(agree(e))
+    signature = yield HostKeyProof(hash_fields(request, group, e, f), secret)
+    yield KexStep((KexDhGexReply(context.host_key, f, signature).encode(),))
