@@ -1,0 +1,224 @@
+"""Method "publickey" (RFC 4252 section 7, RFC 8332), both roles."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from ssh_keys import (
+    HOST_KEY_ALGORITHMS,
+    Error,
+    KeyImportError,
+    SignatureError,
+    SSHKey,
+    SSHKeyPair,
+    decode_ssh_public_key,
+)
+from ssh_keys.wire import decode_boolean, encode_boolean, encode_byte, encode_string, encode_text
+from ssh_transport.errors import ProtocolError
+
+from ..messages.userauth import (
+    SSH_MSG_USERAUTH_PK_OK,
+    SSH_MSG_USERAUTH_REQUEST,
+    PublicKeyOK,
+    PublicKeyQuery,
+    PublicKeyRequest,
+    UserauthRequest,
+)
+from .exchange import SSH_CONNECTION, ClientExchange, Outcome, ServerExchange, Verdict
+from .protocols import ClientCredentials
+
+__all__ = ["PUBLICKEY", "PublicKeyClient", "algorithms_for", "signed_data", "validate_publickey"]
+
+PUBLICKEY = b"publickey"
+
+
+def signed_data(session_id: bytes, user: str, algorithm: bytes, blob: bytes) -> bytes:
+    """Return what the signature of a request is over (RFC 4252 section 7)."""
+    return b"".join(
+        (
+            encode_string(session_id),
+            encode_byte(SSH_MSG_USERAUTH_REQUEST),
+            encode_text(user),
+            encode_string(SSH_CONNECTION),
+            encode_string(PUBLICKEY),
+            encode_boolean(True),
+            encode_string(algorithm),
+            encode_string(blob),
+        )
+    )
+
+
+def algorithms_for(
+    keypair: SSHKeyPair, allowed: Sequence[bytes], server_sig_algs: Sequence[bytes] | None
+) -> tuple[bytes, ...]:
+    """Return the public key algorithm names to try a key with, in order.
+
+    Parameters:
+        keypair: the key.
+        allowed: names that we use at all.
+        server_sig_algs: names that the server said it accepts, None if it did not say. Then
+            rsa-sha2-256 is the best guess for an RSA key (RFC 8332 section 3.3), and ssh-rsa,
+            where it is allowed, the next.
+    """
+    names = [name for name in keypair.host_key_algorithms if name in allowed]
+    if server_sig_algs is not None:
+        for name in names:
+            if name in server_sig_algs or _sig_algorithm(name) in server_sig_algs:
+                return (name,)
+        return ()
+    guesses = [name for name in names if _sig_algorithm(name) in (b"rsa-sha2-256", b"ssh-rsa")]
+    return tuple(guesses or names[:1])
+
+
+def _sig_algorithm(name: bytes) -> bytes:
+    return HOST_KEY_ALGORITHMS[name].sig_algorithm if name in HOST_KEY_ALGORITHMS else name
+
+
+class PublicKeyClient:
+    """Tries key pairs until there is none left.
+
+    Parameters:
+        exchange: sends and receives.
+        credentials: knows the key pairs.
+        keypairs: the first key pairs to try; if it is exactly one, it signs without a query.
+        algorithms: public key algorithm names that may be used.
+        log: called with a text for each key that can not be used.
+    """
+
+    name = PUBLICKEY
+
+    def __init__(
+        self,
+        exchange: ClientExchange,
+        credentials: ClientCredentials,
+        keypairs: Sequence[SSHKeyPair],
+        algorithms: Sequence[bytes],
+        log: Callable[[str], None],
+    ) -> None:
+        self._exchange = exchange
+        self._credentials = credentials
+        self._allowed = algorithms
+        self._keypairs = deque(keypairs)
+        self._ask_first = len(keypairs) != 1
+        self._current: tuple[SSHKeyPair, deque[bytes]] | None = None
+        self._log = log
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is a key to try without asking anyone."""
+        return bool(self._keypairs)
+
+    @property
+    def needs_server_sig_algs(self) -> bool:
+        """Whether the choice of algorithm for the next key depends on what the server accepts."""
+        return bool(self._keypairs) and len(self._keypairs[0].sig_algorithms) > 1
+
+    async def attempt(self, offered: tuple[bytes, ...]) -> Outcome | None:
+        """Try one key; None if there is nothing to try."""
+        while True:
+            choice = await self._next()
+            if choice is None:
+                return None
+            keypair, algorithm = choice
+            if self._ask_first:
+                outcome = await self._query(keypair, algorithm)
+                if outcome is not None:
+                    return outcome
+            outcome = await self._sign(keypair, algorithm)
+            if outcome is not None:
+                return outcome
+
+    async def _next(self) -> tuple[SSHKeyPair, bytes] | None:
+        """Return the next key and algorithm to try."""
+        while True:
+            if self._current is not None and self._current[1]:
+                return self._current[0], self._current[1].popleft()
+            if not self._keypairs:
+                self._current = None
+                more = await self._exchange.resolve(self._credentials.keypairs())
+                if not more:
+                    return None
+                self._keypairs.extend(more)
+            keypair = self._keypairs.popleft()
+            server_sig_algs = self._exchange.transport.server_sig_algs
+            names = algorithms_for(keypair, self._allowed, server_sig_algs)
+            if not names:
+                self._log(f"no signature algorithm in common for {keypair!r}")
+            self._current = keypair, deque(names)
+
+    async def _query(self, keypair: SSHKeyPair, algorithm: bytes) -> Outcome | None:
+        """Ask whether the key would do; None if it would."""
+        exchange = self._exchange
+        query = PublicKeyQuery(False, algorithm, keypair.public_data)
+        exchange.request(PUBLICKEY, query.encode())
+        reply = await exchange.reply(also=SSH_MSG_USERAUTH_PK_OK)
+        if isinstance(reply, Outcome):
+            return reply
+        answer = PublicKeyOK.decode(reply.data, reply.start, reply.end)
+        if answer != PublicKeyOK(algorithm, keypair.public_data):
+            raise ProtocolError("the server accepted another key than the one it was asked about")
+        return None
+
+    async def _sign(self, keypair: SSHKeyPair, algorithm: bytes) -> Outcome | None:
+        """Authenticate with a signature; None if there is none."""
+        exchange = self._exchange
+        blob = keypair.public_data
+        data = signed_data(exchange.transport.session_id, exchange.user, algorithm, blob)
+        try:
+            signature = await exchange.resolve(keypair.sign(data, _sig_algorithm(algorithm)))
+        except (Error, OSError, ValueError) as exc:
+            # An agent that is locked or gone, a card that was pulled: the next key may work.
+            self._log(f"{keypair!r} did not sign: {exc}")
+            return None
+        if self._current is not None:
+            self._current[1].clear()
+        exchange.request(PUBLICKEY, PublicKeyRequest(True, algorithm, blob, signature).encode())
+        return await exchange.outcome()
+
+
+async def validate_publickey(exchange: ServerExchange, request: UserauthRequest) -> Verdict:
+    """Server: answer a query, or check a signature. Raises PacketDecodeError.
+
+    The policy is asked again when the signature comes, so that the last key it was asked about
+    is always the one that signed; only then do the key's options count.
+    """
+    data = request.method_data
+    signed, _ = decode_boolean(data, 0, len(data))
+    attempt: PublicKeyQuery | PublicKeyRequest
+    attempt = PublicKeyRequest.decode(data) if signed else PublicKeyQuery.decode(data)
+    algorithm, blob = attempt.public_key_algorithm_name, attempt.public_key_blob
+    key = _decode_key(exchange, algorithm, blob)
+    if key is None:
+        return Verdict.REFUSED
+    options = await exchange.resolve(exchange.policy.validate_key(exchange.user, key))
+    if options is None:
+        return Verdict.REFUSED
+    if not isinstance(attempt, PublicKeyRequest):
+        exchange.send(PublicKeyOK(algorithm, blob).encode())
+        return Verdict.ANSWERED
+    session_id = exchange.conversation.transport.session_id
+    try:
+        key.verify(
+            signed_data(session_id, request.user_name, algorithm, blob),
+            attempt.signature,
+            (_sig_algorithm(algorithm),),
+        )
+    except SignatureError:
+        return Verdict.REFUSED
+    exchange.key_options = options
+    exchange.key_blob = blob
+    return Verdict.ACCEPTED
+
+
+def _decode_key(exchange: ServerExchange, algorithm: bytes, blob: bytes) -> SSHKey | None:
+    """Return the key if its algorithm is allowed and belongs to it."""
+    if algorithm not in exchange.sig_algorithms or algorithm not in HOST_KEY_ALGORITHMS:
+        return None
+    try:
+        key = decode_ssh_public_key(blob)
+    except KeyImportError:
+        return None
+    if key.algorithm != HOST_KEY_ALGORITHMS[algorithm].key_algorithm:
+        return None
+    return key

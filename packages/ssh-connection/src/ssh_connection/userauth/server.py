@@ -1,0 +1,252 @@
+"""The server's side of RFC 4252: what a user must prove, and how often they may try."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from os import urandom
+
+from ssh_transport.errors import MessageOrderError, ServiceNotAvailable, printable
+from ssh_transport.protocols import Handler
+
+from ..errors import IllegalUserName, PermissionDenied
+from ..messages.userauth import (
+    SSH_MSG_USERAUTH_INFO_RESPONSE,
+    SSH_MSG_USERAUTH_REQUEST,
+    UserauthFailure,
+    UserauthRequest,
+    UserauthSuccess,
+)
+from .conversation import Conversation
+from .exchange import SSH_CONNECTION, ServerExchange, Verdict
+from .keyboard_interactive import KEYBOARD_INTERACTIVE, validate_keyboard_interactive
+from .options import merge_key_options
+from .password import PASSWORD, validate_password
+from .protocols import AuthTransport, KeyOptions, MaybeAwait, ServerAuthPolicy, Spawn
+from .publickey import PUBLICKEY, validate_publickey
+from .saslprep import SASLPrepError, saslprep
+
+__all__ = ["SERVER_METHODS", "ServerAuthConfig", "ServerAuthenticator"]
+
+NONE = b"none"
+
+_VALIDATORS = {
+    PUBLICKEY: validate_publickey,
+    KEYBOARD_INTERACTIVE: validate_keyboard_interactive,
+    PASSWORD: validate_password,
+}
+
+SERVER_METHODS = tuple(_VALIDATORS)
+"""The methods a server knows."""
+
+MAX_USER_NAME = 1024
+"""Bytes of the longest user name that is looked up."""
+
+_JITTER_KEY = urandom(32)
+
+
+def _ignore(text: str) -> None:
+    pass
+
+
+@dataclass(kw_only=True, slots=True)
+class ServerAuthConfig:
+    """Limits and rules of a server.
+
+    Parameters:
+        sig_algorithms: public key algorithm names that are accepted.
+        required: lists of methods, one of which has to be completed in its order; empty if any
+            one method is enough.
+        max_tries: failed attempts after which the connection ends (OpenSSH: MaxAuthTries).
+        max_requests: messages of any kind after which the connection ends, so that queries and
+            partial successes have an end as well.
+        min_fail_seconds: a refusal is never answered sooner than that, and a little later by an
+            amount that depends on the user name: what takes longer for users that exist can not
+            be told from what does not.
+        clock: seconds of a monotonic clock.
+        sleep: gives what can be awaited for some seconds.
+        log: called with a text for each step.
+    """
+
+    sig_algorithms: tuple[bytes, ...]
+    clock: Callable[[], float]
+    sleep: Callable[[float], Awaitable[None]]
+    required: Sequence[tuple[bytes, ...]] = ()
+    max_tries: int = 6
+    max_requests: int = 64
+    min_fail_seconds: float = 0.005
+    log: Callable[[str], None] = field(default=_ignore)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What one user has achieved; a new one for each user name."""
+
+    name: str
+    user: str
+    remaining: list[tuple[bytes, ...]]
+    open_house: bool
+    options: KeyOptions = field(default_factory=dict)
+    keys: set[bytes] = field(default_factory=set)
+
+
+class ServerAuthenticator:
+    """Authenticates one client.
+
+    Parameters:
+        transport: where messages go.
+        spawn: waits for what callbacks give.
+        policy: who may log in.
+        config: see `ServerAuthConfig`.
+        on_success: called once with the user name and the options of the keys that were used,
+            directly after SSH_MSG_USERAUTH_SUCCESS was sent.
+        crashed: called with an exception of a callback.
+    """
+
+    def __init__(
+        self,
+        transport: AuthTransport,
+        spawn: Spawn,
+        policy: ServerAuthPolicy,
+        config: ServerAuthConfig,
+        on_success: Callable[[str, KeyOptions], None],
+        crashed: Callable[[Exception], None],
+    ) -> None:
+        self._conversation = Conversation(transport, spawn, crashed, pause=True)
+        self._transport = transport
+        self._policy = policy
+        self._config = config
+        self._on_success = on_success
+        self._failures = 0
+        self._requests = 0
+
+    def handlers(self) -> Mapping[int, Handler]:
+        """What to register for the messages 50 to 79."""
+        deliver = self._conversation.deliver
+        return {
+            SSH_MSG_USERAUTH_REQUEST: lambda data, start, end: deliver(
+                SSH_MSG_USERAUTH_REQUEST, data, start, end
+            ),
+            SSH_MSG_USERAUTH_INFO_RESPONSE: lambda data, start, end: deliver(
+                SSH_MSG_USERAUTH_INFO_RESPONSE, data, start, end
+            ),
+        }
+
+    def start(self) -> None:
+        """Wait for the first request."""
+        self._conversation.start(self._main())
+
+    def close(self) -> None:
+        """Give up: the connection is gone."""
+        self._conversation.close()
+
+    async def _main(self) -> None:
+        progress: _Progress | None = None
+        while True:
+            packet = await self._conversation.receive()
+            if packet.number != SSH_MSG_USERAUTH_REQUEST:
+                raise MessageOrderError(f"message {packet.number} without a question")
+            self._count()
+            request = UserauthRequest.decode(packet.data, packet.start, packet.end)
+            if request.service_name != SSH_CONNECTION:
+                raise ServiceNotAvailable(f"no service {printable(request.service_name)}")
+            if progress is None or progress.name != request.user_name:
+                # RFC 4252 section 5: what was proved for another user counts for nothing.
+                progress = await self._begin(request.user_name)
+            if await self._attempt(progress, request):
+                break
+        await self._conversation.resolve(self._policy.completed(progress.user, progress.options))
+        self._transport.send(UserauthSuccess().encode())
+        self._transport.authenticated()
+        self._on_success(progress.user, progress.options)
+
+    def _count(self) -> None:
+        self._requests += 1
+        if self._requests > self._config.max_requests:
+            raise PermissionDenied("too many authentication requests")
+
+    async def _begin(self, name: str) -> _Progress:
+        if len(name.encode()) > MAX_USER_NAME:
+            raise IllegalUserName("the user name is too long")
+        try:
+            user = saslprep(name)
+        except SASLPrepError as exc:
+            raise IllegalUserName(f"user name {printable(name)}: {exc}") from None
+        needed = await self._conversation.resolve(self._policy.begin(user))
+        return _Progress(name, user, list(self._config.required), needed is False)
+
+    async def _attempt(self, progress: _Progress, request: UserauthRequest) -> bool:
+        """Answer one request; True if the user is in."""
+        started = self._config.clock()
+        method = request.method_name
+        if progress.open_house:
+            return True
+        if method == NONE:
+            self._fail(progress, partial=False)
+            return False
+        verdict = Verdict.REFUSED
+        exchange = ServerExchange(
+            self._conversation,
+            self._policy,
+            progress.user,
+            self._config.sig_algorithms,
+            self._count,
+        )
+        if method in self._allowed(progress):
+            verdict = await _VALIDATORS[method](exchange, request)
+        if verdict is Verdict.ACCEPTED and not self._take(progress, exchange):
+            verdict = Verdict.REFUSED
+        self._config.log(f"{printable(method)} {verdict.name.lower()}")
+        if verdict is Verdict.ACCEPTED:
+            progress.remaining = [left[1:] for left in progress.remaining if left[0] == method]
+            if not progress.remaining or () in progress.remaining:
+                return True
+            self._fail(progress, partial=True)
+        elif verdict is Verdict.REFUSED:
+            await self._refuse(progress, started)
+        return False
+
+    def _take(self, progress: _Progress, exchange: ServerExchange) -> bool:
+        """Add what a key brought along; False if it can not count beside what is there."""
+        if not exchange.key_blob:
+            return True
+        if exchange.key_blob in progress.keys:
+            # A second factor that is the first one again proves nothing.
+            return False
+        options = merge_key_options(progress.options, exchange.key_options)
+        if options is None:
+            return False
+        progress.options = options
+        progress.keys.add(exchange.key_blob)
+        return True
+
+    def _allowed(self, progress: _Progress) -> list[bytes]:
+        supported = [name for name in self._policy.methods() if name in _VALIDATORS]
+        if not progress.remaining:
+            return supported
+        first = {left[0] for left in progress.remaining if left}
+        return [name for name in supported if name in first]
+
+    def _fail(self, progress: _Progress, *, partial: bool) -> None:
+        methods = tuple(self._allowed(progress))
+        self._transport.send(UserauthFailure(methods, partial).encode())
+
+    async def _refuse(self, progress: _Progress, started: float) -> None:
+        self._failures += 1
+        await self._delay(progress.user, started)
+        if self._failures >= self._config.max_tries:
+            raise PermissionDenied("too many authentication failures")
+        self._fail(progress, partial=False)
+
+    async def _delay(self, user: str, started: float) -> None:
+        least = self._config.min_fail_seconds
+        if least <= 0:
+            return
+        digest = blake2b(user.encode(), digest_size=4, key=_JITTER_KEY).digest()
+        least *= 1 + int.from_bytes(digest, "big") / (1 << 32)
+        elapsed = self._config.clock() - started
+        while least < elapsed:
+            least *= 2
+        pause: MaybeAwait[None] = self._config.sleep(least - elapsed)
+        await self._conversation.resolve(pause)
