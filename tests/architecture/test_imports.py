@@ -62,9 +62,12 @@ IO_MODULES = (
     "ssh_keys.sk",
     "ssh_meta.*",
     "ssh_sftp.aio",
+    "ssh_sftp.client.base",
     "ssh_sftp.client.client*",
     "ssh_sftp.client.file",
+    "ssh_sftp.client.filecopy",
     "ssh_sftp.client.pipeline",
+    "ssh_sftp.local",
     "ssh_sftp.server.file",
     "ssh_sftp.server.filesystem",
     "ssh_transport.aio",
@@ -90,6 +93,8 @@ IO_IMPORTS = {
 #: Names of ``os`` that do no input or output. ``urandom`` serves as a default argument, so that a
 #: test can put something else in its place.
 PURE_OS_NAMES = {"PathLike", "fsdecode", "fsencode", "fspath", "urandom"}
+#: Beginnings of the names of its constants.
+PURE_OS_CONSTANTS = ("O_", "SEEK_")
 
 #: The one ``try: import … except ImportError`` of one of our packages: SFTPError is an Error for
 #: users of the whole, and yet ssh-sftp has no dependency.
@@ -103,6 +108,25 @@ NAMES = {module.name for module in MODULES}
 def is_io(module: Module) -> bool:
     """Whether a module is listed as one that does input and output."""
     return any(fnmatchcase(module.name, pattern) for pattern in IO_MODULES)
+
+
+def is_pure(module: Module, found: Import) -> bool:
+    """Whether an import brings in nothing but pure names of ``os``."""
+    if found.module != "os":
+        return False
+    used = {found.name} if found.name else names_used_of("os", module)
+    return all(name in PURE_OS_NAMES or name.startswith(PURE_OS_CONSTANTS) for name in used)
+
+
+def names_used_of(imported: str, module: Module) -> set[str]:
+    """The attributes of an imported module that a module uses."""
+    return {
+        node.attr
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == imported
+    }
 
 
 def where(module: Module, found: Import) -> str:
@@ -160,9 +184,7 @@ def test_sans_io_modules_import_no_io(module: Module) -> None:
     wrong = [
         where(module, found)
         for found in imports(module)
-        if found.root in IO_IMPORTS
-        and not found.typing_only
-        and not (found.module == "os" and found.name in PURE_OS_NAMES)
+        if found.root in IO_IMPORTS and not found.typing_only and not is_pure(module, found)
     ]
     assert not wrong, "pass the clock, the randomness or the stream as an argument"
 
