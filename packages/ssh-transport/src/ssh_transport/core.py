@@ -319,6 +319,7 @@ class TransportCore:
 
     def request_service(self, name: bytes) -> None:
         """Client: send SSH_MSG_SERVICE_REQUEST."""
+        self._dispatcher.service_requested = True
         self.send(ServiceRequest(name).encode())
 
     def accept_service(self, name: bytes) -> None:

@@ -102,6 +102,7 @@ class Dispatcher:
     def __init__(self, host: DispatchHost) -> None:
         self._host = host
         self._ext_info_seen = 0
+        self.service_requested = False
         self._own: dict[int, Handler] = {
             1: self._disconnect,
             2: self._ignore,
@@ -197,7 +198,7 @@ class Dispatcher:
 
     def _service_accept(self, packet: bytes, start: int, end: int) -> None:
         name = ServiceAccept.decode(packet, start, end).service_name
-        if name != b"ssh-userauth":
+        if not self.service_requested or name != b"ssh-userauth":
             raise ProtocolError(f"service that was not requested: {printable(name)}")
         self._host.enter(Phase.USERAUTH)
         self._host.emit(ServiceAccepted(name))

@@ -239,7 +239,7 @@ class PacketReader:
     def _impossible_length(self, length: int, block: int) -> int:
         if self._opener.clear_length or not self.encrypted:
             if self.encrypted:
-                raise MACError("packet is damaged")
+                raise MACError()
             raise ProtocolError(f"impossible packet length {length}")
         # The length was decrypted before anything could be verified. Answering at once would
         # tell an attacker what it decrypted to (CVE-2008-5161), so read as much as the largest
@@ -251,7 +251,7 @@ class PacketReader:
 
     def _damage(self) -> MACError | ProtocolError:
         if self.encrypted:
-            return MACError("packet is damaged")
+            return MACError()
         return ProtocolError("packet with impossible padding")
 
 
