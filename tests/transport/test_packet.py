@@ -1,0 +1,197 @@
+"""Packet reader and writer on their own: offsets, buffers, bounds."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssh_transport import CIPHERS, MACS, MACError, ProtocolError
+from ssh_transport.packet import (
+    MAX_PACKET,
+    MAX_PAYLOAD,
+    OutputPool,
+    PacketReader,
+    PacketWriter,
+    ReceiveBuffer,
+)
+
+
+class Sink:
+    """A reader that records payloads."""
+
+    def __init__(self, buffer: ReceiveBuffer | None = None) -> None:
+        self.reader = PacketReader(buffer)
+        self.payloads: list[bytes] = []
+        self.reader.set_handlers([self.handle] * 256)
+
+    def handle(self, packet: bytes, start: int, end: int) -> None:
+        self.payloads.append(packet[start - 1 : end])
+
+    def write(self, data: bytes) -> None:
+        """Put bytes into the buffer, as the event loop does, without processing them."""
+        room = self.reader.get_buffer()
+        room[: len(data)] = data
+        self.reader.received(len(data))
+
+    def feed(self, data: bytes) -> None:
+        for start in range(0, len(data), 100_000):
+            self.write(data[start : start + 100_000])
+            self.reader.process()
+
+
+def sealed(*payloads: bytes) -> bytes:
+    writer = PacketWriter(os.urandom)
+    for payload in payloads:
+        writer.write(payload)
+    return bytes(writer.output())
+
+
+@given(st.lists(st.binary(min_size=1, max_size=200), max_size=20), st.integers(1, 50))
+def test_packets_in_any_pieces(payloads: list[bytes], chunk: int) -> None:
+    sink = Sink()
+    data = sealed(*payloads)
+    for start in range(0, len(data), chunk):
+        sink.feed(data[start : start + chunk])
+    assert sink.payloads == payloads
+    assert sink.reader.pending == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 100)), max_size=60))
+def test_readers_that_share_a_buffer_do_not_mix(reads: list[tuple[int, int]]) -> None:
+    buffer = ReceiveBuffer()
+    sinks = [Sink(buffer) for _ in range(3)]
+    payloads = [[bytes([index + 1]) * (40 * n + 1) for n in range(5)] for index in range(3)]
+    streams = [sealed(*each) for each in payloads]
+    for index, count in reads:
+        sinks[index].feed(streams[index][:count])
+        streams[index] = streams[index][count:]
+    for sink, stream in zip(sinks, streams, strict=True):
+        sink.feed(stream)
+    assert [sink.payloads for sink in sinks] == payloads
+
+
+def test_a_reader_called_from_anothers_handler_gets_a_buffer_of_its_own() -> None:
+    buffer = ReceiveBuffer()
+    inner, outer = Sink(buffer), Sink(buffer)
+    inner_data = sealed(b"\x01inner", b"\x02inner")
+
+    def handle(packet: bytes, start: int, end: int) -> None:
+        outer.payloads.append(packet[start - 1 : end])
+        inner.feed(inner_data)
+
+    outer.reader.set_handlers([handle] * 256)
+    inner_data = sealed(b"\x01inner")
+    outer.feed(sealed(b"\x01outer", b"\x02outer", b"\x03outer"))
+    assert outer.payloads == [b"\x01outer", b"\x02outer", b"\x03outer"]
+    assert inner.payloads == [b"\x01inner"] * 3
+    assert inner.reader._buffer is not buffer
+
+
+def test_largest_packet_passes_and_one_more_byte_does_not() -> None:
+    sink = Sink()
+    payload = b"x" * (MAX_PAYLOAD - 1)
+    sink.feed(sealed(payload))
+    assert sink.payloads == [payload]
+    with pytest.raises(ValueError, match="too large"):
+        PacketWriter(os.urandom).write(b"x" * MAX_PAYLOAD)
+
+
+@pytest.mark.parametrize("length", [0, 1, 4, 5, 11, 13, MAX_PACKET + 1, 0x7FFFFFFF, 0xFFFFFFFF])
+def test_impossible_lengths_are_refused_before_the_packet_is_there(length: int) -> None:
+    with pytest.raises(ProtocolError, match="impossible packet length"):
+        Sink().feed(length.to_bytes(4, "big") + bytes(12))
+
+
+@pytest.mark.parametrize("padding", [0, 3, 11, 12, 255])
+def test_impossible_padding(padding: int) -> None:
+    with pytest.raises(ProtocolError, match="padding"):
+        Sink().feed((12).to_bytes(4, "big") + bytes([padding]) + bytes(11))
+
+
+@pytest.mark.parametrize("name", CIPHERS.names(), ids=lambda name: name.decode())
+def test_every_damaged_byte_is_found_and_all_damage_looks_the_same(name: bytes) -> None:
+    row = CIPHERS[name]
+    macs = [MACS[b"hmac-sha2-256"], MACS[b"hmac-sha2-256-etm@openssh.com"]]
+    for mac in [None] if row.tag_size else macs:
+        mac_key = os.urandom(mac.key_size) if mac else b""
+        keys = (os.urandom(row.key_size), os.urandom(row.iv_size), mac_key, mac)
+        writer = PacketWriter(os.urandom)
+        writer.set_sealer(row.sealer(*keys), reset_sequence=True)
+        writer.write(b"\x5e" + b"payload" * 10)
+        good = bytes(writer.output())
+        texts = set()
+        for position in range(len(good)):
+            sink = Sink()
+            sink.reader.set_opener(row.opener(*keys), reset_sequence=True)
+            damaged = bytearray(good + bytes(MAX_PACKET + 64))
+            damaged[position] ^= 1
+            with pytest.raises(MACError) as caught:
+                sink.feed(bytes(damaged))
+            texts.add(str(caught.value))
+            assert sink.payloads == []
+        assert len(texts) == 1, texts
+
+
+def test_pause_stops_before_the_next_packet_and_keeps_it() -> None:
+    sink = Sink()
+    original = sink.handle
+
+    def handle(packet: bytes, start: int, end: int) -> None:
+        original(packet, start, end)
+        sink.reader.pause()
+
+    sink.reader.set_handlers([handle] * 256)
+    sink.feed(sealed(b"1", b"2"))
+    assert sink.payloads == [b"1"]
+    assert sink.reader.pending > 0
+    sink.reader.paused = False
+    sink.reader.process()
+    assert sink.payloads == [b"1", b"2"]
+
+
+def test_full_is_said_while_there_is_still_room_for_a_read() -> None:
+    sink = Sink()
+    sink.reader.pause()
+    written = 0
+    while not sink.reader.full:
+        room = sink.reader.get_buffer()
+        assert len(room) >= 1
+        sink.reader.received(len(room))
+        written += len(room)
+    assert sink.reader.pending == written <= 1024 * 1024
+
+
+def test_output_buffers_are_used_again_only_when_nobody_holds_them() -> None:
+    pool = OutputPool()
+    writer = PacketWriter(os.urandom, pool)
+    writer.write(b"\x5eone")
+    first = writer._buf
+    writer.sent(reusable=True)
+    writer.write(b"\x5etwo")
+    assert writer._buf is first
+    held = writer.output()
+    text = bytes(held)
+    writer.sent(reusable=False)
+    writer.write(b"\x5ethree")
+    assert writer._buf is not first
+    assert bytes(held) == text
+
+
+def test_output_grows_without_losing_what_is_there() -> None:
+    payloads = [os.urandom(50_000) for _ in range(40)]
+    sink = Sink()
+    sink.feed(sealed(*payloads))
+    assert sink.payloads == payloads
+
+
+def test_padding_is_random_and_within_its_bounds() -> None:
+    packets = set()
+    for _ in range(200):
+        packet = sealed(b"\x5e")
+        assert len(packet) == 16
+        assert packet[4] >= 4
+        packets.add(packet)
+    assert len(packets) == 200
