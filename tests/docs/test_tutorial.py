@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+import ssh_meta
 
 ROOT = Path(__file__).resolve().parents[2]
 TUTORIAL = ROOT / "docs/tutorial"
@@ -131,14 +135,40 @@ for name in ("host_key", "id_ed25519"):
 """
 
 
+@pytest.fixture
+def agent(tmp_path: Path) -> Iterator[str]:
+    """The socket of an agent of OpenSSH that holds one key."""
+    program = shutil.which("ssh-agent")
+    if program is None or shutil.which("ssh-add") is None:
+        pytest.skip("ssh-agent is not installed")
+    path = str(tmp_path / "agent")
+    environ = os.environ | {"SSH_AUTH_SOCK": path}
+    process = subprocess.Popen([program, "-D", "-a", path], stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 10
+        while not Path(path).exists():
+            assert time.monotonic() < deadline, "the agent does not listen"
+            time.sleep(0.02)
+        ssh_meta.generate_private_key("ssh-ed25519").write_private_key(str(tmp_path / "key"))
+        (tmp_path / "key").chmod(0o600)
+        subprocess.run(["ssh-add", "-q", str(tmp_path / "key")], env=environ, check=True)
+        yield path
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
 @pytest.mark.parametrize(
     "package", ["ssh-keys", "ssh-transport", "ssh-connection", "ssh-sftp", "ssh-agent", "ssh-meta"]
 )
-def test_package_readme(package: str, tmp_path: Path) -> None:
+def test_package_readme(
+    package: str, agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The example in the README of each distribution runs as it stands."""
+    monkeypatch.setenv("SSH_AUTH_SOCK", agent)
     programs = blocks(ROOT / "packages" / package / "README.md")
     assert programs
     for number, text in enumerate(programs):
         script = tmp_path / f"example{number}.py"
         script.write_text(text)
-        output(script, folder=tmp_path)
+        assert output(script, folder=tmp_path)
