@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssh_transport import DisconnectError, Phase
-from tests.security.raw_peer import Link, Puppet, client_config, server_config
+from tests.security.raw_peer import HOST_KEY, Link, Puppet, client_config, server_config
 
 Damage = Callable[[bytes], bytes]
 SUITES = {
@@ -34,7 +34,7 @@ class Damaged(Link):
         names = SUITES[suite]
         super().__init__(
             client_config(**names),
-            server_config(**names),
+            server_config(HOST_KEY, **names),
             **{direction: self.damage},
         )
         self.offset = offset
