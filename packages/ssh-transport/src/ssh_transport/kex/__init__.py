@@ -14,6 +14,7 @@ from .curve import X448, X25519
 from .dh_groups import BUILT_IN
 from .ecdh import CurveExchange, Exchange, NISTCurve
 from .hybrid import MLKEM768, MLKEM1024, HybridExchange
+from .sntrup761 import SNTRUP761
 
 __all__ = ["KEX_METHODS"]
 
@@ -24,6 +25,7 @@ def _two_messages(
     exchange: Exchange,
     status: Status = Status.DEFAULT,
     post_quantum: bool = False,
+    slow: bool = False,
 ) -> KexAlgorithm:
     return KexAlgorithm(
         name,
@@ -32,6 +34,7 @@ def _two_messages(
         server=partial(ecdh.server, exchange=exchange),
         status=status,
         post_quantum=post_quantum,
+        slow=slow,
     )
 
 
@@ -96,6 +99,18 @@ KEX_METHODS: Registry[KexAlgorithm] = Registry(
             HybridExchange(MLKEM1024(), _P384, "sha384"),
             _SUPPORTED,
             post_quantum=True,
+        ),
+        # Our own sntrup761 takes 0.2 s of a client and is not constant-time, see its module.
+        *(
+            _two_messages(
+                name,
+                "sha512",
+                HybridExchange(SNTRUP761(), _X25519, "sha512"),
+                _SUPPORTED,
+                post_quantum=True,
+                slow=True,
+            )
+            for name in (b"sntrup761x25519-sha512", b"sntrup761x25519-sha512@openssh.com")
         ),
         _two_messages(b"curve25519-sha256", "sha256", _CURVE25519),
         _two_messages(b"curve25519-sha256@libssh.org", "sha256", _CURVE25519),
