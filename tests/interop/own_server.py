@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -62,6 +63,11 @@ class _Server(ssh_meta.SSHServer):
     def password_auth_supported(self) -> bool:
         return True
 
+    def connection_requested(
+        self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
+    ) -> bool:
+        return dest_host == HOST
+
     def validate_password(self, username: str, password: str) -> bool:
         made = self._own.credentials
         return username == made.user and password == made.password
@@ -83,8 +89,9 @@ async def _pump_out(reader: asyncio.StreamReader, writer: ssh_meta.SSHWriter[byt
 
 async def _execute(process: ssh_meta.SSHServerProcess[bytes]) -> None:
     """Run the command of a client, or ``cat`` when it asked for a shell."""
+    environ = os.environ | dict(process.env) | {"SSH_META_TERM": process.term_type or ""}
     child = await asyncio.create_subprocess_exec(
-        "sh", "-c", process.command or "cat", stdin=PIPE, stdout=PIPE, stderr=PIPE
+        "sh", "-c", process.command or "cat", stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environ
     )
     assert child.stdin is not None
     assert child.stdout is not None
@@ -111,6 +118,7 @@ async def own_server(credentials: Credentials) -> AsyncIterator[OwnServer]:
         0,
         server_factory=lambda: _Server(own),
         server_host_keys=[str(credentials.host_key)],
+        compression_algs=["none", "zlib@openssh.com"],
         authorized_client_keys=str(credentials.authorized_keys),
         process_factory=_execute,
         sftp_factory=True,

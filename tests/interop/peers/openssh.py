@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.interop.peers.availability import program
@@ -72,7 +72,7 @@ def _options(target: Target, folder: Path) -> tuple[list[str], dict[str, str]]:
         "ConnectTimeout": "20",
         "User": target.user,
     }
-    environ = clean_environment(folder)
+    environ = clean_environment(folder, TERM="xterm")
     if target.identity is not None:
         options |= {"IdentityFile": str(target.identity), "PreferredAuthentications": "publickey"}
     else:
@@ -95,11 +95,16 @@ class SSH:
 
     folder: Path
     name: str = "ssh"
+    #: More options of the configuration.
+    options: Mapping[str, str] = field(default_factory=dict)
+    #: More words of the command line.
+    words: tuple[str, ...] = ()
 
     async def exec(self, target: Target, command: str, data: bytes = b"") -> Finished:
         """See PeerClient."""
         options, environ = _options(target, self.folder)
-        argv = [program("ssh"), "-v", *options, "-p", str(target.port), HOST, command]
+        options += [word for item in self.options.items() for word in ("-o", "=".join(item))]
+        argv = [program("ssh"), "-v", *options, *self.words, "-p", str(target.port), HOST, command]
         return await run(argv, environ, data=data)
 
 
