@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -108,9 +108,9 @@ def user_key(request: pytest.FixtureRequest) -> ssh_meta.SSHKey:
 
 
 @pytest.fixture
-async def with_key(
+def with_key(
     user_key: ssh_meta.SSHKey, credentials: Credentials, tmp_path: Path
-) -> AsyncIterator[Credentials]:
+) -> Credentials:
     """The credentials of the run with another user key."""
     for name in ("host", "host.pub", "other", "other.pub"):
         (tmp_path / name).write_bytes((credentials.folder / name).read_bytes())
@@ -119,7 +119,7 @@ async def with_key(
     (tmp_path / "user").chmod(0o600)
     user_key.write_public_key(str(tmp_path / "user.pub"))
     (tmp_path / "authorized_keys").write_bytes((tmp_path / "user.pub").read_bytes())
-    yield Credentials(tmp_path, credentials.user, credentials.password)
+    return Credentials(tmp_path, credentials.user, credentials.password)
 
 
 async def test_key_types_at_sshd(with_key: Credentials, tmp_path: Path) -> None:

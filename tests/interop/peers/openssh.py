@@ -104,8 +104,8 @@ class SSH:
         """See PeerClient."""
         options, environ = _options(target, self.folder)
         options += [word for item in self.options.items() for word in ("-o", "=".join(item))]
-        argv = [program("ssh"), "-v", *options, *self.words, "-p", str(target.port), HOST, command]
-        return await run(argv, environ, data=data)
+        argv = [program("ssh"), "-v", *options, *self.words, "-p", str(target.port), HOST]
+        return await run([*argv, command] if command else argv, environ, data=data)
 
 
 @dataclass(frozen=True, slots=True)
