@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import IntEnum
+from functools import cache
 from typing import Protocol
 
 from ssh_keys.wire import encode_boolean, encode_byte, encode_string, encode_text
@@ -49,6 +51,59 @@ def encode_debug(text: str, always_display: bool, lang: str) -> bytes:
             encode_text(lang),
         )
     )
+
+
+class _Slot(IntEnum):
+    """Indexes into the handlers of a connection."""
+
+    UNKNOWN = 0
+    OUT_OF_ORDER = 1
+    IGNORE = 2
+    DISCONNECT = 3
+    UNIMPLEMENTED = 4
+    DEBUG = 5
+    SERVICE_REQUEST = 6
+    SERVICE_ACCEPT = 7
+    EXT_INFO = 8
+    PING = 9
+    KEXINIT = 10
+    NEWKEYS = 11
+    KEX_METHOD = 12
+
+
+_OWN: dict[int, _Slot] = {
+    1: _Slot.DISCONNECT,
+    2: _Slot.IGNORE,
+    3: _Slot.UNIMPLEMENTED,
+    4: _Slot.DEBUG,
+    5: _Slot.SERVICE_REQUEST,
+    6: _Slot.SERVICE_ACCEPT,
+    7: _Slot.EXT_INFO,
+    20: _Slot.KEXINIT,
+    21: _Slot.NEWKEYS,
+    **dict.fromkeys(range(30, 50), _Slot.KEX_METHOD),
+    50: _Slot.IGNORE,
+    192: _Slot.PING,
+    193: _Slot.IGNORE,
+}
+
+_SERVICES: dict[tuple[Role, Phase], tuple[int, ...]] = {
+    (role, phase): tuple(number for number in numbers if number in SERVICE_NUMBERS)
+    for role, phases in LEGAL.items()
+    for phase, numbers in phases.items()
+}
+
+
+@cache
+def _plan(role: Role, phase: Phase) -> bytes:
+    """Return the slot of each message number; made once, as every handshake needs some."""
+    strict = phase is Phase.STRICT_KEX
+    plan = bytearray([_Slot.OUT_OF_ORDER if strict else _Slot.UNKNOWN] * 256)
+    for number in KNOWN:
+        plan[number] = _Slot.OUT_OF_ORDER
+    for number in LEGAL[role][phase]:
+        plan[number] = _OWN.get(number, _Slot.OUT_OF_ORDER)
+    return bytes(plan)
 
 
 class DispatchHost(Protocol):
@@ -103,21 +158,22 @@ class Dispatcher:
         self._host = host
         self._ext_info_seen = 0
         self.service_requested = False
-        self._own: dict[int, Handler] = {
-            1: self._disconnect,
-            2: self._ignore,
-            3: self._unimplemented_received,
-            4: self._debug,
-            5: self._service_request,
-            6: self._service_accept,
-            7: self._ext_info,
-            20: host.receive_kexinit,
-            21: host.receive_newkeys,
-            50: self._ignore,
-            192: self._ping,
-            193: self._ignore,
-        }
-        self._own.update(dict.fromkeys(range(30, 50), host.receive_kex_method))
+        # In the order of _Slot.
+        self._handlers: tuple[Handler, ...] = (
+            self._unknown,
+            self._out_of_order,
+            self._ignore,
+            self._disconnect,
+            self._unimplemented_received,
+            self._debug,
+            self._service_request,
+            self._service_accept,
+            self._ext_info,
+            self._ping,
+            host.receive_kexinit,
+            host.receive_newkeys,
+            host.receive_kex_method,
+        )
 
     def table(self, phase: Phase, services: Mapping[int, Handler]) -> list[Handler]:
         """Return the handler of each message number in a phase.
@@ -125,13 +181,10 @@ class Dispatcher:
         Parameters:
             services: handlers of 50 to 127 that the layer above registered.
         """
-        strict = phase is Phase.STRICT_KEX
-        table: list[Handler] = [self._out_of_order if strict else self._unknown] * 256
-        for number in KNOWN:
-            table[number] = self._out_of_order
-        for number in LEGAL[self._host.role][phase]:
-            handler = services.get(number) if number in SERVICE_NUMBERS else None
-            handler = handler or self._own.get(number)
+        role = self._host.role
+        table = list(map(self._handlers.__getitem__, _plan(role, phase)))
+        for number in _SERVICES[role, phase]:
+            handler = services.get(number)
             if handler is not None:
                 table[number] = handler
         return table

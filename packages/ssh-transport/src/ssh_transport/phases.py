@@ -10,7 +10,7 @@ from enum import Enum
 
 from .protocols import Role
 
-__all__ = ["HANDLED_BY_SERVICE", "KNOWN", "LEGAL", "SERVICE_NUMBERS", "Phase"]
+__all__ = ["KNOWN", "LEGAL", "SERVICE_NUMBERS", "Phase"]
 
 
 class Phase(Enum):
@@ -61,5 +61,3 @@ KNOWN: frozenset[int] = frozenset(
     (*range(1, 9), *_KEX, *range(50, 54), *range(60, 80), *_CONNECTION, *_PING)
 )
 """Numbers that we know in some phase: where they are not legal they are an attack or a fault."""
-
-HANDLED_BY_SERVICE: frozenset[int] = frozenset(SERVICE_NUMBERS)
