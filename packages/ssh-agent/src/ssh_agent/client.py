@@ -47,7 +47,7 @@ from .streams import AgentOpener, AgentReader, AgentWriter
 from .unix import open_unix
 from .win32 import DEFAULT_PIPE, open_pipe
 
-__all__ = ["AgentConnecting", "SSHAgentClient", "connect_agent"]
+__all__ = ["AgentConnecting", "SSHAgentClient", "connect_agent", "open_agent_stream"]
 
 CONNECT_TIMEOUT = 10.0
 """Seconds that opening the way to an agent may take."""
@@ -423,16 +423,29 @@ class AgentConnecting:
             await self._client.__aexit__(exc_type, exc_value, traceback)
 
     async def _open(self) -> SSHAgentClient:
-        try:
-            async with asyncio.timeout(CONNECT_TIMEOUT):
-                reader, writer = await _open_stream(self._agent_path)
-        except AgentError:
-            raise
-        except TimeoutError:
-            raise AgentTimeoutError(f"no agent within {CONNECT_TIMEOUT} seconds") from None
-        except (OSError, Error) as exc:
-            raise AgentConnectionError(f"no agent: {exc}") from exc
+        reader, writer = await open_agent_stream(self._agent_path)
         return SSHAgentClient(reader, writer, timeout=self._timeout)
+
+
+async def open_agent_stream(
+    agent_path: str | AgentOpener | None = None,
+) -> tuple[AgentReader, AgentWriter]:
+    """Open a stream to an agent, for somebody who speaks its protocol: a forwarded connection.
+
+    Parameters:
+        agent_path: as in `connect_agent`.
+
+    Raises AgentConnectionError if no agent can be reached within 10 seconds.
+    """
+    try:
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            return await _open_stream(agent_path)
+    except AgentError:
+        raise
+    except TimeoutError:
+        raise AgentTimeoutError(f"no agent within {CONNECT_TIMEOUT} seconds") from None
+    except (OSError, Error) as exc:
+        raise AgentConnectionError(f"no agent: {exc}") from exc
 
 
 async def _open_stream(agent_path: str | AgentOpener | None) -> tuple[AgentReader, AgentWriter]:
