@@ -9,7 +9,8 @@ at once, because ignoring a damaged `@revoked` line would turn the file into its
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from os import fspath
@@ -39,6 +40,8 @@ __all__ = [
 DEFAULT_PORT = 22
 _HASH_MAGIC = b"|1|"
 _PATTERN_CHARS = frozenset(b"*?!/")
+#: The usual line: names without anything special about them, blank, key type.
+_PLAIN_LINE = re.compile(rb"([^\s@|#*?!/]+)[ \t]+[a-z]")
 _MARKERS = {b"@cert-authority": "ca", b"@cert_authority": "ca", b"@revoked": "revoked"}
 
 
@@ -111,18 +114,32 @@ def _contains(keys: Iterable[SSHKey], key: SSHKey) -> bool:
     return any(known.public_data == key.public_data for known in keys)
 
 
-class _Line(NamedTuple):
-    """A line whose key was not decoded yet."""
+class _Hashed:
+    """A hashed name, decoded when it is first compared."""
 
-    number: int
-    kind: str
-    key: bytes
+    __slots__ = ("_digest", "_salt", "number")
 
+    def __init__(self, number: int, names: bytes) -> None:
+        self.number = number
+        self._salt = names
+        self._digest: bytes | None = None
 
-class _Hashed(NamedTuple):
-    salt: bytes
-    digest: bytes
-    line: _Line
+    def decode(self) -> None:
+        """Decode salt and digest; raises KeyImportError."""
+        salt, _, digest = self._salt[len(_HASH_MAGIC) :].partition(b"|")
+        self._salt, self._digest = decode_base64(salt), decode_base64(digest)
+
+    def matches(self, names: Iterable[bytes]) -> bool:
+        if self._digest is None:
+            try:
+                self.decode()
+            except KeyImportError:
+                self._digest = b""
+        salt, digest, found = self._salt, self._digest or b"", False
+        # HMAC-SHA1 is what the format prescribes. No early end: the time shall say nothing.
+        for name in names:
+            found |= hmac.compare_digest(hmac.digest(salt, name, "sha1"), digest)
+        return found
 
 
 class SSHKnownHosts:
@@ -136,84 +153,75 @@ class SSHKnownHosts:
     """
 
     def __init__(self, known_hosts: str | bytes | None = None) -> None:
-        self._plain: dict[bytes, list[_Line]] = {}
+        # Lines are known by their index; a name of one line is kept without a list around it.
+        self._lines: list[bytes] = []
+        self._plain: dict[bytes, int | list[int]] = {}
         self._hashed: list[_Hashed] = []
-        self._patterns: list[tuple[PatternList, _Line]] = []
-        self._marked: dict[int, SSHKey] = {}
-        self._lines = 0
+        self._patterns: list[tuple[PatternList, int]] = []
+        self._marked: dict[int, tuple[str, SSHKey]] = {}
         if known_hosts:
             self.load(known_hosts)
 
     def load(self, known_hosts: str | bytes) -> None:
         """Add the lines of one more file; parameters and errors as of the class."""
         data = known_hosts.encode() if isinstance(known_hosts, str) else known_hosts
-        offset = self._lines
-        number = offset
-        for number, line in enumerate(data.split(b"\n"), offset + 1):
-            if line and line[0] not in b"# \t\r@" and line[:3] != _HASH_MAGIC:
-                names, _, key = line.partition(b" ")
-                if b"\t" in names:
-                    names, key = (*line.split(None, 1), b"")[:2]
-                self._add_plain(names, _Line(number, "host", key))
-            elif line:
-                self._add_rare(number, line.strip())
-        self._lines = number
-
-    def _add_plain(self, names: bytes, line: _Line) -> None:
-        if not _PATTERN_CHARS.isdisjoint(names):
-            self._add_patterns(names, line)
-            return
-        plain = self._plain
-        for name in names.lower().split(b","):
-            lines = plain.get(name)
-            if lines is None:
-                plain[name] = [line]
+        lines = data.removesuffix(b"\n").split(b"\n")
+        start = len(self._lines)
+        self._lines.extend(lines)
+        match, plain = _PLAIN_LINE.match, self._plain
+        for number, line in enumerate(lines, start):
+            found = match(line)
+            if found is None:
+                if line.startswith(_HASH_MAGIC):
+                    self._hashed.append(_Hashed(number, line.split(None, 1)[0]))
+                else:
+                    self._add_rare(number, line)
+                continue
+            names = found[1].lower()
+            if b"," not in names and names not in plain:
+                plain[names] = number
             else:
-                lines.append(line)
+                self._add_plain(number, names)
 
-    def _add_patterns(self, names: bytes, line: _Line) -> None:
+    def _add_plain(self, number: int, names: bytes) -> None:
+        for name in names.split(b","):
+            known = self._plain.setdefault(name, number)
+            if isinstance(known, list):
+                known.append(number)
+            elif known != number:
+                self._plain[name] = [known, number]
+
+    def _add_rare(self, number: int, line: bytes) -> None:
+        """Add a line that is marked, hashed, indented, with patterns, a comment or blank."""
+        marker, names, key = _split(line)
+        if not names:
+            if marker:
+                raise KeyImportError(f"line {number + 1}: no host names")
+            return
         try:
-            patterns = PatternList(names.decode("utf-8", "surrogateescape").split(","))
-        except ValueError as exc:
-            if line.kind != "host":
-                raise KeyImportError(f"line {line.number}: {exc}") from None
-            return
-        self._patterns.append((patterns, line))
+            if marker:
+                if marker not in _MARKERS:
+                    raise KeyImportError(f"unknown marker {printable(marker)}")
+                self._marked[number] = (_MARKERS[marker], parse_public_line(key))
+            self._add_names(number, names, strict=bool(marker))
+        except KeyImportError as exc:
+            raise type(exc)(f"line {number + 1}: {exc}") from None
 
-    def _add_rare(self, number: int, text: bytes) -> None:
-        """Add a line that is marked, hashed, indented, a comment or blank."""
-        if not text or text[0] == 0x23:
-            return
-        kind = "host"
-        if text[0] == 0x40:
-            marker, *rest = text.split(None, 1)
-            if marker not in _MARKERS:
-                raise KeyImportError(f"line {number}: unknown marker {printable(marker)}")
-            kind, text = _MARKERS[marker], b"".join(rest)
-        names, *rest = text.split(None, 1) or [b""]
-        line = _Line(number, kind, b"".join(rest))
-        if kind != "host":
-            self._decode_marked(line, names)
+    def _add_names(self, number: int, names: bytes, strict: bool) -> None:
         if names.startswith(_HASH_MAGIC):
-            self._add_hashed(names, line)
+            hashed = _Hashed(number, names)
+            if strict:
+                hashed.decode()
+            self._hashed.append(hashed)
+        elif _PATTERN_CHARS.isdisjoint(names):
+            self._add_plain(number, names.lower())
         else:
-            self._add_plain(names, line)
-
-    def _decode_marked(self, line: _Line, names: bytes) -> None:
-        try:
-            if not names:
-                raise KeyImportError("no host names")
-            self._marked[line.number] = parse_public_line(line.key)
-        except KeyImportError as exc:
-            raise type(exc)(f"line {line.number}: {exc}") from None
-
-    def _add_hashed(self, names: bytes, line: _Line) -> None:
-        salt, _, digest = names[len(_HASH_MAGIC) :].partition(b"|")
-        try:
-            self._hashed.append(_Hashed(decode_base64(salt), decode_base64(digest), line))
-        except KeyImportError as exc:
-            if line.kind != "host":
-                raise type(exc)(f"line {line.number}: {exc}") from None
+            try:
+                texts = names.decode("utf-8", "surrogateescape").split(",")
+                self._patterns.append((PatternList(texts), number))
+            except ValueError as exc:
+                if strict:
+                    raise KeyImportError(str(exc)) from None
 
     def lookup(self, host: str, addr: str = "", port: int | None = None) -> KnownHostsResult:
         """Return what is known about a host.
@@ -225,41 +233,39 @@ class SSHKnownHosts:
 
         A line matches if one of its patterns matches name or address, and no negated one does.
         """
-        names = _names(host, addr, port)
         lists: dict[str, list[SSHKey]] = {"host": [], "ca": [], "revoked": []}
         problems: list[str] = []
-        for line in self._matching(names, addr):
+        for number in self._matching(_names(host, addr, port), addr):
             try:
-                key = self._marked.get(line.number) or parse_public_line(line.key)
+                kind, key = self._entry(number)
             except KeyImportError as exc:
-                problems.append(f"line {line.number}: {exc}")
+                problems.append(f"line {number + 1}: {exc}")
             else:
-                if key not in lists[line.kind]:
-                    lists[line.kind].append(key)
+                if key not in lists[kind]:
+                    lists[kind].append(key)
         return KnownHostsResult(
             tuple(lists["host"]), tuple(lists["ca"]), tuple(lists["revoked"]), tuple(problems)
         )
 
-    def _matching(self, names: Sequence[str], addr: str) -> Sequence[_Line]:
+    def _entry(self, number: int) -> tuple[str, SSHKey]:
+        marked = self._marked.get(number)
+        return marked or ("host", parse_public_line(_split(self._lines[number])[2]))
+
+    def _matching(self, names: Sequence[str], addr: str) -> Sequence[int]:
         """Return the lines for a host in the order of the file."""
         encoded = [name.encode("utf-8", "surrogateescape") for name in names]
-        found = {line.number: line for name in encoded for line in self._plain.get(name, ())}
-        found.update((line.number, line) for line in self._matching_hashes(encoded))
+        found: set[int] = set()
+        for name in encoded:
+            known = self._plain.get(name, ())
+            found.update((known,) if isinstance(known, int) else known)
+        found.update(hashed.number for hashed in self._hashed if hashed.matches(encoded))
         if self._patterns:
             address = parse_address(addr)
             addresses = () if address is None else (address,)
-            for patterns, line in self._patterns:
-                if patterns.matches(names, addresses):
-                    found[line.number] = line
-        return [found[number] for number in sorted(found)]
-
-    def _matching_hashes(self, names: Sequence[bytes]) -> Iterator[_Line]:
-        digest_of, same = hmac.digest, hmac.compare_digest
-        for salt, digest, line in self._hashed:
-            for name in names:
-                # HMAC-SHA1 is what the format prescribes.
-                if same(digest_of(salt, name, "sha1"), digest):
-                    yield line
+            found.update(
+                number for patterns, number in self._patterns if patterns.matches(names, addresses)
+            )
+        return sorted(found)
 
     def match(self, host: str, addr: str, port: int | None) -> KnownHostsMatch:
         """Return the seven lists of the public API; parameters as of `lookup`.
@@ -271,6 +277,18 @@ class SSHKnownHosts:
         return KnownHostsMatch(
             result.trusted_keys, result.ca_keys, result.revoked_keys, (), (), (), ()
         )
+
+
+def _split(line: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return marker, names and key of a line, empty where there is none."""
+    line = line.strip()
+    if line.startswith(b"#"):
+        return b"", b"", b""
+    marker = b""
+    if line.startswith(b"@"):
+        marker, line = (*line.split(None, 1), b"")[:2]
+    names, key = (*line.split(None, 1), b"", b"")[:2]
+    return marker, names, key
 
 
 def _names(host: str, addr: str, port: int | None) -> Sequence[str]:
