@@ -93,15 +93,22 @@ class UMACPacketMAC:
         getattr(library, f"umac{bits}_set_key")(self._context, key)
         self._next = -1
 
+    def tag(self, nonce: bytes, message: bytes) -> bytes:
+        """Return the tag of a message under a nonce of 8 bytes (RFC 4418 section 2.3)."""
+        self._next = -1
+        self._set_nonce(self._context, len(nonce), nonce)
+        return self._tag(message)
+
     def compute(self, head: bytes, body: bytes | memoryview) -> bytes:
         """Return the MAC over packet_length and `body`, the sequence number being the nonce."""
-        context = self._context
         sequence: int = _SEQUENCE(head)[0]
         if sequence != self._next:
-            self._set_nonce(context, 8, _NONCE(sequence))
-        # `digest` counts the nonce up.
+            self._set_nonce(self._context, 8, _NONCE(sequence))
+        # The library counts the nonce up itself.
         self._next = sequence + 1
-        packet = b"".join((head[4:], body))
-        self._update(context, len(packet), packet)
-        self._digest(context, self._size, self._output)
+        return self._tag(b"".join((head[4:], body)))
+
+    def _tag(self, message: bytes) -> bytes:
+        self._update(self._context, len(message), message)
+        self._digest(self._context, self._size, self._output)
         return self._output.raw
