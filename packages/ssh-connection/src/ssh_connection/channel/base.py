@@ -89,7 +89,7 @@ class Channel:
             raise ValueError(f"max_pktsize out of range: {max_pktsize}")
         self._host = host
         self._core = host.core
-        self._loop = host.loop
+        self.loop = host.loop
         self.number = -1
         self.peer_number = -1
         self.receiving = HalfState.OPENING
@@ -204,12 +204,29 @@ class Channel:
         A session with `explicit_consumption` calls it itself, for others the channel does.
         """
         self._credit += size
-        if self._credit >= self._credit_mark and self.receiving is _OPEN:
-            credit = self._credit
-            self._credit = 0
-            if self.sending is not _CLOSED:
-                self._recv_left += credit
-                self._core.send(_ADJUST(SSH_MSG_CHANNEL_WINDOW_ADJUST, self.peer_number, credit))
+        if self._credit >= self._credit_mark:
+            self._give_back()
+
+    def reopen(self) -> None:
+        """The application waits for more: give back what it took, if the window got small.
+
+        `consumed` alone would leave up to half a window closed while the other half is kept by a
+        reader that still looks for the end of a line.
+        """
+        if self._credit and self._recv_left <= self._credit_mark:
+            self._give_back()
+
+    def _give_back(self) -> None:
+        credit = self._credit
+        self._credit = 0
+        if self.receiving is _OPEN and self.sending is not _CLOSED:
+            self._recv_left += credit
+            self._core.send(_ADJUST(SSH_MSG_CHANNEL_WINDOW_ADJUST, self.peer_number, credit))
+
+    @property
+    def receive_room(self) -> int:
+        """Bytes that the peer may still send before the window is opened again."""
+        return self._recv_left
 
     def on_window_adjust(self, size: int) -> None:
         """SSH_MSG_CHANNEL_WINDOW_ADJUST (RFC 4254 section 5.2)."""
@@ -410,7 +427,7 @@ class Channel:
         """
         if self.sending not in (_OPEN, _EOF):
             return False
-        waiter: asyncio.Future[bool] = self._loop.create_future()
+        waiter: asyncio.Future[bool] = self.loop.create_future()
         self._waiters.append((waiter, answered))
         self._core.send(self._request_payload(name, data, True))
         return await waiter

@@ -21,18 +21,14 @@ from ..messages.connection import (
     WindowChangeRequest,
     XonXoffRequest,
 )
+from ..protocols import ExecInterceptor, SubsystemFactory
 from ..session import SSHServerSession
 from .link import DEFAULT_MAX_PKTSIZE, DEFAULT_WINDOW, ChannelHost, ConnectionServices
 from .ptymodes import decode_terminal_modes
 from .state import HalfState
 from .text import SSHChannel
 
-__all__ = ["ExecInterceptor", "SSHServerChannel", "SubsystemFactory"]
-
-SubsystemFactory = Callable[["SSHServerChannel[bytes]"], SSHServerSession[bytes]]
-"""Makes the session that serves a subsystem; its channel is switched to bytes."""
-ExecInterceptor = Callable[[str, "SSHServerChannel[bytes]"], "SSHServerSession[bytes] | None"]
-"""Takes a command over from the session, or returns None."""
+__all__ = ["SSHServerChannel"]
 
 MAX_ENVIRONMENT: Final = 256
 """Environment variables that a client may set."""
@@ -156,8 +152,7 @@ class SSHServerChannel(SSHChannel[AnyStr]):
         for intercept in self._exec_interceptors:
             session = intercept(command, _byte_channel(self))
             if session is not None:
-                self._replace_session(session)
-                return True
+                return self._serve(session)
         return self._server_session.exec_requested(command)
 
     def _subsystem_requested(self, data: bytes) -> bool | Awaitable[bool]:
@@ -167,9 +162,22 @@ class SSHServerChannel(SSHChannel[AnyStr]):
         self._subsystem = name
         factory = self._subsystems.get(name)
         if factory is not None:
-            self._replace_session(factory(_byte_channel(self)))
-            return True
+            return self._serve(factory(_byte_channel(self)))
         return self._server_session.subsystem_requested(name)
+
+    def _serve(
+        self, session: SSHServerSession[bytes] | Awaitable[SSHServerSession[bytes]]
+    ) -> bool | Awaitable[bool]:
+        if not isinstance(session, Awaitable):
+            self._replace_session(session)
+            return True
+        pending = session
+
+        async def wait() -> bool:
+            self._replace_session(await pending)
+            return True
+
+        return wait()
 
     def _replace_session(self, session: SSHServerSession[bytes]) -> None:
         """A subsystem or an interceptor serves this channel instead of the first session."""

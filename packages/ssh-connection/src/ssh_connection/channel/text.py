@@ -114,7 +114,7 @@ class SSHChannel(Channel, Generic[AnyStr]):
             self._failed(exc)
 
     def _report(self, exc: Exception) -> None:
-        self._loop.call_exception_handler(
+        self.loop.call_exception_handler(
             {"message": f"session of {self!r} failed", "exception": exc}
         )
 
@@ -385,6 +385,6 @@ class SSHChannel(Channel, Generic[AnyStr]):
     async def wait_closed(self) -> None:
         """Wait until both sides have closed the channel and the session knows it."""
         if not self._finished and self.number >= 0:
-            waiter: asyncio.Future[None] = self._loop.create_future()
+            waiter: asyncio.Future[None] = self.loop.create_future()
             self._close_waiters.append(waiter)
             await waiter

@@ -1,0 +1,528 @@
+"""`SSHReader` and `SSHWriter`: channels as streams.
+
+A reader's data stays in its buffer until it is read, and only then counts as consumed for the
+window of the channel: a reader that does not read stops the peer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import deque
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import AnyStr, Final, Generic, Protocol, TypeVar, cast
+
+from .channel.text import SSHChannel
+
+__all__ = ["Receiver", "SSHReader", "SSHWriter", "StreamBuffer", "StreamSession"]
+
+_SMALL: Final = 4096  # pieces up to this size are joined, so that many tiny ones cost little
+
+AnyStr_contra = TypeVar("AnyStr_contra", bytes, str, contravariant=True)
+
+
+class Receiver(Protocol[AnyStr_contra]):
+    """Where the data of one direction and type goes: a `StreamBuffer` or a redirection."""
+
+    def feed(self, data: AnyStr_contra, size: int) -> None:
+        """Take data that counts as `size` bytes of the channel's window."""
+        ...
+
+    def feed_exception(self, exc: Exception) -> None:
+        """Take something that happened behind the data so far."""
+        ...
+
+    def feed_eof(self, error: Exception | None = None) -> None:
+        """No more data will come; `error` says why, if it was not in order."""
+        ...
+
+
+class StreamBuffer(Generic[AnyStr]):
+    """Received data of one type, in order with the exceptions that belong between it.
+
+    Parameters:
+        channel: gets back what was consumed.
+    """
+
+    def __init__(self, channel: SSHChannel[AnyStr]) -> None:
+        self._channel: SSHChannel[AnyStr] = channel
+        self._items: deque[AnyStr | Exception] = deque()
+        self._costs: deque[int] = deque()
+        self._pos = 0
+        self._size = 0
+        self._eof = False
+        self._error: Exception | None = None
+        self._waiter: asyncio.Future[None] | None = None
+
+    # --- Filling -----------------------------------------------------------------------------
+
+    def feed(self, data: AnyStr, size: int) -> None:
+        """Take data that counts as `size` bytes of the channel's window."""
+        items = self._items
+        count = len(data)
+        self._size += count
+        if count < _SMALL and items and self._pos == 0:
+            last = items[-1]
+            if not isinstance(last, Exception) and len(last) < _SMALL:
+                items[-1] = last + data
+                self._costs[-1] += size
+                self._wake()
+                return
+        items.append(data)
+        self._costs.append(size)
+        if self._waiter is not None:
+            self._wake()
+
+    def feed_exception(self, exc: Exception) -> None:
+        """Take something that happened behind the data so far; a read will raise it."""
+        self._items.append(exc)
+        self._costs.append(0)
+        self._wake()
+
+    def feed_eof(self, error: Exception | None = None) -> None:
+        """No more data will come; reads raise `error` once the data is read."""
+        self._eof = True
+        if error is not None:
+            self._error = error
+        self._wake()
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    # --- State -------------------------------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        """Bytes or characters that can be read."""
+        return self._size
+
+    def at_eof(self) -> bool:
+        """Return whether everything was read and nothing more will come."""
+        return self._eof and not self._items and self._error is None
+
+    def empty(self) -> AnyStr:
+        """Return what a read gives at the end: `b""` or `""`."""
+        encoding, _ = self._channel.get_encoding()
+        return cast("AnyStr", b"" if encoding is None else "")
+
+    def take_all(self) -> AnyStr:
+        """Return what can be read at once, up to the next exception."""
+        parts: list[AnyStr] = []
+        while self._items and not isinstance(self._items[0], Exception):
+            parts.append(self._pop())
+        return self.empty().join(parts)
+
+    def _pop(self) -> AnyStr:
+        """Remove the first piece and count it as consumed."""
+        item = cast("AnyStr", self._items.popleft())
+        if self._pos:
+            item = item[self._pos :]
+            self._pos = 0
+        self._size -= len(item)
+        self._channel.consumed(self._costs.popleft())
+        return item
+
+    def _unread(self, parts: Sequence[AnyStr], cost: int = 0) -> None:
+        """Put data that was taken out back to the front."""
+        for part in reversed(parts):
+            if part:
+                self._items.appendleft(part)
+                self._costs.appendleft(cost)
+                self._size += len(part)
+                cost = 0
+        if cost:
+            self._channel.consumed(cost)
+
+    async def _wait(self) -> None:
+        """Wait until something is fed."""
+        if self._waiter is not None and not self._waiter.done():
+            raise RuntimeError("another coroutine is already waiting for data of this stream")
+        self._channel.reopen()
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiter = waiter
+        try:
+            await waiter
+        finally:
+            if self._waiter is waiter:
+                self._waiter = None
+
+    def _raise_head(self) -> None:
+        """Raise the exception that is next in the stream, if one is."""
+        if self._items:
+            head = self._items[0]
+            if isinstance(head, Exception):
+                self._items.popleft()
+                self._costs.popleft()
+                raise head
+        elif self._eof and self._error is not None:
+            raise self._error
+
+    def _ended(self) -> bool:
+        """Whether no data comes before an exception or the end."""
+        return (self._eof and not self._items) or (
+            bool(self._items) and isinstance(self._items[0], Exception)
+        )
+
+    # --- Reading -----------------------------------------------------------------------------
+
+    async def read(self, n: int) -> AnyStr:
+        """Read up to `n`, at least one unless at the end; all up to the end if `n` is negative."""
+        if n == 0:
+            return self.empty()
+        if n < 0:
+            return await self._read_all()
+        while not self._items:
+            if self._eof:
+                self._raise_head()
+                return self.empty()
+            await self._wait()
+        self._raise_head()
+        return self._take(n)
+
+    def _take(self, n: int) -> AnyStr:
+        """Return up to `n` of what is there; the first item is data."""
+        head = cast("AnyStr", self._items[0])
+        if len(head) - self._pos > n:
+            start = self._pos
+            self._pos = start + n
+            self._size -= n
+            return head[start : start + n]
+        parts = [self._pop()]
+        n -= len(parts[0])
+        while n and self._items and not isinstance(self._items[0], Exception):
+            if len(self._items[0]) > n:
+                parts.append(self._take(n))
+                break
+            parts.append(self._pop())
+            n -= len(parts[-1])
+        return parts[0] if len(parts) == 1 else self.empty().join(parts)
+
+    async def _read_all(self) -> AnyStr:
+        parts: list[AnyStr] = []
+        try:
+            while True:
+                while self._items and not isinstance(self._items[0], Exception):
+                    parts.append(self._pop())
+                if self._ended():
+                    break
+                await self._wait()
+        except BaseException:
+            self._unread(parts)
+            raise
+        if not parts:
+            self._raise_head()
+        return self.empty().join(parts)
+
+    async def readexactly(self, n: int) -> AnyStr:
+        """Read exactly `n`; raises asyncio.IncompleteReadError at an exception or the end."""
+        if n < 0:
+            raise ValueError("readexactly size can not be less than zero")
+        parts: list[AnyStr] = []
+        left = n
+        try:
+            while left:
+                if self._items and not isinstance(self._items[0], Exception):
+                    parts.append(self._take(left))
+                    left -= len(parts[-1])
+                elif self._ended():
+                    break
+                else:
+                    await self._wait()
+        except BaseException:
+            self._unread(parts)
+            raise
+        result = self.empty().join(parts)
+        if left:
+            if not parts:
+                self._raise_head()
+            raise _incomplete(result, n)
+        return result
+
+    async def readuntil(self, separator: object, max_separator_len: int) -> AnyStr:
+        """Read up to and with `separator`; see `SSHReader.readuntil`."""
+        pattern, overlap = compile_separator(separator, max_separator_len)
+        literal = separator if isinstance(separator, bytes | str) else None
+        parts: list[AnyStr] = []
+        cost = 0
+        tail = self.empty()
+        try:
+            while True:
+                while self._items and not isinstance(self._items[0], Exception):
+                    piece, piece_cost = self._pop_uncounted()
+                    cost += piece_cost
+                    text = tail + piece if tail else piece
+                    end = _find(text, literal, pattern)
+                    if end >= 0:
+                        end -= len(tail)
+                        parts.append(piece[:end])
+                        rest = piece[end:]
+                        kept = min(cost, len(rest), piece_cost)
+                        self._unread([rest], kept)
+                        self._channel.consumed(cost - kept)
+                        return parts[0] if len(parts) == 1 else self.empty().join(parts)
+                    tail = text if overlap is None else text[-overlap:] if overlap else tail[:0]
+                    if parts and len(parts[-1]) < _SMALL:
+                        parts[-1] += piece
+                    else:
+                        parts.append(piece)
+                if self._ended() or self._full(cost):
+                    break
+                await self._wait()
+        except BaseException:
+            self._unread(parts, cost)
+            raise
+        self._channel.consumed(cost)
+        if not parts:
+            self._raise_head()
+        raise _incomplete(self.empty().join(parts), None)
+
+    def _pop_uncounted(self) -> tuple[AnyStr, int]:
+        """Remove the first piece; the part of it that was read before counts as consumed."""
+        item = cast("AnyStr", self._items.popleft())
+        cost = self._costs.popleft()
+        if self._pos:
+            read = min(cost, self._pos)
+            self._channel.consumed(read)
+            cost -= read
+            item = item[self._pos :]
+            self._pos = 0
+        self._size -= len(item)
+        return item, cost
+
+    def _full(self, cost: int) -> bool:
+        """Whether the peer can not send more before what is held here is consumed."""
+        window = self._channel.get_recv_window()
+        self._channel.reopen()
+        return cost * 2 >= window and self._channel.receive_room <= window >> 6
+
+
+def _incomplete(partial: object, expected: int | None) -> asyncio.IncompleteReadError:
+    # typeshed knows bytes only; the class takes text as well.
+    return asyncio.IncompleteReadError(cast("bytes", partial), expected)
+
+
+def _partial(exc: asyncio.IncompleteReadError) -> object:
+    return exc.partial
+
+
+def compile_separator(
+    separator: object, max_separator_len: int
+) -> tuple[re.Pattern[str] | re.Pattern[bytes], int | None]:
+    """Return a pattern for any kind of separator, and how far a match may reach back.
+
+    Raises ValueError for an empty separator or an empty sequence of them.
+    """
+    if isinstance(separator, re.Pattern):
+        return separator, max_separator_len - 1 if max_separator_len > 0 else None
+    if isinstance(separator, bytes):
+        separators: Sequence[bytes] | Sequence[str] = [separator]
+    elif isinstance(separator, str):
+        separators = [separator]
+    else:
+        separators = list(cast("Iterable[str]", separator))
+    if not separators or not all(separators):
+        raise ValueError("Separator should contain at least one element")
+    overlap = max(map(len, separators)) - 1
+    if isinstance(separators[0], bytes):
+        alternatives = b"|".join(re.escape(each) for each in cast("Sequence[bytes]", separators))
+        return re.compile(alternatives), overlap
+    return re.compile(
+        "|".join(re.escape(each) for each in cast("Sequence[str]", separators))
+    ), overlap
+
+
+def _find(
+    text: AnyStr,
+    literal: bytes | str | None,
+    pattern: re.Pattern[str] | re.Pattern[bytes],
+) -> int:
+    """Return the position behind the first match, or -1."""
+    if literal is not None:
+        index = text.find(cast("AnyStr", literal))
+        return index + len(literal) if index >= 0 else -1
+    match = cast("re.Pattern[AnyStr]", pattern).search(text)
+    return match.end() if match else -1
+
+
+class StreamSession(Protocol[AnyStr]):
+    """What readers and writers need from their session."""
+
+    def buffer(self, datatype: int | None) -> StreamBuffer[AnyStr]:
+        """The received data of one type."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait until writing more is welcome."""
+        ...
+
+
+class SSHReader(Generic[AnyStr]):
+    """Reads from a channel; made by the functions that open one.
+
+    Data is `str` if the channel has an encoding, else bytes. On a server, reads of stdin raise
+    `BreakReceived`, `SignalReceived` and `TerminalSizeChanged` where these happened in the data.
+
+    Parameters:
+        session: the stream session of the channel.
+        chan: the channel.
+        datatype: `EXTENDED_DATA_STDERR`, or None for ordinary data.
+    """
+
+    def __init__(
+        self,
+        session: StreamSession[AnyStr],
+        chan: SSHChannel[AnyStr],
+        datatype: int | None = None,
+    ) -> None:
+        self._session: StreamSession[AnyStr] = session
+        self._chan: SSHChannel[AnyStr] = chan
+        self._datatype = datatype
+
+    async def __aiter__(self) -> AsyncIterator[AnyStr]:
+        """Iterate over the lines."""
+        while True:
+            line = await self.readline()
+            if not line:
+                break
+            yield line
+
+    @property
+    def channel(self) -> SSHChannel[AnyStr]:
+        """The channel that is read."""
+        return self._chan
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        """Return what is known about the channel or its connection; see `SSHChannel`."""
+        return self._chan.get_extra_info(name, default)
+
+    def get_redirect_info(self) -> tuple[StreamSession[AnyStr], int | None]:
+        """Return the session and the data type, for the redirection of a process."""
+        return self._session, self._datatype
+
+    def feed_data(self, data: AnyStr) -> None:
+        """Put data into the stream as if it had been received."""
+        self._session.buffer(self._datatype).feed(data, 0)
+
+    def feed_eof(self) -> None:
+        """End the stream as if EOF had been received."""
+        self._session.buffer(self._datatype).feed_eof()
+
+    def at_eof(self) -> bool:
+        """Return whether EOF was received and everything was read."""
+        return self._session.buffer(self._datatype).at_eof()
+
+    async def read(self, n: int = -1) -> AnyStr:
+        """Read data.
+
+        Parameters:
+            n: return at most so many bytes or characters, as soon as there are any; -1: read
+                until EOF or an exception in the stream.
+
+        Returns an empty result at EOF.
+        """
+        return await self._session.buffer(self._datatype).read(n)
+
+    async def readline(self) -> AnyStr:
+        """Read a line with its newline; what is left at EOF or when the window is full."""
+        buffer = self._session.buffer(self._datatype)
+        empty: object = buffer.empty()
+        newline: object = b"\n" if isinstance(empty, bytes) else "\n"
+        try:
+            return await buffer.readuntil(newline, 0)
+        except asyncio.IncompleteReadError as exc:
+            return cast("AnyStr", _partial(exc))
+
+    async def readuntil(
+        self,
+        separator: AnyStr | Sequence[AnyStr] | re.Pattern[AnyStr],
+        max_separator_len: int = 0,
+    ) -> AnyStr:
+        """Read data up to and with a separator.
+
+        Parameters:
+            separator: one, a sequence of several, or a compiled regular expression.
+            max_separator_len: how long a match of a regular expression can be; 0 (not known)
+                makes every search start at the beginning, which is slow for long data.
+
+        Raises asyncio.IncompleteReadError, whose `partial` has the data, if EOF or an exception
+        in the stream comes first or the window is full; ValueError for an empty separator.
+        """
+        return await self._session.buffer(self._datatype).readuntil(separator, max_separator_len)
+
+    async def readexactly(self, n: int) -> AnyStr:
+        """Read exactly `n` bytes or characters.
+
+        Raises asyncio.IncompleteReadError, whose `partial` has the data, if EOF or an exception
+        in the stream comes first.
+        """
+        return await self._session.buffer(self._datatype).readexactly(n)
+
+
+class SSHWriter(Generic[AnyStr]):
+    """Writes to a channel; made by the functions that open one.
+
+    Parameters:
+        session: the stream session of the channel.
+        chan: the channel.
+        datatype: `EXTENDED_DATA_STDERR`, or None for ordinary data.
+    """
+
+    def __init__(
+        self,
+        session: StreamSession[AnyStr],
+        chan: SSHChannel[AnyStr],
+        datatype: int | None = None,
+    ) -> None:
+        self._session: StreamSession[AnyStr] = session
+        self._chan: SSHChannel[AnyStr] = chan
+        self._datatype = datatype
+
+    @property
+    def channel(self) -> SSHChannel[AnyStr]:
+        """The channel that is written."""
+        return self._chan
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        """Return what is known about the channel or its connection; see `SSHChannel`."""
+        return self._chan.get_extra_info(name, default)
+
+    def get_redirect_info(self) -> tuple[StreamSession[AnyStr], int | None]:
+        """Return the session and the data type, for the redirection of a process."""
+        return self._session, self._datatype
+
+    def can_write_eof(self) -> bool:
+        """Return whether the stream can send EOF."""
+        return self._chan.can_write_eof()
+
+    def close(self) -> None:
+        """Close the channel once what was written is sent."""
+        self._chan.close()
+
+    def is_closing(self) -> bool:
+        """Return whether the channel is closing or closed."""
+        return self._chan.is_closing()
+
+    async def wait_closed(self) -> None:
+        """Wait until the channel is closed."""
+        await self._chan.wait_closed()
+
+    async def drain(self) -> None:
+        """Wait until the channel's write buffer is below its low-water mark.
+
+        Raises BrokenPipeError, or the error that ended it, if the channel is closed.
+        """
+        await self._session.drain()
+
+    def write(self, data: AnyStr) -> None:
+        """Write data; raises BrokenPipeError if the channel is not open for writing."""
+        self._chan.write(data, self._datatype)
+
+    def writelines(self, list_of_data: Iterable[AnyStr]) -> None:
+        """Write several pieces of data as one."""
+        self._chan.writelines(list_of_data, self._datatype)
+
+    def write_eof(self) -> None:
+        """Send EOF behind what was written."""
+        self._chan.write_eof()
