@@ -1,0 +1,1 @@
+"""The client: a sans-IO core, the pipelines of the data path, and `SFTPClient`."""

@@ -1,0 +1,1 @@
+"""SFTP packets as bytes: declarations, file attributes, framing. Standard library only."""

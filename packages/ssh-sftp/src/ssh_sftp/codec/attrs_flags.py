@@ -1,0 +1,88 @@
+"""Bits that say which file attributes are present, and the values of some of them.
+
+The same bit means different things in different versions: see `codec/attrs.py` for the table that
+says which field a bit stands for in which version.
+"""
+
+from __future__ import annotations
+
+import stat
+from typing import Final
+
+# --- Presence bits (draft-ietf-secsh-filexfer-02 section 5; -05 section 5; -13 section 7.1) -----
+
+FILEXFER_ATTR_SIZE: Final = 0x00000001
+FILEXFER_ATTR_UIDGID: Final = 0x00000002  # version 3 only
+FILEXFER_ATTR_PERMISSIONS: Final = 0x00000004
+FILEXFER_ATTR_ACMODTIME: Final = 0x00000008  # version 3 only
+FILEXFER_ATTR_ACCESSTIME: Final = 0x00000008  # versions 4 to 6
+FILEXFER_ATTR_CREATETIME: Final = 0x00000010
+FILEXFER_ATTR_MODIFYTIME: Final = 0x00000020
+FILEXFER_ATTR_ACL: Final = 0x00000040
+FILEXFER_ATTR_OWNERGROUP: Final = 0x00000080
+FILEXFER_ATTR_SUBSECOND_TIMES: Final = 0x00000100
+FILEXFER_ATTR_BITS: Final = 0x00000200  # version 5
+FILEXFER_ATTR_ALLOCATION_SIZE: Final = 0x00000400  # version 6, like those below
+FILEXFER_ATTR_TEXT_HINT: Final = 0x00000800
+FILEXFER_ATTR_MIME_TYPE: Final = 0x00001000
+FILEXFER_ATTR_LINK_COUNT: Final = 0x00002000
+FILEXFER_ATTR_UNTRANSLATED_NAME: Final = 0x00004000
+FILEXFER_ATTR_CTIME: Final = 0x00008000
+FILEXFER_ATTR_EXTENDED: Final = 0x80000000
+
+FILEXFER_ATTR_DEFINED_V3: Final = 0x8000000F
+FILEXFER_ATTR_DEFINED_V4: Final = 0x800001FD
+FILEXFER_ATTR_DEFINED_V5: Final = 0x800003FD
+FILEXFER_ATTR_DEFINED_V6: Final = 0x8000FFFD
+
+DEFINED: Final = {
+    3: FILEXFER_ATTR_DEFINED_V3,
+    4: FILEXFER_ATTR_DEFINED_V4,
+    5: FILEXFER_ATTR_DEFINED_V5,
+    6: FILEXFER_ATTR_DEFINED_V6,
+}
+
+# --- attrib-bits (version 5 and 6) --------------------------------------------------------------
+
+FILEXFER_ATTR_BITS_READONLY: Final = 0x00000001
+FILEXFER_ATTR_BITS_SYSTEM: Final = 0x00000002
+FILEXFER_ATTR_BITS_HIDDEN: Final = 0x00000004
+FILEXFER_ATTR_BITS_CASE_INSENSITIVE: Final = 0x00000008
+FILEXFER_ATTR_BITS_ARCHIVE: Final = 0x00000010
+FILEXFER_ATTR_BITS_ENCRYPTED: Final = 0x00000020
+FILEXFER_ATTR_BITS_COMPRESSED: Final = 0x00000040
+FILEXFER_ATTR_BITS_SPARSE: Final = 0x00000080
+FILEXFER_ATTR_BITS_APPEND_ONLY: Final = 0x00000100
+FILEXFER_ATTR_BITS_IMMUTABLE: Final = 0x00000200
+FILEXFER_ATTR_BITS_SYNC: Final = 0x00000400
+FILEXFER_ATTR_BITS_TRANSLATION_ERR: Final = 0x00000800
+
+# --- text-hint (version 6) ----------------------------------------------------------------------
+
+FILEXFER_ATTR_KNOWN_TEXT: Final = 0x00
+FILEXFER_ATTR_GUESSED_TEXT: Final = 0x01
+FILEXFER_ATTR_KNOWN_BINARY: Final = 0x02
+FILEXFER_ATTR_GUESSED_BINARY: Final = 0x03
+
+# --- File types (version 4 and up) --------------------------------------------------------------
+
+FILEXFER_TYPE_REGULAR: Final = 1
+FILEXFER_TYPE_DIRECTORY: Final = 2
+FILEXFER_TYPE_SYMLINK: Final = 3
+FILEXFER_TYPE_SPECIAL: Final = 4
+FILEXFER_TYPE_UNKNOWN: Final = 5
+FILEXFER_TYPE_SOCKET: Final = 6  # version 5, like those below
+FILEXFER_TYPE_CHAR_DEVICE: Final = 7
+FILEXFER_TYPE_BLOCK_DEVICE: Final = 8
+FILEXFER_TYPE_FIFO: Final = 9
+
+# File type bits of `permissions` to file types, and back.
+TYPE_OF_MODE: Final = {
+    stat.S_IFREG: FILEXFER_TYPE_REGULAR,
+    stat.S_IFDIR: FILEXFER_TYPE_DIRECTORY,
+    stat.S_IFLNK: FILEXFER_TYPE_SYMLINK,
+    stat.S_IFSOCK: FILEXFER_TYPE_SOCKET,
+    stat.S_IFCHR: FILEXFER_TYPE_CHAR_DEVICE,
+    stat.S_IFBLK: FILEXFER_TYPE_BLOCK_DEVICE,
+    stat.S_IFIFO: FILEXFER_TYPE_FIFO,
+}
