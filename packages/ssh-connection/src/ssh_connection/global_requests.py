@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ssh_transport.errors import ConnectionLost, ConnectionTimeoutError, ProtocolError
 
@@ -28,6 +28,14 @@ MAX_PENDING_GLOBAL_REQUESTS: Final = 64
 GlobalRequestHandler = Callable[[bytes, bytes], "bytes | Awaitable[bytes | None] | None"]
 
 
+class _Waiting(NamedTuple):
+    """A request of ours that was not answered yet."""
+
+    name: bytes
+    waiter: asyncio.Future[bytes]
+    answered: Callable[[bytes], None] | None
+
+
 class GlobalRequests:
     """The ordered queues of requests that wait for a reply, ours and the peer's.
 
@@ -46,7 +54,7 @@ class GlobalRequests:
         self._core = core
         self._loop = loop
         self._handler = handler
-        self._waiting: deque[tuple[bytes, asyncio.Future[bytes]]] = deque()
+        self._waiting: deque[_Waiting] = deque()
         self._replies = OrderedReplies[bytes | None](
             loop, MAX_PENDING_GLOBAL_REQUESTS, None, core.fail
         )
@@ -54,15 +62,20 @@ class GlobalRequests:
 
     # --- Ours --------------------------------------------------------------------------------
 
-    async def request(self, name: bytes, data: bytes = b"") -> bytes:
+    async def request(
+        self, name: bytes, data: bytes = b"", answered: Callable[[bytes], None] | None = None
+    ) -> bytes:
         """Send a request and return the data of the reply.
+
+        Parameters:
+            answered: called at once with the data, before any further message is handled.
 
         Raises GlobalRequestError if it is refused, ConnectionLost if there is no reply.
         """
         if self._lost:
             raise ConnectionLost("SSH connection closed")
         waiter: asyncio.Future[bytes] = self._loop.create_future()
-        self._waiting.append((name, waiter))
+        self._waiting.append(_Waiting(name, waiter, answered))
         self._core.send(GlobalRequest(name, True, data).encode())
         return await waiter
 
@@ -74,18 +87,20 @@ class GlobalRequests:
     def on_success(self, packet: bytes, start: int, end: int) -> None:
         """SSH_MSG_REQUEST_SUCCESS."""
         reply = RequestSuccess.decode(packet, start, end)
-        _, waiter = self._oldest()
+        _, waiter, answered = self._oldest()
         if not waiter.done():
+            if answered is not None:
+                answered(reply.response_data)
             waiter.set_result(reply.response_data)
 
     def on_failure(self, packet: bytes, start: int, end: int) -> None:
         """SSH_MSG_REQUEST_FAILURE."""
         RequestFailure.decode(packet, start, end)
-        name, waiter = self._oldest()
+        name, waiter, _ = self._oldest()
         if not waiter.done():
             waiter.set_exception(GlobalRequestError(name))
 
-    def _oldest(self) -> tuple[bytes, asyncio.Future[bytes]]:
+    def _oldest(self) -> _Waiting:
         if not self._waiting:
             raise ProtocolError("reply to a global request that was not sent")
         return self._waiting.popleft()
@@ -108,7 +123,7 @@ class GlobalRequests:
         self._lost = True
         self._replies.close()
         while self._waiting:
-            _, waiter = self._waiting.popleft()
+            waiter = self._waiting.popleft().waiter
             if not waiter.done():
                 waiter.set_exception(ConnectionLost(str(exc) if exc else "SSH connection closed"))
 

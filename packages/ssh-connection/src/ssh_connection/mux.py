@@ -8,7 +8,7 @@ each with a bounded quantum, when it becomes writable.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from struct import Struct
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -178,12 +178,17 @@ class Mux:
             channel.abandon()
             raise
 
-    async def global_request(self, name: bytes, data: bytes = b"") -> bytes:
+    async def global_request(
+        self, name: bytes, data: bytes = b"", answered: Callable[[bytes], None] | None = None
+    ) -> bytes:
         """Send a global request (RFC 4254 section 4) and return the data of the reply.
+
+        Parameters:
+            answered: called at once with the data, before any further message is handled.
 
         Raises GlobalRequestError if the peer refuses, ConnectionLost if there is no reply.
         """
-        return await self._global.request(name, data)
+        return await self._global.request(name, data, answered)
 
     def send_global_request(self, name: bytes, data: bytes = b"") -> None:
         """Send a global request that wants no reply."""
@@ -373,17 +378,20 @@ class Mux:
             self._accept(request, channel)
 
     def _accept(self, request: ChannelOpen, channel: Channel) -> None:
-        if self._lost:
-            return
         number = self._new_number()
-        self._channels[number] = channel
-        self._accepted.add(number)
         confirmation = channel.accept(
             number,
             request.sender_channel,
             request.initial_window_size,
             request.maximum_packet_size,
         )
+        if self._lost:
+            # What the application has prepared (a socket, say) hears of the end like any other.
+            channel.opened()
+            channel.on_connection_lost(None)
+            return
+        self._channels[number] = channel
+        self._accepted.add(number)
         self.core.send(confirmation)
         channel.opened()
 

@@ -1,0 +1,265 @@
+"""Listeners: local sockets whose connections are forwarded, and listeners on the peer."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import stat
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import Final, Self
+
+from ..errors import ChannelOpenError
+from .relay import AcceptHandler, RelayOpener, RelaySession, SSHForwarder
+
+__all__ = [
+    "SSHListener",
+    "SocketListener",
+    "forward_tcp_listener",
+    "forward_unix_listener",
+    "listen_tcp",
+    "listen_unix",
+]
+
+BACKLOG: Final = 100
+
+
+class SSHListener:
+    """Something that listens for connections until it is closed.
+
+    It is an async context manager that closes on exit.
+    """
+
+    def __init__(self) -> None:
+        self._closed = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+        await self.wait_closed()
+
+    def get_port(self) -> int:
+        """Return the port that is listened on, 0 for a UNIX domain socket."""
+        return 0
+
+    def get_addresses(self) -> list[tuple[object, ...]]:
+        """Return the socket addresses that are listened on, as far as they are known."""
+        return []
+
+    def is_closed(self) -> bool:
+        """Return whether the listener was closed."""
+        return self._closed.is_set()
+
+    def close(self) -> None:
+        """Stop listening; connections that are open go on."""
+        self._closed.set()
+
+    async def wait_closed(self) -> None:
+        """Wait until nothing listens any more."""
+        await self._closed.wait()
+
+
+class SocketListener(SSHListener):
+    """Listens on local sockets and hands each connection to a factory of protocols.
+
+    Parameters:
+        servers: what listens.
+        port: the port of all of them, 0 for UNIX domain sockets.
+        path: the socket in the file system that is removed on close.
+    """
+
+    def __init__(
+        self, servers: Sequence[asyncio.Server], port: int = 0, path: str | None = None
+    ) -> None:
+        super().__init__()
+        self._servers = tuple(servers)
+        self._port = port
+        self._path = path
+        self._inode = _inode(path)
+        self._addresses: list[tuple[object, ...]] = [
+            name if isinstance(name, tuple) else (name,)
+            for server in servers
+            for name in (sock.getsockname() for sock in server.sockets)
+        ]
+
+    def get_port(self) -> int:
+        """Return the port that is listened on, 0 for a UNIX domain socket."""
+        return self._port
+
+    def get_addresses(self) -> list[tuple[object, ...]]:
+        """Return the socket addresses that are listened on."""
+        return list(self._addresses)
+
+    def close(self) -> None:
+        """Stop listening; connections that are open go on."""
+        if self.is_closed():
+            return
+        for server in self._servers:
+            server.close()
+        if self._path is not None and self._inode is not None and _inode(self._path) == self._inode:
+            with suppress(OSError):
+                os.unlink(self._path)
+        super().close()
+
+
+def _inode(path: str | None) -> tuple[int, int] | None:
+    """Return what tells the socket at `path` from one that somebody else put there later."""
+    if path is None:
+        return None
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if stat.S_ISSOCK(status.st_mode) else None
+
+
+async def listen_tcp(
+    factory: Callable[[], asyncio.BaseProtocol],
+    host: str | None,
+    port: int,
+    *,
+    backlog: int = BACKLOG,
+) -> SocketListener:
+    """Listen on a TCP port of all addresses of `host`.
+
+    Parameters:
+        factory: makes the protocol of each connection.
+        host: empty or None for all interfaces.
+        port: 0 for one that is free, the same on all addresses.
+        backlog: connections that the system may hold until they are accepted.
+
+    Raises OSError if a socket can not be bound.
+    """
+    loop = asyncio.get_running_loop()
+    infos = await loop.getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    servers: list[asyncio.Server] = []
+    try:
+        for family, kind, proto, _, address in dict.fromkeys(infos):
+            with socket.socket(family, kind, proto) as sock:
+                if os.name == "posix":
+                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                sock.bind((address[0], port, *address[2:]))
+                port = sock.getsockname()[1]
+                sock.setblocking(False)
+                servers.append(await loop.create_server(factory, sock=sock, backlog=backlog))
+                sock.detach()
+    except BaseException:
+        for server in servers:
+            server.close()
+        raise
+    return SocketListener(servers, port)
+
+
+async def listen_unix(
+    factory: Callable[[], asyncio.BaseProtocol], path: str, *, backlog: int = BACKLOG
+) -> SocketListener:
+    """Listen on a UNIX domain socket that only its owner may connect to.
+
+    Raises OSError if the socket can not be bound; an existing one is not replaced.
+    """
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+        sock.bind(path)
+        try:
+            # Before it listens nobody can connect, so no other mode is ever in effect.
+            os.chmod(path, 0o600)
+            sock.setblocking(False)
+            server = await loop.create_unix_server(factory, sock=sock, backlog=backlog)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(path)
+            raise
+        sock.detach()
+    return SocketListener([server], 0, path)
+
+
+class _AcceptedForwarder(SSHForwarder):
+    """The socket's side of a connection that a listener accepted."""
+
+    def __init__(self, accepted: Callable[[SSHForwarder], Awaitable[None]]) -> None:
+        super().__init__()
+        self._accepted = accepted
+        self._task: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A connection was accepted: open its channel."""
+        super().connection_made(transport)
+
+        async def run() -> None:
+            await self._accepted(self)
+
+        self._task = asyncio.get_running_loop().create_task(run())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The socket is closed: also stop waiting for the channel."""
+        if self._task is not None:
+            self._task.cancel()
+        super().connection_lost(exc)
+
+
+def _relay_factory(
+    opener: RelayOpener, accept_handler: AcceptHandler | None
+) -> Callable[[], SSHForwarder]:
+    async def accepted(forwarder: SSHForwarder) -> None:
+        peer = forwarder.get_extra_info("peername")
+        host, port = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
+        try:
+            if accept_handler is not None:
+                allowed = accept_handler(host, port)
+                if isinstance(allowed, Awaitable):
+                    allowed = await allowed
+                if not allowed:
+                    forwarder.close()
+                    return
+            await opener(lambda: RelaySession(forwarder), host, port)
+        except ChannelOpenError:
+            forwarder.close()
+        except Exception as exc:
+            forwarder.close()
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": "forwarding of a connection failed", "exception": exc}
+            )
+
+    return lambda: _AcceptedForwarder(accepted)
+
+
+async def forward_tcp_listener(
+    opener: RelayOpener,
+    listen_host: str | None,
+    listen_port: int,
+    accept_handler: AcceptHandler | None = None,
+) -> SocketListener:
+    """Listen on a TCP port and relay each connection through a channel.
+
+    Parameters:
+        opener: opens the channel of one connection.
+        listen_host: empty or None for all interfaces.
+        listen_port: 0 for one that is free.
+        accept_handler: says for each connection whether it may be forwarded; None: all may.
+
+    Raises OSError if a socket can not be bound.
+    """
+    return await listen_tcp(_relay_factory(opener, accept_handler), listen_host, listen_port)
+
+
+async def forward_unix_listener(
+    opener: RelayOpener, listen_path: str, accept_handler: AcceptHandler | None = None
+) -> SocketListener:
+    """Listen on a UNIX domain socket and relay each connection through a channel.
+
+    Raises OSError if the socket can not be bound.
+    """
+    return await listen_unix(_relay_factory(opener, accept_handler), listen_path)
