@@ -38,10 +38,12 @@ from ssh_transport.events import (
     SignatureNeeded,
     VersionReceived,
 )
+from ssh_transport.explain import Choice, Explanation, explain
 from ssh_transport.kex import KEX_METHODS
 from ssh_transport.mac import MACS
 from ssh_transport.negotiation import NegotiatedAlgorithms
 from ssh_transport.phases import Phase
+from ssh_transport.policy import PRESETS, Policy
 from ssh_transport.protocols import Handler, Role
 
 __all__ = [
@@ -50,7 +52,9 @@ __all__ = [
     "DEFAULT_VERSION",
     "KEX_METHODS",
     "MACS",
+    "PRESETS",
     "AlgorithmNegotiationError",
+    "Choice",
     "CompressionError",
     "ConnectionLost",
     "ConnectionTimeoutError",
@@ -59,6 +63,7 @@ __all__ = [
     "DisconnectReason",
     "Disconnected",
     "Event",
+    "Explanation",
     "ExtInfoReceived",
     "Handler",
     "HostKeyMismatch",
@@ -72,6 +77,7 @@ __all__ = [
     "MessageOrderError",
     "NegotiatedAlgorithms",
     "Phase",
+    "Policy",
     "PreBannerLine",
     "ProtocolError",
     "ProtocolNotSupported",
@@ -85,5 +91,6 @@ __all__ = [
     "TransportCore",
     "VersionReceived",
     "__version__",
+    "explain",
     "printable",
 ]

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ssh_keys import HOST_KEY_ALGORITHMS, SIGNATURE_ALGORITHMS, SSHKeyPair
-from ssh_keys.algorithms import Status
+from ssh_keys import SSHKeyPair
 
-from .ciphers import CIPHERS
-from .compression import COMPRESSIONS
-from .kex import KEX_METHODS
-from .mac import MACS
+from .policy import Policy
 from .protocols import Role
 
 __all__ = ["DEFAULT_VERSION", "TransportConfig"]
 
 DEFAULT_VERSION = b"SSH-2.0-ssh_meta_0.1.0"
+
+# Stands for "what the policy says". Not an empty tuple: who computes an empty list has made a
+# mistake, and the defaults in its place would hide it.
+_FROM_POLICY: tuple[bytes, ...] = (b"",)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -26,6 +26,8 @@ class TransportConfig:
     Parameters:
         role: which side we are.
         version: our identification string without CR LF (RFC 4253 section 4.2).
+        policy: where the names below come from unless they are given; the preset `modern` if not
+            given.
         kex_algorithms, host_key_algorithms, ciphers, macs, compressions: what is offered, the
             same in both directions.
         host_keys: server: the key pair for each host key algorithm name that is offered.
@@ -34,31 +36,28 @@ class TransportConfig:
         rekey_bytes: new keys after that many bytes in one direction.
         rekey_seconds: new keys after that many seconds.
         kex_timeout: seconds that one key exchange may take, version exchange included.
-        gex_bits: client: (min, preferred, max) size of a group exchange, in bits.
+        gex_bits: client: (min, preferred, max) size of a group exchange, in bits; from
+            the policy if not given.
+        min_rsa_bits: client: RSA host keys smaller than this prove nothing; from the policy if
+            0.
         moduli: server: path of a moduli(5) file for group exchange, None for built-in groups.
     """
 
     role: Role
     version: bytes = DEFAULT_VERSION
-    kex_algorithms: tuple[bytes, ...] = field(
-        default_factory=lambda: KEX_METHODS.names(Status.DEFAULT)
-    )
-    host_key_algorithms: tuple[bytes, ...] = field(
-        default_factory=lambda: HOST_KEY_ALGORITHMS.names(Status.DEFAULT)
-    )
-    ciphers: tuple[bytes, ...] = field(default_factory=lambda: CIPHERS.names(Status.DEFAULT))
-    macs: tuple[bytes, ...] = field(default_factory=lambda: MACS.names(Status.DEFAULT))
-    compressions: tuple[bytes, ...] = field(
-        default_factory=lambda: COMPRESSIONS.names(Status.DEFAULT)
-    )
+    policy: Policy = field(default_factory=lambda: Policy.named("modern"))
+    kex_algorithms: tuple[bytes, ...] = _FROM_POLICY
+    host_key_algorithms: tuple[bytes, ...] = _FROM_POLICY
+    ciphers: tuple[bytes, ...] = _FROM_POLICY
+    macs: tuple[bytes, ...] = _FROM_POLICY
+    compressions: tuple[bytes, ...] = _FROM_POLICY
     host_keys: Mapping[bytes, SSHKeyPair] = field(default_factory=dict)
-    sig_algorithms: tuple[bytes, ...] = field(
-        default_factory=lambda: SIGNATURE_ALGORITHMS.names(Status.DEFAULT)
-    )
+    sig_algorithms: tuple[bytes, ...] = _FROM_POLICY
     rekey_bytes: int = 1 << 30
     rekey_seconds: float = 3600
     kex_timeout: float = 120
-    gex_bits: tuple[int, int, int] = (2048, 3072, 8192)
+    gex_bits: tuple[int, int, int] = (0, 0, 0)
+    min_rsa_bits: int = 0
     moduli: str | None = None
 
     def __post_init__(self) -> None:
@@ -68,9 +67,32 @@ class TransportConfig:
             raise ValueError("version must be printable US-ASCII")
         if self.rekey_bytes < 1024 or self.rekey_seconds <= 0 or self.kex_timeout <= 0:
             raise ValueError("rekey_bytes must be 1024 or more, the times above 0 seconds")
+        self._ask_policy()
         if self.role is Role.SERVER:
             self.host_key_algorithms = tuple(
                 name for name in self.host_key_algorithms if name in self.host_keys
             )
             if not self.host_key_algorithms:
                 raise ValueError("a server needs a host key for an algorithm that is offered")
+
+    def _ask_policy(self) -> None:
+        policy = self.policy
+        for field_name in _NAME_LISTS:
+            names: tuple[bytes, ...] = getattr(self, field_name)
+            if names is _FROM_POLICY:
+                setattr(self, field_name, getattr(policy, field_name))
+            elif not names:
+                raise ValueError(f"{field_name} is empty")
+        if self.gex_bits == (0, 0, 0):
+            self.gex_bits = policy.gex_bits
+        self.min_rsa_bits = self.min_rsa_bits or policy.min_rsa_bits
+
+
+_NAME_LISTS = (
+    "kex_algorithms",
+    "host_key_algorithms",
+    "ciphers",
+    "macs",
+    "compressions",
+    "sig_algorithms",
+)

@@ -17,9 +17,10 @@ from .dispatch import Dispatcher, encode_debug
 from .epochs import KeyEpochs
 from .errors import ConnectionLost, DisconnectError, ProtocolError
 from .events import Disconnected, Event, PreBannerLine, VersionReceived
+from .explain import Explanation, explain
 from .identification import Identification
 from .messages import Disconnect, Ignore, ServiceAccept, ServiceRequest
-from .negotiation import NegotiatedAlgorithms
+from .negotiation import NegotiatedAlgorithms, decode_kexinit
 from .packet import OutputPool, PacketReader, PacketWriter, ReceiveBuffer
 from .phases import Phase
 from .protocols import Handler, Role
@@ -90,6 +91,17 @@ class TransportCore:
     def algorithms(self) -> NegotiatedAlgorithms | None:
         """What was negotiated last."""
         return self._epochs.kex.algorithms
+
+    def explain(self) -> Explanation | None:
+        """Say why each algorithm of the last negotiation was chosen and why each was not.
+
+        Also after a negotiation that failed; None before the peer's SSH_MSG_KEXINIT.
+        """
+        ours, theirs = self._epochs.kex.kexinits
+        if not theirs:
+            return None
+        read = [decode_kexinit(payload, 1, len(payload)) for payload in (ours, theirs)]
+        return explain(self.role, *read)
 
     @property
     def host_key(self) -> SSHKey | None:

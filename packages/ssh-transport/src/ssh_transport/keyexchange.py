@@ -103,6 +103,7 @@ class KeyExchange:
         self._host_key_blob = b""
         self._our_payload = b""
         self._our_init: KexInit | None = None
+        self.kexinits = (b"", b"")
         self._their_payload = b""
         self._drop_guess = False
         self._run: KexRun | None = None
@@ -138,6 +139,7 @@ class KeyExchange:
         self.start()
         assert self._our_init is not None
         self._their_payload = packet[start - 1 : end]
+        self.kexinits = (self._our_payload, self._their_payload)
         self._host.kexinit_received(theirs)
         algorithms = negotiate(self._config.role, self._our_init, theirs)
         self._drop_guess = theirs.first_kex_packet_follows and not guess_is_right(
@@ -238,7 +240,12 @@ class KeyExchange:
         digest = self._hash(proof, proof.host_key)
         try:
             sig_algorithm = sig_algorithm_of_host_key(self.algorithms.host_key)
-            key.verify(digest, proof.signature, (sig_algorithm,))
+            key.verify(
+                digest,
+                proof.signature,
+                (sig_algorithm,),
+                minimum_rsa_bits=self._config.min_rsa_bits,
+            )
         except SignatureError as exc:
             raise KeyExchangeFailed(f"server's host key signature: {exc}") from None
         if self.host_key is not None:

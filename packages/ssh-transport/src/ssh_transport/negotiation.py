@@ -17,6 +17,7 @@ from .protocols import Role
 __all__ = [
     "EXT_INFO_CLIENT",
     "EXT_INFO_SERVER",
+    "MARKERS",
     "STRICT_CLIENT",
     "STRICT_SERVER",
     "NegotiatedAlgorithms",
@@ -31,7 +32,7 @@ EXT_INFO_CLIENT = b"ext-info-c"
 EXT_INFO_SERVER = b"ext-info-s"
 STRICT_CLIENT = b"kex-strict-c-v00@openssh.com"
 STRICT_SERVER = b"kex-strict-s-v00@openssh.com"
-_MARKERS = frozenset((EXT_INFO_CLIENT, EXT_INFO_SERVER, STRICT_CLIENT, STRICT_SERVER))
+MARKERS = frozenset((EXT_INFO_CLIENT, EXT_INFO_SERVER, STRICT_CLIENT, STRICT_SERVER))
 
 _COOKIE_SIZE = 16
 
@@ -90,13 +91,13 @@ def decode_kexinit(data: bytes, start: int, end: int) -> KexInit:
 
 def _first_match(kind: str, client: Sequence[bytes], server: Sequence[bytes], role: Role) -> bytes:
     for name in client:
-        if name in server and name not in _MARKERS:
+        if name in server and name not in MARKERS:
             return name
     ours, theirs = (client, server) if role is Role.CLIENT else (server, client)
     raise AlgorithmNegotiationError(
         kind,
-        [name for name in ours if name not in _MARKERS],
-        [name for name in theirs if name not in _MARKERS],
+        [name for name in ours if name not in MARKERS],
+        [name for name in theirs if name not in MARKERS],
     )
 
 
@@ -167,7 +168,7 @@ def guess_is_right(ours: KexInit, theirs: KexInit) -> bool:
     """Whether a first packet sent on a guess counts (RFC 4253 section 7: both first choices)."""
 
     def first(names: Sequence[bytes]) -> bytes:
-        return next((name for name in names if name not in _MARKERS), b"")
+        return next((name for name in names if name not in MARKERS), b"")
 
     return first(ours.kex_algorithms) == first(theirs.kex_algorithms) and first(
         ours.server_host_key_algorithms
