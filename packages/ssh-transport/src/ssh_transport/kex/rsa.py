@@ -68,7 +68,7 @@ def _decode_key(blob: bytes, method: RSAMethod) -> rsa.RSAPublicKey:
         raise KeyExchangeFailed(f"transient RSA key has {bits} bits, not {method.min_bits}")
     try:
         return rsa.RSAPublicNumbers(exponent, modulus).public_key()
-    except ValueError:
+    except (ValueError, OverflowError):  # the second for a negative exponent
         raise KeyExchangeFailed("transient RSA key is malformed") from None
 
 
@@ -87,7 +87,10 @@ def client(context: KexContext, method: RSAMethod) -> KexRun:
     key = _decode_key(offer.k_t, method)
     bits = method.secret_bits(key.key_size)
     secret = encode_mpint(int.from_bytes(context.random(bits // 8 + 1), "big") % (1 << bits))
-    encrypted = key.encrypt(secret, method.padding)
+    try:
+        encrypted = key.encrypt(secret, method.padding)
+    except ValueError:  # an exponent or a modulus that OpenSSL does not compute with
+        raise KeyExchangeFailed("transient RSA key is malformed") from None
     done = read(KexRSADone, (yield KexStep((KexRSASecret(encrypted).encode(),), KexRSADone.number)))
     fields = encode_string(offer.k_t) + encode_string(encrypted)
     yield HostKeyProof(fields, secret, offer.k_s, done.signature)
