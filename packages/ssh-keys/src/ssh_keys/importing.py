@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from os import fspath
 from pathlib import Path
 
-from ssh_keys.errors import KeyImportError, KeyPassphraseError
+from ssh_keys.asn1_keys import decode_private_der, decode_public_der
+from ssh_keys.errors import KeyImportError, KeyPassphraseError, UnsupportedKeyError
 from ssh_keys.exporting import passphrase_bytes
 from ssh_keys.files import read_file
 from ssh_keys.formats import openssh_key
 from ssh_keys.formats.armour import PEMBlock, decode_base64, iterate_pem
+from ssh_keys.formats.pem_encryption import decrypt_pem
+from ssh_keys.formats.rfc4716 import iterate_rfc4716
 from ssh_keys.key import SSHKey
 from ssh_keys.key_material import printable
 from ssh_keys.key_types import decode_ssh_private_key, decode_ssh_public_key
@@ -40,6 +44,16 @@ KeyPairListArg = KeyPairReference | Sequence[KeyPairReference]
 KeyListArg = KeyReference | Sequence[KeyReference]
 
 _SINGLE = (str, Path, bytes, SSHKey, SSHKeyPair)
+_DER_PRIVATE_LABELS = frozenset(
+    (
+        b"RSA PRIVATE KEY",
+        b"EC PRIVATE KEY",
+        b"DSA PRIVATE KEY",
+        b"PRIVATE KEY",
+        b"ENCRYPTED PRIVATE KEY",
+    )
+)
+_ARMOUR = re.compile(rb"^----[- ]BEGIN ", re.MULTILINE)
 _DEFAULTS = {"skip_rsa_key_validation": False}
 
 
@@ -51,7 +65,7 @@ def import_private_key(
     """Return the first private key in data.
 
     Parameters:
-        data: a private key: OpenSSH.
+        data: a private key: OpenSSH (PROTOCOL.key), PEM or DER of PKCS#1, SEC 1 and PKCS#8.
         passphrase: what the key is encrypted with; ignored if it is not encrypted.
         unsafe_skip_rsa_key_validation: leave out the costly primality tests of RSA keys, for keys
             from a trusted source.
@@ -69,7 +83,8 @@ def import_public_key(data: str | bytes) -> SSHKey:
     """Return the first public key in data.
 
     Parameters:
-        data: a public key: OpenSSH (one line).
+        data: a public key: OpenSSH (one line), RFC 4716, PEM or DER of SubjectPublicKeyInfo, and of
+            PKCS#1 for RSA.
 
     Raises KeyImportError or one of its subclasses.
     """
@@ -235,9 +250,26 @@ def _private_keys(
 ) -> Iterator[SSHKey]:
     if skip_validation is None:
         skip_validation = _DEFAULTS["skip_rsa_key_validation"]
+    if data.startswith(b"\x30"):
+        yield decode_private_der(data, passphrase, skip_validation)
+        return
     for block in iterate_pem(data):
         if block.label == b"OPENSSH PRIVATE KEY":
             yield _openssh_private_key(block, passphrase, skip_validation)
+        elif block.label in _DER_PRIVATE_LABELS:
+            yield _pem_private_key(block, passphrase, skip_validation)
+
+
+def _pem_private_key(block: PEMBlock, passphrase: bytes | None, skip_validation: bool) -> SSHKey:
+    der = decrypt_pem(block, passphrase)
+    try:
+        return decode_private_der(der, passphrase, skip_validation)
+    except (KeyPassphraseError, UnsupportedKeyError):
+        raise
+    except KeyImportError:
+        if b"DEK-Info" in block.headers:
+            raise KeyPassphraseError("wrong passphrase, or a damaged private key") from None
+        raise
 
 
 def _openssh_private_key(
@@ -259,6 +291,22 @@ def _openssh_private_key(
 
 
 def _public_keys(data: bytes) -> Iterator[SSHKey]:
+    if data.startswith(b"\x30"):
+        yield decode_public_der(data)
+        return
+    if _ARMOUR.search(data) is None:
+        yield from _public_lines(data)
+        return
+    for block in iterate_pem(data):
+        if block.label in (b"PUBLIC KEY", b"RSA PUBLIC KEY"):
+            yield decode_public_der(block.data)
+    for blob, comment in iterate_rfc4716(data):
+        key = decode_ssh_public_key(blob)
+        key.set_comment(comment)
+        yield key
+
+
+def _public_lines(data: bytes) -> Iterator[SSHKey]:
     for number, line in enumerate(data.split(b"\n"), 1):
         line = line.strip()
         if not line or line.startswith(b"#"):

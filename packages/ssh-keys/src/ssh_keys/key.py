@@ -39,12 +39,18 @@ class SSHKey(KeyMaterial):
         """Return the private key in a file format.
 
         Parameters:
-            format_name: `openssh` (PROTOCOL.key).
+            format_name: `openssh` (PROTOCOL.key); `pkcs8-pem`, `pkcs8-der`; `pkcs1-pem`,
+                `pkcs1-der` (PKCS#1 for RSA, SEC 1 for ECDSA).
             passphrase: what to encrypt with; None or empty for an unencrypted file.
-            cipher_name: for `openssh` a cipher name of SSH such as `aes256-ctr`.
-            hash_name: hash of the key derivation, for formats that have a choice.
-            pbe_version: version of password-based encryption, for formats that have a choice.
-            rounds: cost of the bcrypt key derivation; 16 take about 0.1 s.
+            cipher_name: for `openssh` a cipher name of SSH such as `aes256-ctr`; for PKCS#8
+                `aes256-cbc`, `aes192-cbc`, `aes128-cbc`, `des3-cbc`, `des-cbc`, `blowfish-cbc`,
+                `cast128-cbc` with PBES2; `des-cbc`, `des2-cbc`, `des3-cbc`, `rc4-40`, `rc4-128`
+                with PBES1; for `pkcs1-pem` the three of AES, `des3-cbc` and `des-cbc`.
+            hash_name: hash of the key derivation of PKCS#8: `sha1`, `sha224`, `sha256`, `sha384`,
+                `sha512`; with PBES1 `sha1`, or `md5` for `des-cbc`.
+            pbe_version: for PKCS#8, 1 for PBES1 and PKCS#12, 2 for PBES2.
+            rounds: iterations of the key derivation; for `openssh` up to 1024 rounds of bcrypt,
+                of which 16 take about 0.1 s.
             ignore_few_rounds: accepted for compatibility; few rounds are never warned about.
 
         Raises KeyExportError if there is no private part, or the format cannot hold the key, and
@@ -58,7 +64,8 @@ class SSHKey(KeyMaterial):
         """Return the public key in a file format.
 
         Parameters:
-            format_name: `openssh` (one line, as in `id_ed25519.pub`).
+            format_name: `openssh` (one line, as in `id_ed25519.pub`), `rfc4716`, `pkcs8-pem`,
+                `pkcs8-der` (SubjectPublicKeyInfo), `pkcs1-pem`, `pkcs1-der` (only RSA).
 
         Raises KeyExportError for a format that is not known or cannot hold the key.
         """

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from ssh_keys.algorithms import Registry, Status
+from ssh_keys.dsa import DSAKey
 from ssh_keys.ecdsa import CURVES, ECDSAKey
+from ssh_keys.ed448 import Ed448Key
 from ssh_keys.eddsa import Ed25519Key
 from ssh_keys.errors import (
     KeyGenerationError,
@@ -68,7 +70,15 @@ KEY_TYPES: Registry[KeyType] = Registry(
             )
             for curve in CURVES.values()
         ),
+        KeyType(b"ssh-ed448", Ed448Key.decode_public, Ed448Key.decode_private, Ed448Key.generate),
         KeyType(b"ssh-rsa", RSAKey.decode_public, RSAKey.decode_private, RSAKey.generate),
+        KeyType(
+            b"ssh-dss",
+            DSAKey.decode_public,
+            DSAKey.decode_private,
+            DSAKey.generate,
+            Status.INSECURE,
+        ),
     ),
 )
 
@@ -120,7 +130,8 @@ def generate_private_key(
     """Make a new private key.
 
     Parameters:
-        alg_name: name of the key type: `ssh-ed25519`, `ecdsa-sha2-nistp256` (384, 521), `ssh-rsa`.
+        alg_name: name of the key type: `ssh-ed25519`, `ecdsa-sha2-nistp256` (384, 521),
+            `ssh-ed448`, `ssh-rsa`, `ssh-dss`.
         comment: the comment of the key.
         key_size: for RSA, size in bits, 2048 to 16384 (default 3072).
         exponent: for RSA, the public exponent, 65537 (default) or 3.

@@ -53,7 +53,9 @@ SIGNATURE_ALGORITHMS: Registry[SignatureAlgorithm] = Registry(
         _plain(b"ecdsa-sha2-nistp521"),
         SignatureAlgorithm(b"rsa-sha2-512", b"ssh-rsa", b"rsa-sha2-512"),
         SignatureAlgorithm(b"rsa-sha2-256", b"ssh-rsa", b"rsa-sha2-256"),
+        _plain(b"ssh-ed448", Status.SUPPORTED),
         _plain(b"ssh-rsa", Status.INSECURE),
+        _plain(b"ssh-dss", Status.INSECURE),
     ),
 )
 
