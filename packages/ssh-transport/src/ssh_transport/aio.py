@@ -14,9 +14,10 @@ from weakref import WeakKeyDictionary
 from .config import TransportConfig
 from .constants import DisconnectReason
 from .core import TransportCore
-from .errors import ConnectionLost, DisconnectError
+from .errors import ConnectionLost, DisconnectError, KeyExchangeFailed
 from .events import Disconnected, Event
 from .packet import OutputPool, ReceiveBuffer
+from .slow_steps import SlowStep
 
 __all__ = ["AsyncTransport", "TransportOwner", "create_core"]
 
@@ -101,6 +102,7 @@ class AsyncTransport(asyncio.BufferedProtocol):
         core.on_output = core.on_events = self._schedule
         core.on_output_full = self._flush
         core.on_writable = owner.on_writable
+        core.on_slow_step = self._run_slow_step
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         """Return what asyncio knows of the connection: "peername", "sockname", "socket", ..."""
@@ -166,6 +168,7 @@ class AsyncTransport(asyncio.BufferedProtocol):
         # Nothing may keep the two alive in a cycle: there may be thousands of connections.
         self.core.on_output = self.core.on_events = self.core.on_output_full = _nothing
         self.core.on_writable = _nothing
+        self.core.on_slow_step = None
 
     # --- The owner's side ---
 
@@ -182,6 +185,24 @@ class AsyncTransport(asyncio.BufferedProtocol):
             self.core.lost(ConnectionLost("connection aborted"))
         if self._transport is not None:
             self._transport.abort()
+
+    # --- Slow steps of key exchange, in a thread of the loop's executor ---
+
+    def _run_slow_step(self, step: SlowStep) -> None:
+        try:
+            future = self._loop.run_in_executor(None, step)
+        except RuntimeError:
+            self.core.fail(KeyExchangeFailed("event loop is shutting down"))
+        else:
+            future.add_done_callback(lambda _: self._slow_step_done(step))
+
+    def _slow_step_done(self, step: SlowStep) -> None:
+        self._busy = True
+        try:
+            self.core.step_finished(step)
+        except Exception as exc:
+            self.core.lost(_connection_lost(exc))
+        self._settle()
 
     # --- Turns of the loop ---
 

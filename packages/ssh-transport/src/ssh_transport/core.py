@@ -24,6 +24,7 @@ from .negotiation import NegotiatedAlgorithms, decode_kexinit
 from .packet import OutputPool, PacketReader, PacketWriter, ReceiveBuffer
 from .phases import Phase
 from .protocols import Handler, Role
+from .slow_steps import SlowStep
 
 __all__ = ["TransportCore"]
 
@@ -44,9 +45,10 @@ class TransportCore:
         clock: seconds, monotonic; the time base of `next_deadline`.
         buffer, pool: memory shared with other connections of the same event loop.
 
-    An adapter may set four hooks: `on_output` (there is output where there was none),
-    `on_output_full` (send now, before more is written), `on_writable` (`blocked` became false)
-    and `on_events` (there are events where there were none).
+    An adapter may set five hooks: `on_output` (there is output where there was none),
+    `on_output_full` (send now, before more is written), `on_writable` (`blocked` became false),
+    `on_events` (there are events where there were none) and `on_slow_step` (run a step of a key
+    exchange that takes milliseconds, then call `step_finished`; without it the core runs it).
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class TransportCore:
         self.on_output_full: Callable[[], None] = _nothing
         self.on_writable: Callable[[], None] = _nothing
         self.on_events: Callable[[], None] = _nothing
+        self.on_slow_step: Callable[[SlowStep], None] | None = None
         self._reader = PacketReader(buffer)
         self._writer = PacketWriter(random, pool)
         self._identification: Identification | None = Identification(config.role)
@@ -284,7 +287,8 @@ class TransportCore:
 
     def resume(self) -> None:
         """Go on with the packets that were received meanwhile."""
-        if self.closed or not self._reader.paused:
+        # During a slow step nothing of the peer may be handled, whoever asks for it.
+        if self.closed or not self._reader.paused or self._epochs.kex.working:
             return
         self._reader.paused = False
         self._process()
@@ -296,6 +300,22 @@ class TransportCore:
     def provide_signature(self, signature: bytes) -> None:
         """Server: go on with the signature that `SignatureNeeded` asked for."""
         self._decided(lambda: self._epochs.kex.signature_provided(signature))
+
+    def step_finished(self, step: SlowStep) -> None:
+        """Go on behind a step that `on_slow_step` was given and that was run.
+
+        Raises what went wrong in it only if that was our own fault.
+        """
+        if self.closed:
+            return
+        # First, because what comes of the step may be a decision, which pauses again.
+        self._reader.paused = False
+        try:
+            self._epochs.kex.step_finished(step)
+        except DisconnectError as exc:
+            self.fail(exc)
+        else:
+            self._process()
 
     def _decided(self, act: Callable[[], None]) -> None:
         if self.closed:
@@ -415,6 +435,14 @@ class TransportCore:
     def receive_kex_method(self, packet: bytes, start: int, end: int) -> None:
         """Handle the messages 30 to 49."""
         self._epochs.kex.receive_method(packet, start, end)
+
+    def run_elsewhere(self, step: SlowStep) -> bool:
+        """Give a slow step to whoever set `on_slow_step`."""
+        if self.on_slow_step is None:
+            return False
+        self.pause()
+        self.on_slow_step(step)
+        return True
 
     def receive_newkeys(self, packet: bytes, start: int, end: int) -> None:
         """Handle SSH_MSG_NEWKEYS."""

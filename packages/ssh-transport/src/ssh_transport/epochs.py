@@ -23,6 +23,7 @@ from .packet import PacketReader, PacketWriter
 from .phases import Phase
 from .protocols import PacketOpener, PacketSealer, Role
 from .rekey import RekeyLimits
+from .slow_steps import SlowStep
 
 __all__ = ["EpochHost", "KeyEpochs"]
 
@@ -54,6 +55,9 @@ class EpochHost(Protocol):
 
     def output_started(self) -> None:
         """There may be output where there was none."""
+
+    def run_elsewhere(self, step: SlowStep) -> bool:
+        """Run a slow step off the event loop, if there is somewhere to run it."""
 
 
 class KeyEpochs:
@@ -172,6 +176,10 @@ class KeyEpochs:
         """Ask the owner to wait for the signature."""
         self._host.pause()
         self._host.emit(SignatureNeeded(signature))
+
+    def run_elsewhere(self, step: SlowStep) -> bool:
+        """Run a slow step off the event loop, if there is somewhere to run it."""
+        return self._host.run_elsewhere(step)
 
     def use_outgoing_keys(self, sealer: PacketSealer, blocks: int, block_size: int) -> None:
         """Our NEWKEYS was sent."""

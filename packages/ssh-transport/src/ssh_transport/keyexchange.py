@@ -40,6 +40,7 @@ from .protocols import (
     PacketSealer,
     Role,
 )
+from .slow_steps import SlowStep
 
 __all__ = ["KexHost", "KexState", "KeyExchange"]
 
@@ -78,6 +79,12 @@ class KexHost(Protocol):
     def kexinit_received(self, theirs: KexInit) -> None:
         """The peer's KEXINIT was read; nothing was answered yet."""
 
+    def run_elsewhere(self, step: SlowStep) -> bool:
+        """Run a slow step off the event loop and answer `KeyExchange.step_finished`.
+
+        False if there is nowhere to run it: the exchange then does it itself.
+        """
+
 
 class KeyExchange:
     """The key exchanges of one connection, one after another.
@@ -107,6 +114,8 @@ class KeyExchange:
         self._their_payload = b""
         self._drop_guess = False
         self._run: KexRun | None = None
+        self._slow = False
+        self._step: SlowStep | None = None
         self._hash_name = ""
         self._expect: int | None = None
         self._proof: HostKeyProof | None = None
@@ -162,7 +171,8 @@ class KeyExchange:
             context.host_key = self._config.host_keys[algorithms.host_key].public_data
             self._host_key_blob = context.host_key
             self._run = method.server(context)
-        self._advance(next(self._run))
+        self._slow = method.slow
+        self._take_step(None)
 
     # --- Messages of the method ---
 
@@ -173,7 +183,33 @@ class KeyExchange:
             return
         if self.state is not KexState.EXCHANGE or packet[start - 1] != self._expect:
             raise MessageOrderError(f"message {packet[start - 1]} out of order in key exchange")
-        self._send_to_run(packet[start - 1 : end])
+        self._take_step(packet[start - 1 : end])
+
+    def _take_step(self, value: bytes | None) -> None:
+        """Start the run (None) or give it a message, off the event loop if that takes long."""
+        assert self._run is not None
+        step = SlowStep(self._run, value)
+        self._expect = None
+        if self._slow:
+            # Before the call: the step may be finished before it returns.
+            self._step = step
+            if self._host.run_elsewhere(step):
+                return
+        step()
+        self.step_finished(step)
+
+    @property
+    def working(self) -> bool:
+        """Whether a slow step runs elsewhere."""
+        return self._step is not None
+
+    def step_finished(self, step: SlowStep) -> None:
+        """Go on behind a step; raises what it raised."""
+        self._step = None
+        try:
+            self._advance(step.outcome())
+        except PacketDecodeError as exc:
+            raise ProtocolError(str(exc)) from None
 
     def _send_to_run(self, value: bytes) -> None:
         assert self._run is not None
@@ -321,7 +357,11 @@ class KeyExchange:
 
     def abandon(self) -> None:
         """Drop everything that belongs to an unfinished exchange."""
-        if self._run is not None:
+        if self._step is not None:
+            # The run may be in another thread at this moment: it is dropped, not closed.
+            self._step.abandon()
+        elif self._run is not None:
             self._run.close()
+        self._step = None
         self._run = self._proof = self._new_opener = None
         self._our_payload = self._their_payload = self._exchange_hash = b""
