@@ -86,6 +86,7 @@ class BlockReader:
         self._held = 0
         self._again: deque[tuple[int, int, int]] = deque()
         self._eof: int | None = None
+        self._holes: list[tuple[int, int, int]] = []  # blocks that were behind the end
         self._high = offset
         self._gap_closed = False
         self._done = False
@@ -143,9 +144,8 @@ class BlockReader:
                 return
             self._gap_closed = True
             self._eof = None
-            for offset in range(eof, self._high, self._block_size):
-                size = min(self._block_size, self._high - offset)
-                self._again.append((offset, size, 0))
+            self._again.extend(hole for hole in self._holes if hole[0] < self._high)
+            self._holes.clear()
             self._next = self._high
             self._fill()
         elif eof is not None and self._exact and self._end is not None and eof < self._end:
@@ -181,6 +181,7 @@ class BlockReader:
             raise self._bad("status SSH_FX_OK as reply to SSH_FXP_READ")
         offset, size, _ = self._in_flight.pop(request_id)
         self._bytes -= size
+        self._holes.append((offset, size, 0))
         if error.code != FX_EOF:
             self._finish(error)
             return

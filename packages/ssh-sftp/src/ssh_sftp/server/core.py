@@ -26,7 +26,7 @@ from ssh_sftp.codec.constants import (
     PacketType,
 )
 from ssh_sftp.codec.extensions import EXTENSIONS
-from ssh_sftp.codec.framing import PacketFramer, frame
+from ssh_sftp.codec.framing import PacketFramer, frame, pack_status_ok
 from ssh_sftp.codec.wire import PacketDecodeError, encode_string
 from ssh_sftp.errors import (
     SFTPBadMessage,
@@ -58,6 +58,8 @@ Outcome = Callable[[object | None, BaseException | None], None]
 Spawn = Callable[[Awaitable[object], Outcome], None]
 # What a method returned, to the reply as parts of a packet without the length.
 Encode = Callable[[Any], bytes]
+# Takes the result of a method when nobody can use it any more.
+Dispose = Callable[[Any], None]
 Handler = Callable[["SFTPServerCore", int, bytes, int, int], None]
 
 
@@ -196,7 +198,7 @@ class SFTPServerCore:
             lane = file.lane
             if lane.free_for(exclusive=True):
                 server.write_pieces(file.file_obj, offset, pieces, count)
-                self.send_status(request_id, 0, "")
+                self.send(pack_status_ok(request_id))
                 return
         data = b"".join(pieces)
         self.run(
@@ -277,7 +279,7 @@ class SFTPServerCore:
         exclusive: bool,
         call: Callable[[], object],
         encode: Encode,
-        dispose: Callable[[Any], None] | None = None,
+        dispose: Dispose | None = None,
     ) -> None:
         """Call a method of the server, and answer the request with what it gives.
 
@@ -306,7 +308,7 @@ class SFTPServerCore:
         exclusive: bool,
         call: Callable[[], object],
         encode: Encode,
-        dispose: Callable[[Any], None] | None,
+        dispose: Dispose | None,
         waited: bool = False,
     ) -> None:
         try:

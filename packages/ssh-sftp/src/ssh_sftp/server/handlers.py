@@ -10,6 +10,7 @@ from typing import Final
 from ssh_sftp.codec import requests
 from ssh_sftp.codec.attrs import SFTPAttrs, SFTPName
 from ssh_sftp.codec.constants import FXF_READ, MAX_BLOCK_SIZE, PacketType
+from ssh_sftp.codec.framing import pack_data_header
 from ssh_sftp.codec.responses import decode_attrs, encode_names
 from ssh_sftp.codec.wire import PacketDecodeError, decode_string, encode_string
 from ssh_sftp.errors import SFTPEOFError, SFTPFailure
@@ -26,12 +27,10 @@ from ssh_sftp.server.records import as_attrs
 __all__ = ["HANDLERS"]
 
 _READ_TAIL = Struct(">QI")
-_DATA_HEAD = Struct(">IBII")
 _HANDLE = bytes((PacketType.SSH_FXP_HANDLE,))
 _NAME = bytes((PacketType.SSH_FXP_NAME,))
 _ATTRS = bytes((PacketType.SSH_FXP_ATTRS,))
 _DATA = bytes((PacketType.SSH_FXP_DATA,))
-_DATA_TYPE = PacketType.SSH_FXP_DATA.value
 
 # A reply to SSH_FXP_READDIR ends at this many names or bytes, whatever comes first.
 _BATCH_NAMES: Final = 128
@@ -64,7 +63,7 @@ def read(core: SFTPServerCore, request_id: int, data: bytes, pos: int, end: int)
     if not count:
         core.send_status(request_id, 1, "")
         return
-    core.send(_DATA_HEAD.pack(count + 9, _DATA_TYPE, request_id, count), block)
+    core.send(pack_data_header(request_id, count), block)
 
 
 def _encode_data(result: object, size: int) -> bytes:
