@@ -10,32 +10,14 @@ import asyncio
 import re
 from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
-from typing import AnyStr, Final, Generic, Protocol, TypeVar, cast
+from typing import AnyStr, Final, Generic, Protocol, cast
 
 from .channel.text import SSHChannel
 from .separator import compile_separator, find_separator
 
-__all__ = ["Receiver", "SSHReader", "SSHWriter", "StreamBuffer", "StreamSession"]
+__all__ = ["SSHReader", "SSHWriter", "StreamBuffer", "StreamSession"]
 
 _SMALL: Final = 4096  # pieces up to this size are joined, so that many tiny ones cost little
-
-AnyStr_contra = TypeVar("AnyStr_contra", bytes, str, contravariant=True)
-
-
-class Receiver(Protocol[AnyStr_contra]):
-    """Where the data of one direction and type goes: a `StreamBuffer` or a redirection."""
-
-    def feed(self, data: AnyStr_contra, size: int) -> None:
-        """Take data that counts as `size` bytes of the channel's window."""
-        ...
-
-    def feed_exception(self, exc: Exception) -> None:
-        """Take something that happened behind the data so far."""
-        ...
-
-    def feed_eof(self, error: Exception | None = None) -> None:
-        """No more data will come; `error` says why, if it was not in order."""
-        ...
 
 
 class StreamBuffer(Generic[AnyStr]):
@@ -54,11 +36,15 @@ class StreamBuffer(Generic[AnyStr]):
         self._eof = False
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._collecting = False
 
     # --- Filling -----------------------------------------------------------------------------
 
     def feed(self, data: AnyStr, size: int) -> None:
         """Take data that counts as `size` bytes of the channel's window."""
+        if self._collecting:
+            self._channel.consumed(size)
+            size = 0
         items = self._items
         count = len(data)
         self._size += count
@@ -87,6 +73,13 @@ class StreamBuffer(Generic[AnyStr]):
             self._error = error
         self._wake()
 
+    def collect(self) -> None:
+        """Count everything as consumed at once: it is wanted in memory, however much it is."""
+        self._collecting = True
+        held = sum(self._costs)
+        self._costs = deque([0] * len(self._costs))
+        self._channel.consumed(held)
+
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
@@ -114,6 +107,19 @@ class StreamBuffer(Generic[AnyStr]):
         while self._items and not isinstance(self._items[0], Exception):
             parts.append(self._pop())
         return self.empty().join(parts)
+
+    def take_items(self) -> list[AnyStr | Exception]:
+        """Remove and return everything, for a redirection."""
+        items: list[AnyStr | Exception] = []
+        while self._items:
+            head = self._items[0]
+            if isinstance(head, Exception):
+                self._items.popleft()
+                self._costs.popleft()
+                items.append(head)
+            else:
+                items.append(self._pop())
+        return items
 
     def _pop(self) -> AnyStr:
         """Remove the first piece and count it as consumed."""
@@ -315,8 +321,8 @@ class StreamSession(Protocol[AnyStr]):
         """The received data of one type."""
         ...
 
-    async def drain(self) -> None:
-        """Wait until writing more is welcome."""
+    async def drain(self, datatype: int | None = None) -> None:
+        """Wait until writing more of one type is welcome."""
         ...
 
 
@@ -475,7 +481,7 @@ class SSHWriter(Generic[AnyStr]):
 
         Raises BrokenPipeError, or the error that ended it, if the channel is closed.
         """
-        await self._session.drain()
+        await self._session.drain(self._datatype)
 
     def write(self, data: AnyStr) -> None:
         """Write data; raises BrokenPipeError if the channel is not open for writing."""

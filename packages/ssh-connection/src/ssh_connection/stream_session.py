@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, AnyStr, cast
 from .channel.text import SSHChannel
 from .constants import EXTENDED_DATA_STDERR
 from .errors import BreakReceived, SignalReceived, TerminalSizeChanged
+from .receiver import Receiver
 from .session import (
     CountingSession,
     SSHClientSession,
@@ -15,7 +16,7 @@ from .session import (
     SSHTCPSession,
     SSHUNIXSession,
 )
-from .stream import Receiver, SSHReader, SSHWriter, StreamBuffer
+from .stream import SSHReader, SSHWriter, StreamBuffer
 
 if TYPE_CHECKING:
     import asyncio
@@ -122,7 +123,7 @@ class SSHStreamSession(CountingSession[AnyStr]):
         """The received data of one type."""
         return self._buffers[datatype]
 
-    async def drain(self) -> None:
+    async def drain(self, datatype: int | None = None) -> None:
         """Wait until writing more is welcome.
 
         Raises what ended the channel, or BrokenPipeError, if it is closed.
@@ -164,7 +165,7 @@ class SSHServerStreamSession(SSHStreamSession[AnyStr], SSHServerSession[AnyStr])
             without one, all of them are refused.
     """
 
-    def __init__(self, handler: ServerHandler[AnyStr] | None) -> None:
+    def __init__(self, handler: ServerHandler[AnyStr] | None = None) -> None:
         super().__init__()
         self._handler: ServerHandler[AnyStr] | None = handler
 

@@ -58,6 +58,7 @@ class SSHChannel(Channel, Generic[AnyStr]):
         self._session_factory: Callable[[], SSHSession[AnyStr]] | None = None
         self._view: Deliver | None = None
         self._explicit = False
+        self._raw: dict[DataType, Deliver] = {}
         self._started = False
         self._made = False
         self._reading_paused = False
@@ -157,6 +158,10 @@ class SSHChannel(Channel, Generic[AnyStr]):
         self.consumed(end - start)
 
     def _deliver_text(self, packet: bytes, start: int, end: int, datatype: DataType) -> None:
+        raw = self._raw.get(datatype)
+        if raw is not None:
+            raw(packet, start, end, datatype)
+            return
         text = self._decode(packet[start:end], datatype, False)
         session = self._session
         if not text:
@@ -309,6 +314,16 @@ class SSHChannel(Channel, Generic[AnyStr]):
                 except Exception as exc:
                     self._failed(exc)
 
+    def set_raw_receiver(self, datatype: DataType, receiver: Deliver | None) -> None:
+        """Give data of one type as it is, not decoded, to `receiver`; None ends it.
+
+        The receiver takes (packet, start, end, datatype) and has to call `consumed`.
+        """
+        if receiver is None:
+            self._raw.pop(datatype, None)
+        else:
+            self._raw[datatype] = receiver
+
     # --- Public API: writing -----------------------------------------------------------------
 
     def can_write_eof(self) -> bool:
@@ -357,6 +372,12 @@ class SSHChannel(Channel, Generic[AnyStr]):
             self._send_data(data.encode(encoding, self._errors), datatype)
         else:
             raise TypeError(f"str expected, not {type(data).__name__}")
+
+    def write_raw(self, data: bytes, datatype: DataType = None) -> None:
+        """Write bytes that are encoded already; otherwise like `write`."""
+        if datatype is not None and datatype not in self.write_datatypes:
+            raise ValueError("Invalid data type")
+        self._send_data(data, datatype)
 
     def writelines(self, list_of_data: Iterable[AnyStr], datatype: DataType = None) -> None:
         """Write several pieces of data as one."""

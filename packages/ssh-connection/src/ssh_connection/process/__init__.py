@@ -1,0 +1,1 @@
+"""Processes on both sides of a session channel: streams, redirection, results."""

@@ -1,0 +1,323 @@
+"""Where the output of a process goes, other than into a reader.
+
+A target takes data as the channel receives it (`ssh_connection.stream.Receiver`) and gives it back
+to the channel's window only after it was written, so a slow target stops the peer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections import deque
+from collections.abc import Callable
+from typing import IO, AnyStr, Final, Generic, Protocol, cast
+
+from ..channel.session_client import SSHClientChannel
+from ..channel.text import SSHChannel
+from ..errors import BreakReceived, SignalReceived, TerminalSizeChanged
+from ..stream import SSHWriter
+from .files import AsyncFile
+
+__all__ = [
+    "AsyncFileSink",
+    "DiscardTarget",
+    "FileSink",
+    "PipeSink",
+    "QueueTarget",
+    "SSHWriterSink",
+    "Sink",
+    "StreamWriterSink",
+    "open_pipe_sink",
+]
+
+_BATCH: Final = 1 << 20  # bytes handed to a sink at once
+
+
+class Sink(Protocol):
+    """Something that data can be written to, one write after another."""
+
+    async def write(self, data: bytes | str) -> None:
+        """Write data, and return when more is welcome."""
+        ...
+
+    async def happened(self, exc: Exception) -> None:
+        """Something happened between the data (a signal, a break)."""
+        ...
+
+    async def end(self, eof: bool) -> None:
+        """Nothing more comes: flush, pass EOF on if `eof`, close what was opened."""
+        ...
+
+
+class DiscardTarget(Generic[AnyStr]):
+    """DEVNULL: data counts as consumed at once."""
+
+    def __init__(self, channel: SSHChannel[AnyStr]) -> None:
+        self._channel: SSHChannel[AnyStr] = channel
+
+    def feed(self, data: AnyStr | bytes, size: int) -> None:
+        """Drop the data."""
+        self._channel.consumed(size)
+
+    def feed_exception(self, exc: Exception) -> None:
+        """Drop it."""
+
+    def feed_eof(self, error: Exception | None = None) -> None:
+        """Nothing to do."""
+
+
+class QueueTarget(Generic[AnyStr]):
+    """Writes to a sink what is received, in order, at the sink's pace.
+
+    Parameters:
+        channel: gets back what was written.
+        sink: where to.
+        recv_eof: whether EOF of the channel ends the sink.
+    """
+
+    def __init__(self, channel: SSHChannel[AnyStr], sink: Sink, recv_eof: bool) -> None:
+        self._channel: SSHChannel[AnyStr] = channel
+        self._sink = sink
+        self._recv_eof = recv_eof
+        self._queue: deque[tuple[AnyStr | bytes | Exception, int]] = deque()
+        self._wakeup = asyncio.Event()
+        self._ended = False
+        self._error: Exception | None = None
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    def feed(self, data: AnyStr | bytes, size: int) -> None:
+        """Queue data; at most a window of it, because it is not given back yet."""
+        if self._error is not None:
+            self._channel.consumed(size)
+            return
+        self._queue.append((data, size))
+        self._wakeup.set()
+
+    def feed_exception(self, exc: Exception) -> None:
+        """Queue something that happened."""
+        self._queue.append((exc, 0))
+        self._wakeup.set()
+
+    def feed_eof(self, error: Exception | None = None) -> None:
+        """No more data comes."""
+        self._ended = True
+        self._wakeup.set()
+
+    async def finish(self) -> None:
+        """Wait until everything is written; raises what went wrong with the sink."""
+        self.feed_eof()
+        await asyncio.shield(self._task)
+        if self._error is not None:
+            raise self._error
+
+    async def _run(self) -> None:
+        try:
+            while True:
+                while self._queue:
+                    await self._write_next()
+                if self._ended:
+                    break
+                self._wakeup.clear()
+                await self._wakeup.wait()
+            await self._sink.end(self._recv_eof)
+        except Exception as exc:
+            # Reported by `finish`. What still arrives is dropped, the process goes on.
+            self._error = exc
+            while self._queue:
+                self._channel.consumed(self._queue.popleft()[1])
+
+    async def _write_next(self) -> None:
+        first, size = self._queue.popleft()
+        if isinstance(first, Exception):
+            await self._sink.happened(first)
+            return
+        data: bytes | str = first
+        if self._queue:
+            batch, size = self._batch(first, size)
+            data = batch
+        try:
+            await self._sink.write(data)
+        finally:
+            self._channel.consumed(size)
+
+    def _batch(self, first: AnyStr | bytes, size: int) -> tuple[bytes | str, int]:
+        parts: list[AnyStr | bytes] = [first]
+        while self._queue and size < _BATCH:
+            item, item_size = self._queue[0]
+            if isinstance(item, Exception) or type(item) is not type(first):
+                break
+            self._queue.popleft()
+            parts.append(item)
+            size += item_size
+        if len(parts) == 1:
+            return first, size
+        empty: object = first[:0]
+        pieces: object = parts
+        joined = cast("bytes", empty).join(cast("list[bytes]", pieces))
+        return joined, size
+
+
+class FileSink:
+    """A plain file or a device: written in a thread.
+
+    Parameters:
+        file: takes bytes, or text if it is a text file.
+        close: whether to close it at the end.
+    """
+
+    def __init__(self, file: IO[bytes] | IO[str], close: bool) -> None:
+        self._file = file
+        self._close = close
+
+    async def write(self, data: bytes | str) -> None:
+        """Write all of it."""
+        await asyncio.get_running_loop().run_in_executor(None, self._write, data)
+
+    def _write(self, data: bytes | str) -> None:
+        write = cast("Callable[[bytes | str], int | None]", self._file.write)
+        written = write(data)
+        # A raw file may take less than it is given.
+        while isinstance(data, bytes) and written is not None and written < len(data):
+            data = data[written:]
+            written = write(data)
+
+    async def happened(self, exc: Exception) -> None:
+        """A file has no use for it."""
+
+    async def end(self, eof: bool) -> None:
+        """Flush and, if it is ours and EOF is passed on, close."""
+        last = self._file.close if self._close and eof else self._file.flush
+        await asyncio.get_running_loop().run_in_executor(None, last)
+
+
+class AsyncFileSink:
+    """A file whose methods are coroutines; the caller closes it."""
+
+    def __init__(self, file: AsyncFile) -> None:
+        self._file = file
+
+    async def write(self, data: bytes | str) -> None:
+        """Write all of it."""
+        await self._file.write(cast("bytes", data))
+
+    async def happened(self, exc: Exception) -> None:
+        """A file has no use for it."""
+
+    async def end(self, eof: bool) -> None:
+        """Nothing: the file is the caller's."""
+
+
+class StreamWriterSink:
+    """An `asyncio.StreamWriter`; the caller closes it."""
+
+    def __init__(self, writer: asyncio.StreamWriter) -> None:
+        self._writer = writer
+
+    async def write(self, data: bytes | str) -> None:
+        """Write and wait for its buffer to have room."""
+        self._writer.write(cast("bytes", data))
+        await self._writer.drain()
+
+    async def happened(self, exc: Exception) -> None:
+        """A stream has no use for it."""
+
+    async def end(self, eof: bool) -> None:
+        """Pass EOF on."""
+        if eof and self._writer.can_write_eof():
+            self._writer.write_eof()
+
+
+class SSHWriterSink(Generic[AnyStr]):
+    """A writer of another channel: stdin of another process, or output of a server."""
+
+    def __init__(self, writer: SSHWriter[AnyStr]) -> None:
+        self._writer: SSHWriter[AnyStr] = writer
+
+    async def write(self, data: bytes | str) -> None:
+        """Write and wait for the other channel's buffer to have room."""
+        _, datatype = self._writer.get_redirect_info()
+        if isinstance(data, bytes):
+            self._writer.channel.write_raw(data, datatype)
+        else:
+            text: object = data
+            self._writer.write(cast("AnyStr", text))
+        await self._writer.drain()
+
+    async def happened(self, exc: Exception) -> None:
+        """Pass signals, breaks and terminal sizes on to the other process."""
+        channel: object = self._writer.channel
+        if isinstance(channel, SSHClientChannel) and not channel.is_closing():
+            if isinstance(exc, SignalReceived):
+                channel.send_signal(exc.signal)
+            elif isinstance(exc, BreakReceived):
+                channel.send_break(exc.msec)
+            elif isinstance(exc, TerminalSizeChanged):
+                channel.change_terminal_size(*exc.term_size)
+
+    async def end(self, eof: bool) -> None:
+        """Pass EOF on."""
+        if eof:
+            self._writer.write_eof()
+
+
+class PipeSink(asyncio.Protocol):
+    """A pipe or a socket, written by the event loop."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.WriteTransport | None = None
+        self._ready = asyncio.Event()
+        self._ready.set()
+        self._lost = asyncio.Event()
+        self._exc: Exception | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The transport is there."""
+        self._transport = cast("asyncio.WriteTransport", transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The other end is closed."""
+        self._exc = exc or BrokenPipeError("Pipe is closed")
+        self._transport = None
+        self._ready.set()
+        self._lost.set()
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is full."""
+        self._ready.clear()
+
+    def resume_writing(self) -> None:
+        """The transport's buffer has room."""
+        self._ready.set()
+
+    def data_received(self, data: bytes) -> None:
+        """What a socket that is only written receives is dropped."""
+
+    def eof_received(self) -> bool:
+        """The other end of a socket sends no more; it may still read."""
+        return True
+
+    async def write(self, data: bytes | str) -> None:
+        """Write and wait for the transport's buffer to have room."""
+        if self._transport is None:
+            raise self._exc or BrokenPipeError("Pipe is closed")
+        self._transport.write(cast("bytes", data))
+        await self._ready.wait()
+
+    async def happened(self, exc: Exception) -> None:
+        """A pipe has no use for it."""
+
+    async def end(self, eof: bool) -> None:
+        """Write what is left and close the pipe."""
+        if self._transport is not None:
+            self._transport.close()
+            await self._lost.wait()
+
+
+async def open_pipe_sink(file: object, is_socket: bool) -> PipeSink:
+    """Make a sink of a pipe or a connected socket, which is closed in the end."""
+    loop = asyncio.get_running_loop()
+    if is_socket:
+        _, sink = await loop.connect_accepted_socket(PipeSink, cast("socket.socket", file))
+    else:
+        _, sink = await loop.connect_write_pipe(PipeSink, file)
+    return sink

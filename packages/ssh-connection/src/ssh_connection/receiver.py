@@ -1,0 +1,25 @@
+"""Where the data that a channel receives goes."""
+
+from __future__ import annotations
+
+from typing import Protocol, TypeVar
+
+__all__ = ["Receiver"]
+
+AnyStr_contra = TypeVar("AnyStr_contra", bytes, str, contravariant=True)
+
+
+class Receiver(Protocol[AnyStr_contra]):
+    """Where the data of one direction and type goes: a buffer or a redirection."""
+
+    def feed(self, data: AnyStr_contra, size: int) -> None:
+        """Take data that counts as `size` bytes of the channel's window."""
+        ...
+
+    def feed_exception(self, exc: Exception) -> None:
+        """Take something that happened behind the data so far."""
+        ...
+
+    def feed_eof(self, error: Exception | None = None) -> None:
+        """No more data will come; `error` says why, if it was not in order."""
+        ...
