@@ -1,0 +1,187 @@
+"""Write the pages of the reference that are made from tables of the code.
+
+    python scripts/diagrams.py            write docs/reference/*.md
+    python scripts/diagrams.py --check    exit with status 1 if a page is not what would be written
+
+A test does the check, so a page can not drift from the code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import ssh_connection.constants
+import ssh_connection.errors
+import ssh_transport.constants
+from ssh_transport import DisconnectError, DisconnectReason, Phase, Role
+from ssh_transport.phases import KNOWN, LEGAL
+
+ROOT = Path(__file__).resolve().parent.parent
+REFERENCE = ROOT / "docs" / "reference"
+
+_MADE_BY = "<!-- Made by scripts/diagrams.py. Change the code, then run it again. -->"
+
+
+# --- Which message is legal when ---
+
+_USERAUTH = {
+    50: "SSH_MSG_USERAUTH_REQUEST",
+    51: "SSH_MSG_USERAUTH_FAILURE",
+    52: "SSH_MSG_USERAUTH_SUCCESS",
+    53: "SSH_MSG_USERAUTH_BANNER",
+}
+_RANGES = {
+    range(30, 50): "messages of the key exchange method",
+    range(60, 80): "messages of the authentication method",
+}
+
+
+def message_names() -> dict[int, str]:
+    """The name of each message number that has one."""
+    names = dict(_USERAUTH)
+    for module in (ssh_transport.constants, ssh_connection.constants):
+        for name, value in vars(module).items():
+            if name.startswith("SSH_MSG_") and isinstance(value, int):
+                if not name.startswith("SSH_MSG_KEX_"):
+                    names[value] = name
+    names |= {number: text for numbers, text in _RANGES.items() for number in numbers}
+    return names
+
+
+def outcome(number: int, role: Role, phase: Phase) -> str:
+    """What happens to a message: the rule of ssh_transport.phases."""
+    if number in LEGAL[role][phase]:
+        return "yes"
+    if number in KNOWN or phase is Phase.STRICT_KEX:
+        return "**end**"
+    return "UNIMPLEMENTED"
+
+
+def _rows(role: Role) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    """Numbers with one name and one outcome, their name, and the outcome in each phase."""
+    names = message_names()
+    entries = [
+        (names.get(number, ""), tuple(outcome(number, role, phase) for phase in Phase))
+        for number in range(256)
+    ]
+    first = 0
+    for number in range(1, 257):
+        if number < 256 and entries[number] == entries[first]:
+            continue
+        numbers = str(first) if number - first == 1 else f"{first} to {number - 1}"
+        yield numbers, *entries[first]
+        first = number
+
+
+_MESSAGE_LEGALITY = f"""\
+# Which message is legal when
+
+{_MADE_BY}
+
+What a client, and what a server, does with a message that it receives. `yes`: the message is
+handled; where it has to be in order with others (key exchange, EXT_INFO) that is checked too.
+**end**: the connection ends with `MessageOrderError`. UNIMPLEMENTED: it is answered with
+SSH_MSG_UNIMPLEMENTED and its sequence number (RFC 4253 section 11.4).
+
+The table is `ssh_transport.phases`; the core makes its dispatch table from it, and a test sends all
+256 numbers in every phase to both roles. Messages 50 to 127 need a handler of the layer above
+besides.
+"""
+
+
+def message_legality() -> str:
+    """The page about which message is legal in which phase."""
+    lines = _MESSAGE_LEGALITY.splitlines()
+    for role in Role:
+        lines += ["", f"## Received by a {role.value}", ""]
+        lines += [f"| number | message | {' | '.join(phase.value for phase in Phase)} |"]
+        lines += ["|---|---|" + "---|" * len(Phase)]
+        lines += [
+            f"| {numbers} | {name or '(unknown)'} | {' | '.join(cells)} |"
+            for numbers, name, cells in _rows(role)
+        ]
+    return "\n".join(lines) + "\n"
+
+
+# --- Why connections end ---
+
+
+_ERROR_MODULES = ("ssh_transport.errors", "ssh_connection.errors")
+
+
+def _error_classes(
+    base: type[DisconnectError] = DisconnectError,
+) -> Iterator[type[DisconnectError]]:
+    for cls in base.__subclasses__():
+        if cls.__module__ in _ERROR_MODULES and not cls.__name__.startswith("_"):
+            yield cls
+        yield from _error_classes(cls)
+
+
+def _code(cls: type[DisconnectError]) -> int:
+    """The code that errors of a class have: declared, or set by its constructor."""
+    declared: int | None = getattr(cls, "default_code", None)
+    if declared is not None:
+        return declared
+    constructor: Callable[[str], DisconnectError] = cls
+    return constructor("").code
+
+
+_DISCONNECT_REASONS = f"""\
+# Why a connection ends
+
+{_MADE_BY}
+
+Codes of SSH_MSG_DISCONNECT (RFC 4253 section 11.1). An error of ours is raised to the application
+and, unless the connection is lost, sent with its code. What the peer sends arrives as a plain
+`DisconnectError` whose `code`, `reason` and `lang` are the peer's, with control characters escaped:
+its class does not say whose fault it was.
+
+| code | name | raised by us as |
+|---|---|---|
+"""
+
+
+def disconnect_reasons() -> str:
+    """The page about the codes of SSH_MSG_DISCONNECT."""
+    by_code: dict[int, list[str]] = {}
+    for cls in _error_classes():
+        by_code.setdefault(_code(cls), []).append(cls.__name__)
+    lines = _DISCONNECT_REASONS.splitlines()
+    for reason in DisconnectReason:
+        classes = ", ".join(f"`{name}`" for name in sorted(by_code.get(reason, ())))
+        lines.append(f"| {int(reason)} | {reason.name} | {classes} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES: Mapping[str, Callable[[], str]] = {
+    "message-legality.md": message_legality,
+    "disconnect-reasons.md": disconnect_reasons,
+}
+"""The pages in docs/reference, by file name."""
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check the pages and return an exit status."""
+    parser = argparse.ArgumentParser(description="Write pages of the reference.")
+    parser.add_argument("--check", action="store_true", help="change nothing")
+    check = parser.parse_args(arguments).check
+    stale = 0
+    for name, page in PAGES.items():
+        path, text = REFERENCE / name, page()
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        stale += 1
+        if check:
+            print(f"{path.relative_to(ROOT)} is stale")
+        else:
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote {path.relative_to(ROOT)}")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
