@@ -122,7 +122,7 @@ class Mux:
         self._opening: dict[int, asyncio.Future[None]] = {}
         self._pending_opens: set[asyncio.Task[None]] = set()
         self._next_number = 0
-        self._ready: deque[Channel] = deque()
+        self.ready: deque[Channel] = deque()
         self._lost = False
         self._global = GlobalRequests(core, loop, services.global_request_received)
 
@@ -196,7 +196,7 @@ class Mux:
 
     def on_writable(self) -> None:
         """The core can take bulk data again: let the waiting channels send in turn."""
-        core, ready = self.core, self._ready
+        core, ready = self.core, self.ready
         while ready and not core.blocked:
             channel = ready.popleft()
             channel.scheduled = False
@@ -210,7 +210,7 @@ class Mux:
         self._lost = True
         for task in tuple(self._pending_opens):
             task.cancel()
-        self._ready.clear()
+        self.ready.clear()
         self._global.connection_lost(exc)
         channels, opening = tuple(self._channels.values()), tuple(self._opening.values())
         self._channels.clear()
@@ -229,7 +229,7 @@ class Mux:
         """Drain the channel now or, if others wait already or the core is blocked, in turn."""
         if channel.scheduled:
             return
-        others_wait = bool(self._ready)
+        others_wait = bool(self.ready)
         self._enqueue(channel)
         if not others_wait and not self.core.blocked:
             self.on_writable()
@@ -244,7 +244,7 @@ class Mux:
     def _enqueue(self, channel: Channel) -> None:
         if not channel.scheduled:
             channel.scheduled = True
-            self._ready.append(channel)
+            self.ready.append(channel)
 
     def _new_number(self) -> int:
         number = self._next_number

@@ -296,6 +296,18 @@ class Channel:
         size = len(data)
         if not size:
             return
+        if (
+            datatype is None
+            and size <= self._send_max
+            and size <= self._send_window
+            and not self._queue
+            and not self._host.ready
+            and not self._core.blocked
+        ):
+            # One message, and nobody waits: the common case of interactive use and of requests.
+            self._send_window -= size
+            self._core.send_data(_DATA(SSH_MSG_CHANNEL_DATA, self.peer_number, size), data)
+            return
         self._queue.append((data, datatype))
         self._queued += size
         if self._send_window:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ssh_transport.errors import DisconnectError
@@ -59,6 +60,8 @@ class ChannelHost(Protocol):
 
     core: PacketSender
     loop: asyncio.AbstractEventLoop
+    ready: deque[Channel]
+    """Channels that wait for their turn to send."""
 
     async def open(self, channel: Channel, channel_type: bytes, type_data: bytes = b"") -> None:
         """Open the channel and wait for the peer; raises ChannelOpenError."""
