@@ -9,7 +9,9 @@ from __future__ import annotations
 import logging
 from itertools import count
 
-__all__ = ["LOGGER_NAME", "ConnectionLog", "set_log_level"]
+from ssh_transport.errors import printable
+
+__all__ = ["LOGGER_NAME", "ConnectionLog", "Peer", "set_log_level"]
 
 LOGGER_NAME = "ssh_connection"
 
@@ -22,31 +24,48 @@ def set_log_level(level: int | str) -> None:
     _logger.setLevel(level)
 
 
+class Peer:
+    """Something the peer sent, escaped when it is shown."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: object) -> None:
+        self._text = text
+
+    def __str__(self) -> str:
+        text = self._text
+        return printable(text if isinstance(text, bytes) else str(text))
+
+
 class ConnectionLog:
     """Logs for one connection: a number in front of each line, so that they can be told apart.
 
-    Callers pass peer text through `ssh_transport.printable` first.
+    Texts have `%s` where the arguments go, as for `logging.Logger`. Arguments that come from the
+    peer are wrapped in `Peer`, which escapes them when, and only if, the record is made.
     """
 
-    __slots__ = ("number", "_prefix")
+    __slots__ = ("_prefix", "number")
 
     def __init__(self) -> None:
         self.number = next(_numbers)
         self._prefix = f"[conn={self.number}] "
 
-    def debug(self, text: str) -> None:
+    def debug(self, text: str, *args: object) -> None:
         """Log a step that only matters when something is wrong."""
         if _logger.isEnabledFor(logging.DEBUG):
-            _logger.debug("%s%s", self._prefix, text)
+            message = self._prefix + text
+            _logger.debug(message, *args)
 
-    def info(self, text: str) -> None:
+    def info(self, text: str, *args: object) -> None:
         """Log an event of the connection's life."""
         if _logger.isEnabledFor(logging.INFO):
-            _logger.info("%s%s", self._prefix, text)
+            message = self._prefix + text
+            _logger.info(message, *args)
 
-    def warning(self, text: str) -> None:
+    def warning(self, text: str, *args: object) -> None:
         """Log something that an operator should look at."""
-        _logger.warning("%s%s", self._prefix, text)
+        message = self._prefix + text
+        _logger.warning(message, *args)
 
     def exception(self, text: str, exc: BaseException) -> None:
         """Log a callback of the application that failed, with its traceback."""

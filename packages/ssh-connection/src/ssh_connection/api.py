@@ -1,0 +1,410 @@
+"""The functions that open connections: `connect`, `listen` and their like.
+
+Each is a thin shell over `open_client` and `open_server`, which take the class of the connections:
+another package can offer the same functions for its own subclasses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import TypeVar, Unpack, cast
+
+from ssh_keys import SSHKey
+from ssh_transport.constants import DisconnectReason
+from ssh_transport.events import Event, HostKeyOffered
+
+from .acceptor import AcceptHandler, ErrorHandler, SSHAcceptor
+from .client import SSHClient
+from .connection.client import SSHClientConnection
+from .connection.opening import open_client
+from .connection.server import SSHServerConnection
+from .options.algorithms import AlgorithmsArg
+from .options.base import SSHConnectionOptions
+from .options.client import SSHClientConnectionOptions
+from .options.keywords import (
+    ClientKwargs,
+    CreateConnectionKwargs,
+    CreateServerKwargs,
+    ServerKwargs,
+)
+from .options.server import SSHServerConnectionOptions
+from .server import SSHServer
+
+__all__ = [
+    "connect",
+    "create_connection",
+    "create_server",
+    "get_server_host_key",
+    "listen",
+    "merge_options",
+    "open_client",
+    "open_server",
+    "run_client",
+    "run_server",
+    "serve_socket",
+]
+
+O = TypeVar("O", bound=SSHConnectionOptions)  # noqa: E741
+S = TypeVar("S", bound=SSHServerConnection)
+
+DEFAULT_PORT = 22
+
+
+def merge_options(kind: type[O], options: O | None, **given: object) -> O:
+    """Return options on top of others; without anything new the others themselves.
+
+    Parameters:
+        kind: class of the result.
+        options: what to start from, if there is something.
+        given: option name to value; `()` stands for not given.
+
+    Raises ValueError, TypeError and NotImplementedError for options that can not be.
+    """
+    new = {name: value for name, value in given.items() if value != ()}
+    if options is not None and not new:
+        return options
+    return kind(options=options, **new)  # type: ignore[arg-type]
+
+
+# --- Clients ---------------------------------------------------------------------------------
+
+
+async def connect(
+    host: str = "",
+    port: int | tuple[()] = (),
+    *,
+    tunnel: str | SSHClientConnection | tuple[()] | None = (),
+    family: int | tuple[()] = (),
+    flags: int = 0,
+    local_addr: tuple[str, int] | tuple[()] | None = (),
+    sock: socket.socket | None = None,
+    options: SSHClientConnectionOptions | None = None,
+    **kwargs: Unpack[ClientKwargs],
+) -> SSHClientConnection:
+    """Connect to an SSH server and authenticate.
+
+    Parameters:
+        host: name or address of the server; empty for this machine.
+        port: its port, 22 by default.
+        tunnel: connection to go through, or `[user@]host[:port]` of a host to go through.
+        family: address family: `socket.AF_INET`, `socket.AF_INET6`, or 0 for either.
+        flags: for `getaddrinfo`.
+        local_addr: local host and port to connect from.
+        sock: connected socket to use instead of making one.
+        options: options object to start from.
+        kwargs: the fields of `SSHClientConnectionOptions`.
+
+    Returns the connection, which is an asynchronous context manager.
+
+    Raises OSError if the socket can not be connected, ChannelOpenError if the tunnel can not,
+    ConnectionTimeoutError, HostKeyNotVerifiable, PermissionDenied or another DisconnectError if
+    the connection ends before the user is authenticated, KeyImportError for keys that can not be
+    read, ValueError and NotImplementedError for options that can not be, and what callbacks raise.
+    """
+    merged = merge_options(
+        SSHClientConnectionOptions,
+        options,
+        host=host or (),
+        port=port,
+        tunnel=tunnel,
+        family=family,
+        local_addr=local_addr,
+        **kwargs,
+    )
+    return await open_client(SSHClientConnection, merged, sock=sock, flags=flags)
+
+
+async def create_connection(
+    client_factory: Callable[[], SSHClient] | None,
+    host: str = "",
+    port: int | tuple[()] = (),
+    *,
+    tunnel: str | SSHClientConnection | tuple[()] | None = (),
+    family: int | tuple[()] = (),
+    flags: int = 0,
+    local_addr: tuple[str, int] | tuple[()] | None = (),
+    sock: socket.socket | None = None,
+    options: SSHClientConnectionOptions | None = None,
+    **kwargs: Unpack[CreateConnectionKwargs],
+) -> tuple[SSHClientConnection, SSHClient]:
+    """Connect to an SSH server with an object whose callbacks are called.
+
+    Parameters:
+        client_factory: makes the `SSHClient`; None for the default.
+
+    The others and errors as of `connect`. Returns the connection and the object.
+    """
+    full = cast(ClientKwargs, {**kwargs})
+    if client_factory is not None:
+        full["client_factory"] = client_factory
+    conn = await connect(
+        host,
+        port,
+        tunnel=tunnel,
+        family=family,
+        flags=flags,
+        local_addr=local_addr,
+        sock=sock,
+        options=options,
+        **full,
+    )
+    return conn, conn.owner
+
+
+async def run_client(
+    sock: socket.socket,
+    *,
+    options: SSHClientConnectionOptions | None = None,
+    **kwargs: Unpack[ClientKwargs],
+) -> SSHClientConnection:
+    """Authenticate to an SSH server over a socket that is already connected.
+
+    Parameters:
+        sock: the socket; it belongs to the connection from now on.
+        options: options object to start from.
+        kwargs: the fields of `SSHClientConnectionOptions`.
+
+    Raises as `connect`.
+    """
+    merged = merge_options(SSHClientConnectionOptions, options, **kwargs)
+    return await open_client(SSHClientConnection, merged, sock=sock)
+
+
+class _HostKeyProbe(SSHClientConnection):
+    """Gets to know the host key, and leaves."""
+
+    probed: SSHKey | None = None
+
+    def _handle_event(self, event: Event) -> None:
+        if isinstance(event, HostKeyOffered):
+            self.probed = event.key
+            self._established.set_result(None)
+            self.disconnect(DisconnectReason.SSH_DISCONNECT_BY_APPLICATION, "host key seen")
+
+
+async def get_server_host_key(
+    host: str = "",
+    port: int | tuple[()] = (),
+    *,
+    tunnel: str | SSHClientConnection | tuple[()] | None = (),
+    family: int | tuple[()] = (),
+    flags: int = 0,
+    local_addr: tuple[str, int] | tuple[()] | None = (),
+    sock: socket.socket | None = None,
+    client_version: str | bytes | tuple[()] = (),
+    kex_algs: AlgorithmsArg = (),
+    server_host_key_algs: AlgorithmsArg = (),
+    options: SSHClientConnectionOptions | None = None,
+) -> SSHKey | None:
+    """Return the host key of a server; it has proved that it owns it, nothing else is known of it.
+
+    Parameters:
+        server_host_key_algs: which of its keys to ask for.
+
+    The others and errors as of `connect`; nobody logs in.
+    """
+    merged = merge_options(
+        SSHClientConnectionOptions,
+        options,
+        host=host or (),
+        port=port,
+        tunnel=tunnel,
+        family=family,
+        local_addr=local_addr,
+        client_version=client_version,
+        kex_algs=kex_algs or (),
+        server_host_key_algs=server_host_key_algs or (),
+        known_hosts=None,
+        client_keys=None,
+        username="none",
+    )
+    merged = merge_options(SSHClientConnectionOptions, merged, public_key_auth=False)
+    conn = await open_client(_HostKeyProbe, merged, sock=sock, flags=flags)
+    await conn.wait_closed()
+    return conn.probed
+
+
+# --- Servers ---------------------------------------------------------------------------------
+
+
+async def open_server(
+    connection: type[S],
+    options: SSHServerConnectionOptions,
+    *,
+    sock: socket.socket | None = None,
+    flags: int = socket.AI_PASSIVE,
+    backlog: int = 100,
+    reuse_address: bool | None = None,
+    reuse_port: bool | None = None,
+    acceptor: AcceptHandler[S] | None = None,
+    error_handler: ErrorHandler[S] | None = None,
+) -> SSHAcceptor[S]:
+    """Listen for clients.
+
+    Parameters:
+        connection: `SSHServerConnection` or a subclass: what to make for each client.
+        options: where, and how.
+
+    The others and errors as of `listen`.
+    """
+    made = SSHAcceptor(connection, options, acceptor, error_handler)
+    loop = asyncio.get_running_loop()
+    if sock is not None:
+        server = await loop.create_server(made.make_protocol, sock=sock, backlog=backlog)
+    else:
+        server = await loop.create_server(
+            made.make_protocol,
+            options.host or None,
+            DEFAULT_PORT if isinstance(options.port, tuple) else options.port,
+            family=options.family,
+            flags=flags,
+            backlog=backlog,
+            reuse_address=reuse_address,
+            reuse_port=reuse_port,
+        )
+    made.serve(server)
+    return made
+
+
+async def listen(
+    host: str = "",
+    port: int | tuple[()] = (),
+    *,
+    tunnel: None = None,
+    family: int | tuple[()] = (),
+    flags: int = socket.AI_PASSIVE,
+    backlog: int = 100,
+    sock: socket.socket | None = None,
+    reuse_address: bool | None = None,
+    reuse_port: bool | None = None,
+    acceptor: AcceptHandler[SSHServerConnection] | None = None,
+    error_handler: ErrorHandler[SSHServerConnection] | None = None,
+    options: SSHServerConnectionOptions | None = None,
+    **kwargs: Unpack[ServerKwargs],
+) -> SSHAcceptor[SSHServerConnection]:
+    """Listen for SSH clients.
+
+    Parameters:
+        host: address to listen on; empty for all.
+        port: port to listen on, 22 by default; 0 for one that is free, see `SSHAcceptor.get_port`.
+        tunnel: reserved for listening through another connection, which is not supported yet.
+        family: address family: `socket.AF_INET`, `socket.AF_INET6`, or 0 for both.
+        flags: for `getaddrinfo`.
+        backlog: connections that the system holds until they are accepted.
+        sock: bound socket to use instead of making one.
+        reuse_address: whether to take over an address in TIME_WAIT; None for the usual.
+        reuse_port: whether several processes may listen on the port.
+        acceptor: called with each connection whose client is authenticated.
+        error_handler: called with each connection that ended before that, and why.
+        options: options object to start from.
+        kwargs: the fields of `SSHServerConnectionOptions`; `server_host_keys` is needed.
+
+    Returns what listens, which is an asynchronous context manager.
+
+    Raises OSError if the address can not be listened on or a file not be read, KeyImportError for
+    keys that can not be read, ValueError and NotImplementedError for options that can not be.
+    """
+    if tunnel is not None:
+        raise NotImplementedError("listening through a tunnel is not supported yet")
+    merged = merge_options(
+        SSHServerConnectionOptions, options, host=host or (), port=port, family=family, **kwargs
+    )
+    return await open_server(
+        SSHServerConnection,
+        merged,
+        sock=sock,
+        flags=flags,
+        backlog=backlog,
+        reuse_address=reuse_address,
+        reuse_port=reuse_port,
+        acceptor=acceptor,
+        error_handler=error_handler,
+    )
+
+
+async def create_server(
+    server_factory: Callable[[], SSHServer] | None,
+    host: str = "",
+    port: int | tuple[()] = (),
+    *,
+    tunnel: None = None,
+    family: int | tuple[()] = (),
+    flags: int = socket.AI_PASSIVE,
+    backlog: int = 100,
+    sock: socket.socket | None = None,
+    reuse_address: bool | None = None,
+    reuse_port: bool | None = None,
+    acceptor: AcceptHandler[SSHServerConnection] | None = None,
+    error_handler: ErrorHandler[SSHServerConnection] | None = None,
+    options: SSHServerConnectionOptions | None = None,
+    **kwargs: Unpack[CreateServerKwargs],
+) -> SSHAcceptor[SSHServerConnection]:
+    """Listen for SSH clients with an object per connection whose callbacks are called.
+
+    Parameters:
+        server_factory: makes the `SSHServer` of a connection; None for the default.
+
+    The others and errors as of `listen`.
+    """
+    full = cast(ServerKwargs, {**kwargs})
+    if server_factory is not None:
+        full["server_factory"] = server_factory
+    return await listen(
+        host,
+        port,
+        tunnel=tunnel,
+        family=family,
+        flags=flags,
+        backlog=backlog,
+        sock=sock,
+        reuse_address=reuse_address,
+        reuse_port=reuse_port,
+        acceptor=acceptor,
+        error_handler=error_handler,
+        options=options,
+        **full,
+    )
+
+
+async def serve_socket(
+    connection: type[S], options: SSHServerConnectionOptions, sock: socket.socket
+) -> S:
+    """Serve one client over a socket that is already connected, until it is authenticated.
+
+    Parameters:
+        connection: `SSHServerConnection` or a subclass: what to make.
+        options: how.
+        sock: the socket; it belongs to the connection from now on.
+
+    Raises as `run_server`.
+    """
+    conn = connection(options)
+    try:
+        await asyncio.get_running_loop().create_connection(lambda: conn.transport, sock=sock)
+        await conn.established()
+    except BaseException:
+        conn.abort()
+        raise
+    return conn
+
+
+async def run_server(
+    sock: socket.socket,
+    *,
+    options: SSHServerConnectionOptions | None = None,
+    **kwargs: Unpack[ServerKwargs],
+) -> SSHServerConnection:
+    """Serve an SSH client over a socket that is already connected.
+
+    Parameters:
+        sock: the socket; it belongs to the connection from now on.
+        options: options object to start from.
+        kwargs: the fields of `SSHServerConnectionOptions`; `server_host_keys` is needed.
+
+    Returns when the client is authenticated. Raises a DisconnectError if it does not get so far,
+    OSError, KeyImportError, ValueError and NotImplementedError as `listen` does.
+    """
+    merged = merge_options(SSHServerConnectionOptions, options, **kwargs)
+    return await serve_socket(SSHServerConnection, merged, sock)

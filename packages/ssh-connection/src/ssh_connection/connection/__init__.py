@@ -1,0 +1,1 @@
+"""Connection objects: what an application holds in its hand, cut by concern."""

@@ -1,0 +1,265 @@
+"""`SSHClientConnection`: life and authentication of a client connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Self, Unpack
+
+from ssh_keys import SSHKey, SSHKeyPair
+from ssh_transport.config import TransportConfig
+from ssh_transport.errors import ConnectionLost, printable
+from ssh_transport.events import (
+    Event,
+    ExtInfoReceived,
+    HostKeyOffered,
+    KexCompleted,
+    ServiceAccepted,
+)
+from ssh_transport.protocols import Role
+
+from ..channel.base import Channel
+from ..client import SSHClient
+from ..constants import OPEN_UNKNOWN_CHANNEL_TYPE
+from ..errors import ChannelOpenError
+from ..logging import Peer
+from ..messages.connection import ChannelOpen
+from ..mux import Mux
+from ..options.client import SSHClientConnectionOptions
+from ..options.keywords import ClientKwargs, CreateConnectionKwargs
+from ..userauth.client import ClientAuthConfig, ClientAuthenticator
+from .base import version_string
+from .client_auth import OptionCredentials, load_client_keys, local_username
+from .client_forward import ClientForwarding
+from .client_sessions import ClientSessions
+from .host_keys import HostKeyVerifier, KnownHosts, load_known_hosts
+from .opening import open_client
+
+__all__ = ["DEFAULT_PORT", "SSHClientConnection"]
+
+DEFAULT_PORT = 22
+
+
+class SSHClientConnection(ClientSessions, ClientForwarding):
+    """A connection to a server, made by `connect` and its like.
+
+    It is an asynchronous context manager: leaving it closes the connection and waits for the end.
+
+    Parameters:
+        options: what was asked for.
+        keypairs: keys to try first.
+        known_hosts: what `load_known_hosts` returned.
+        tunnelled: whether the bytes come through another SSH connection.
+    """
+
+    def __init__(
+        self,
+        options: SSHClientConnectionOptions,
+        keypairs: Sequence[SSHKeyPair] = (),
+        known_hosts: KnownHosts = None,
+        *,
+        tunnelled: bool = False,
+    ) -> None:
+        algorithms = options.algorithms
+        config = TransportConfig(
+            role=Role.CLIENT,
+            version=version_string(options.client_version),
+            kex_algorithms=algorithms.kex,
+            host_key_algorithms=algorithms.host_keys,
+            ciphers=algorithms.ciphers,
+            macs=algorithms.macs,
+            compressions=algorithms.compressions,
+            sig_algorithms=algorithms.signatures,
+            rekey_bytes=int(options.rekey_bytes),
+            rekey_seconds=float(options.rekey_seconds),
+        )
+        super().__init__(options, config, tunnelled=tunnelled)
+        self._keypairs = keypairs
+        self._known_hosts = known_hosts
+        self._verifier: HostKeyVerifier | None = None
+        self._client: SSHClient | None = None
+        self._auth: ClientAuthenticator | None = None
+        self._established: asyncio.Future[None] = self._loop.create_future()
+        host = options.host or "localhost"
+        port = DEFAULT_PORT if isinstance(options.port, tuple) else options.port
+        username = local_username() if isinstance(options.username, tuple) else options.username
+        self._extra.update(
+            host=host,
+            port=port,
+            username=username,
+            client_version=config.version.decode("ascii"),
+        )
+
+    @classmethod
+    async def prepare(cls, options: SSHClientConnectionOptions, *, tunnelled: bool = False) -> Self:
+        """Read the keys and known hosts that the options name, and make the connection object.
+
+        It is not connected yet: give its `transport` to the event loop, then await `established`.
+
+        Raises OSError and KeyImportError for files that can not be read.
+        """
+        known_hosts = load_known_hosts(options.known_hosts)
+        self = cls(options, (), known_hosts, tunnelled=tunnelled)
+        self._keypairs = await load_client_keys(options, self._log)
+        return self
+
+    @property
+    def client_options(self) -> SSHClientConnectionOptions:
+        """The options of the connection."""
+        options = self._options
+        assert isinstance(options, SSHClientConnectionOptions)
+        return options
+
+    @property
+    def port(self) -> int:
+        """Port that the connection was asked for."""
+        port = self._extra["port"]
+        assert isinstance(port, int)
+        return port
+
+    @property
+    def owner(self) -> SSHClient:
+        """The object that `client_factory` made; RuntimeError before the socket is connected."""
+        if self._client is None:
+            raise RuntimeError("the connection has no owner before it is connected")
+        return self._client
+
+    async def established(self) -> None:
+        """Wait until authentication has succeeded.
+
+        Raises what went wrong: a DisconnectError (PermissionDenied, HostKeyNotVerifiable,
+        ConnectionLost, ...), or what a callback raised.
+        """
+        await self._established
+
+    def get_server_host_key(self) -> SSHKey | None:
+        """Return the server's host key, None before it is trusted."""
+        return self._core.host_key
+
+    # --- Events ------------------------------------------------------------------------------
+
+    def _connected(self) -> None:
+        options = self.client_options
+        peername = self._extra["peername"]
+        addr = str(peername[0]) if isinstance(peername, tuple) and peername else ""
+        host = str(self._extra["host"])
+        client = self._client = (options.client_factory or SSHClient)()
+        self._owner = client
+        alias = options.host_key_alias if isinstance(options.host_key_alias, str) else None
+        verifier = HostKeyVerifier(self._known_hosts, host, alias, self.port, addr)
+        for problem in verifier.problems:
+            self._log.warning("known_hosts: %s", Peer(problem))
+        if not options.server_host_key_algs:
+            names = verifier.preferred(self._config.host_key_algorithms)
+            self._config.host_key_algorithms = names
+        self._verifier = verifier
+        client.connection_made(self)
+
+    def _handle_event(self, event: Event) -> None:
+        if isinstance(event, HostKeyOffered):
+            self._guard(lambda: self._check_host_key(event.key))
+        elif isinstance(event, ExtInfoReceived | ServiceAccepted):
+            if self._auth is not None:
+                self._auth.extensions_known()
+
+    def _check_host_key(self, key: SSHKey) -> None:
+        assert self._verifier is not None
+        assert self._client is not None
+        self._verifier.check(key, self._client)
+        self._log.debug("host key %s is trusted", key.get_fingerprint())
+        self._core.accept_host_key()
+
+    def _kex_completed(self, event: KexCompleted) -> None:
+        super()._kex_completed(event)
+        if event.first:
+            self._guard(self._begin_auth)
+
+    def _begin_auth(self) -> None:
+        options = self.client_options
+        assert self._client is not None
+        config = ClientAuthConfig(
+            user=str(self._extra["username"]),
+            methods=options.methods,
+            keypairs=self._keypairs,
+            sig_algorithms=options.algorithms.signatures,
+            allow_trivial=not options.disable_trivial_auth,
+            log=self._log.debug,
+        )
+        self._auth = ClientAuthenticator(
+            self._core,
+            self._spawn,
+            OptionCredentials(options, self._client, self._log),
+            config,
+            self._auth_succeeded,
+            self._crashed,
+        )
+        self._core.set_handlers(self._auth.handlers())
+        # Request and first attempt leave in one flight: the answer to the one is no surprise.
+        self._core.request_service(b"ssh-userauth")
+        self._auth.start()
+
+    def _auth_succeeded(self) -> None:
+        self._log.info("authenticated as %s", Peer(self._extra["username"]))
+        self._auth = None
+        self._start_channels(Mux(self._core, self, self._loop))
+        client = self._client
+        assert client is not None
+        self._guard(client.auth_completed)
+        if not self._established.done() and self._error is None:
+            self._established.set_result(None)
+
+    def _connection_lost(self, exc: Exception | None) -> None:
+        super()._connection_lost(exc)
+        if self._auth is not None:
+            self._auth.close()
+            self._auth = None
+        if not self._established.done():
+            self._established.set_exception(exc or ConnectionLost("connection closed"))
+            # Nobody may be waiting any more; the error went to connection_lost as well.
+            self._established.exception()
+
+    # --- Channels of the server --------------------------------------------------------------
+
+    def open_requested(self, request: ChannelOpen) -> Channel | Awaitable[Channel]:
+        """The server wants to open a channel: only what we asked it for."""
+        if request.channel_type in (b"forwarded-tcpip", b"forwarded-streamlocal@openssh.com"):
+            return self._forwarded(request)
+        raise ChannelOpenError(
+            OPEN_UNKNOWN_CHANNEL_TYPE, f"no channel type {printable(request.channel_type)}"
+        )
+
+    # --- SSH through this connection ---------------------------------------------------------
+
+    async def connect_ssh(
+        self, host: str, port: int | tuple[()] = (), **kwargs: Unpack[ClientKwargs]
+    ) -> Self:
+        """Connect to another SSH server through this one.
+
+        Parameters:
+            host, port: where this server connects to.
+            kwargs: as of `connect`; nothing is taken over from the options of this connection.
+
+        Returns and raises as `connect`.
+        """
+        options = type(self.client_options)(host=host, port=port, tunnel=self, **kwargs)
+        return await open_client(type(self), options)
+
+    async def create_ssh_connection(
+        self,
+        client_factory: Callable[[], SSHClient] | None,
+        host: str,
+        port: int | tuple[()] = (),
+        **kwargs: Unpack[CreateConnectionKwargs],
+    ) -> tuple[Self, SSHClient]:
+        """Connect to another SSH server through this one, with an object for its callbacks.
+
+        Parameters:
+            client_factory: makes the `SSHClient`; None for the default.
+
+        The others as of `connect_ssh`. Returns the connection and the object.
+        """
+        options = type(self.client_options)(
+            host=host, port=port, tunnel=self, client_factory=client_factory, **kwargs
+        )
+        conn = await open_client(type(self), options)
+        return conn, conn.owner

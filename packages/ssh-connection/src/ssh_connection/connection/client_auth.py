@@ -1,0 +1,188 @@
+"""Where a client's credentials come from: options, callbacks, files, agents."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Sequence
+from functools import partial
+from getpass import getuser
+from pathlib import Path
+from typing import cast
+
+from ssh_keys import (
+    Error,
+    KeyImportError,
+    KeyPairListArg,
+    KeyPassphraseError,
+    SSHKeyPair,
+    load_keypairs,
+)
+
+from ..client import SSHClient
+from ..logging import ConnectionLog, Peer
+from ..options.client import SSHClientConnectionOptions
+from ..userauth.protocols import MaybeAwait, Prompts
+
+__all__ = ["OptionCredentials", "load_client_keys", "local_username"]
+
+_DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
+
+
+def local_username() -> str:
+    """Return the name of the user who runs this program; raises ValueError if there is none."""
+    try:
+        return getuser()
+    except (KeyError, OSError, ImportError):
+        raise ValueError("username is needed: the local user has no name") from None
+
+
+async def load_client_keys(
+    options: SSHClientConnectionOptions, log: ConnectionLog
+) -> Sequence[SSHKeyPair]:
+    """Return the key pairs to try, in order: those of the options, then those of the sources.
+
+    Raises OSError and KeyImportError for keys that were named and can not be read. Keys in their
+    default places and sources that can not be used are left out.
+    """
+    if not options.public_key_auth:
+        return ()
+    keys = options.client_keys
+    pairs: list[SSHKeyPair] = []
+    if isinstance(keys, tuple) and not keys:
+        pairs += _default_keys(options, log)
+    elif keys is not None:
+        load = partial(
+            load_keypairs,
+            cast(KeyPairListArg, keys),
+            options.passphrase,
+            ignore_encrypted=options.ignore_encrypted is True,
+        )
+        if options.passphrase is not None:
+            # Deriving a key from a passphrase takes tenths of a second.
+            pairs += await asyncio.get_running_loop().run_in_executor(None, load)
+        else:
+            pairs += load()
+    for source in options.key_sources:
+        try:
+            pairs += await source.keypairs()
+        except (OSError, Error) as exc:
+            log.info("no keys from %s: %s", type(source).__name__, Peer(exc))
+    return _unique(pairs)
+
+
+def _default_keys(options: SSHClientConnectionOptions, log: ConnectionLog) -> list[SSHKeyPair]:
+    pairs: list[SSHKeyPair] = []
+    folder = Path.home() / ".ssh"
+    for name in _DEFAULT_KEYS:
+        path = folder / name
+        if not path.exists():
+            continue
+        try:
+            pairs += load_keypairs(str(path), options.passphrase)
+        except KeyPassphraseError:
+            if options.ignore_encrypted is False:
+                raise
+            log.debug("left out %s: it needs a passphrase", path)
+        except (OSError, KeyImportError) as exc:
+            log.warning("left out %s: %s", path, Peer(exc))
+    return pairs
+
+
+def _unique(pairs: Sequence[SSHKeyPair]) -> Sequence[SSHKeyPair]:
+    if len(pairs) < 2:
+        return pairs
+    return tuple({pair.public_data: pair for pair in reversed(pairs)}.values())[::-1]
+
+
+class OptionCredentials:
+    """The credentials of the options first, then those of the callbacks.
+
+    Parameters:
+        options: of the connection.
+        client: the callbacks.
+        log: of the connection.
+    """
+
+    def __init__(
+        self, options: SSHClientConnectionOptions, client: SSHClient, log: ConnectionLog
+    ) -> None:
+        self._options = options
+        self._client = client
+        self._log = log
+        self._password_given = options.password is not None
+        self._kbdint_password = False
+
+    def keypairs(self) -> MaybeAwait[Sequence[SSHKeyPair]]:
+        """Ask the callback for keys; those of the options were tried first."""
+        answer = self._client.public_key_auth_requested()
+        if isinstance(answer, Awaitable):
+            return self._load_later(answer)
+        return self._load(answer)
+
+    async def _load_later(self, answer: Awaitable[KeyPairListArg | None]) -> Sequence[SSHKeyPair]:
+        return self._load(await answer)
+
+    def _load(self, keys: KeyPairListArg | None) -> Sequence[SSHKeyPair]:
+        return () if keys is None else load_keypairs(keys, self._options.passphrase)
+
+    def password(self) -> MaybeAwait[str | None]:
+        """Give the password of the options once, then ask the callback."""
+        if self._password_given:
+            self._password_given = False
+            given = self._option_password()
+            if given is not None:
+                return given
+        return self._client.password_auth_requested()
+
+    def _option_password(self) -> MaybeAwait[str | None]:
+        password = self._options.password
+        return password() if callable(password) else password
+
+    def password_change(self, prompt: str, lang: str) -> MaybeAwait[tuple[str, str] | None]:
+        """Ask the callback for a new password."""
+        answer: MaybeAwait[tuple[str, str] | None]
+        answer = self._client.password_change_requested(prompt, lang)
+        # AsyncSSH's default is NotImplemented; applications pass it on.
+        return None if answer is cast(object, NotImplemented) else answer
+
+    def password_changed(self) -> None:
+        """Tell the callback."""
+        self._client.password_changed()
+
+    def password_change_failed(self) -> None:
+        """Tell the callback."""
+        self._client.password_change_failed()
+
+    def kbdint_submethods(self, offered: Sequence[bytes]) -> MaybeAwait[str | None]:
+        """Ask the callback; else use the password where there is no better way to send it."""
+        self._kbdint_password = self._password_given and b"password" not in offered
+        if self._kbdint_password:
+            return ""
+        return self._client.kbdint_auth_requested()
+
+    def kbdint_responses(
+        self, name: str, instructions: str, lang: str, prompts: Prompts
+    ) -> MaybeAwait[Sequence[str] | None]:
+        """Answer a hidden question with the password, or ask the callback."""
+        if not self._kbdint_password:
+            return self._client.kbdint_challenge_received(name, instructions, lang, prompts)
+        if not prompts:
+            return ()
+        if len(prompts) > 1 or prompts[0][1] or not self._password_given:
+            # Not a question for a password, or the password was wrong.
+            self._kbdint_password = self._password_given = False
+            return None
+        self._password_given = False
+        password = self._option_password()
+        if isinstance(password, Awaitable):
+            return self._respond_later(password)
+        return None if password is None else (password,)
+
+    async def _respond_later(self, password: Awaitable[str | None]) -> Sequence[str] | None:
+        answer = await password
+        return None if answer is None else (answer,)
+
+    def banner(self, message: str, lang: str) -> None:
+        """Pass the text on."""
+        self._log.debug("banner: %s", Peer(message))
+        self._client.auth_banner_received(message, lang)

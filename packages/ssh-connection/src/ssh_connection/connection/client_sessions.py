@@ -1,0 +1,314 @@
+"""Sessions of a client: shells, commands and subsystems."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any, AnyStr, Literal, TypedDict, Unpack, cast, overload
+
+from ..channel.session_client import SSHClientChannel, TermSize
+from ..constants import EXTENDED_DATA_STDERR
+from ..options.client import SSHClientConnectionOptions
+from ..process.client import SSHClientProcess
+from ..process.redirect import DEFAULT_BUFSIZE, PIPE, ProcessSource, ProcessTarget
+from ..process.result import SSHCompletedProcess
+from ..session import SSHClientSession
+from ..stream import SSHReader, SSHWriter
+from ..stream_session import SSHClientStreamSession
+from .base import SSHConnection
+
+__all__ = ["ClientSessions", "EnvArg", "ProcessKwargs", "SessionKwargs"]
+
+EnvArg = Mapping[str, str] | Mapping[bytes, bytes] | Sequence[str] | None
+"""Environment variables: a mapping, or a list of NAME=value."""
+
+
+class SessionKwargs(TypedDict, total=False):
+    """Keywords of everything that opens a session, besides `command` and `encoding`.
+
+    What is not given is taken from the options of the connection.
+    """
+
+    subsystem: str | None
+    env: EnvArg | tuple[()]
+    send_env: Sequence[str] | tuple[()] | None
+    request_pty: bool | Literal["force", "auto"] | tuple[()]
+    term_type: str | tuple[()] | None
+    term_size: TermSize | tuple[()] | None
+    term_modes: Mapping[int, int] | tuple[()] | None
+    x11_forwarding: bool
+    x11_display: str | None
+    x11_auth_path: str | None
+    x11_single_connection: bool
+    errors: str
+    window: int
+    max_pktsize: int
+
+
+class ProcessKwargs(SessionKwargs, total=False):
+    """Keywords of `create_process` and `run`, besides `command`, `encoding` and `input`."""
+
+    stdin: ProcessSource
+    stdout: ProcessTarget
+    stderr: ProcessTarget
+    bufsize: int
+    send_eof: bool
+    recv_eof: bool
+
+
+class ClientSessions(SSHConnection):
+    """Opens sessions (RFC 4254 section 6)."""
+
+    async def create_session(
+        self,
+        session_factory: Callable[[], SSHClientSession[AnyStr]],
+        command: str | bytes | tuple[()] | None = (),
+        *,
+        encoding: str | tuple[()] | None = (),
+        **kwargs: Unpack[SessionKwargs],
+    ) -> tuple[SSHClientChannel[AnyStr], SSHClientSession[AnyStr]]:
+        """Open a session.
+
+        Parameters:
+            session_factory: makes the `SSHClientSession`, once the channel is open.
+            command: what to run; None for a shell.
+            encoding: of what the session reads and writes; None for bytes.
+            subsystem: what to start instead of a shell or command, as in `sftp`.
+            env: environment variables; most servers accept only a few names.
+            send_env: names of local environment variables to send, with wildcards.
+            request_pty: whether to ask for a terminal: True if there is a `term_type`, "auto" if
+                it is a shell as well, "force" always, False never.
+            term_type, term_size, term_modes: of the terminal: type, width and height in characters
+                and optionally pixels, `PTY_*` opcode to value.
+            errors: what to do about errors of the encoding.
+            window: bytes that the server may send before they are read.
+            max_pktsize: bytes in one message of the server, at most.
+
+        Returns the channel and the session. Raises ChannelOpenError if the server refuses.
+        """
+        options = _client_options(self)
+        if kwargs.get("x11_forwarding"):
+            raise NotImplementedError("X11 forwarding is not supported yet")
+        command = options.command if isinstance(command, tuple) else command
+        subsystem = kwargs.get("subsystem", options.subsystem if command is None else None)
+        term_type = _either(kwargs.get("term_type", ()), options.term_type)
+        channel: SSHClientChannel[AnyStr] = SSHClientChannel(
+            self,
+            self._require_mux(),
+            encoding=options.encoding if isinstance(encoding, tuple) else encoding,
+            errors=kwargs.get("errors", options.errors),
+            window=kwargs.get("window", options.window),
+            max_pktsize=kwargs.get("max_pktsize", options.max_pktsize),
+        )
+        return await channel.create(
+            session_factory,
+            command,
+            subsystem=subsystem,
+            env=_environment(
+                _either(kwargs.get("env", ()), options.env),
+                _either(kwargs.get("send_env", ()), options.send_env),
+            ),
+            request_pty=_wants_pty(
+                _either(kwargs.get("request_pty", ()), options.request_pty),
+                term_type,
+                command is None and subsystem is None,
+            ),
+            term_type=term_type,
+            term_size=_either(kwargs.get("term_size", ()), options.term_size) or (0, 0),
+            term_modes=_either(kwargs.get("term_modes", ()), options.term_modes),
+        )
+
+    @overload
+    async def open_session(
+        self,
+        command: str | bytes | tuple[()] | None = ...,
+        *,
+        encoding: None,
+        **kwargs: Unpack[SessionKwargs],
+    ) -> tuple[SSHWriter[bytes], SSHReader[bytes], SSHReader[bytes]]: ...
+
+    @overload
+    async def open_session(
+        self,
+        command: str | bytes | tuple[()] | None = ...,
+        *,
+        encoding: str = ...,
+        **kwargs: Unpack[SessionKwargs],
+    ) -> tuple[SSHWriter[str], SSHReader[str], SSHReader[str]]: ...
+
+    async def open_session(
+        self,
+        command: str | bytes | tuple[()] | None = (),
+        *,
+        encoding: str | tuple[()] | None = (),
+        **kwargs: Unpack[SessionKwargs],
+    ) -> tuple[SSHWriter[Any], SSHReader[Any], SSHReader[Any]]:
+        """Open a session and return the streams of its stdin, stdout and stderr.
+
+        Parameters and errors as of `create_session`.
+        """
+        factory = SSHClientStreamSession[Any]
+        chan, session = await self.create_session(factory, command, encoding=encoding, **kwargs)
+        streams = cast("SSHClientStreamSession[Any]", session)
+        return (
+            SSHWriter(streams, chan),
+            SSHReader(streams, chan),
+            SSHReader(streams, chan, EXTENDED_DATA_STDERR),
+        )
+
+    @overload
+    async def create_process(
+        self,
+        command: str | bytes | tuple[()] | None = ...,
+        *,
+        input: bytes | None = ...,
+        encoding: None,
+        **kwargs: Unpack[ProcessKwargs],
+    ) -> SSHClientProcess[bytes]: ...
+
+    @overload
+    async def create_process(
+        self,
+        command: str | bytes | tuple[()] | None = ...,
+        *,
+        input: str | None = ...,
+        encoding: str = ...,
+        **kwargs: Unpack[ProcessKwargs],
+    ) -> SSHClientProcess[str]: ...
+
+    async def create_process(
+        self,
+        command: str | bytes | tuple[()] | None = (),
+        *,
+        input: str | bytes | None = None,
+        encoding: str | tuple[()] | None = (),
+        **kwargs: Unpack[ProcessKwargs],
+    ) -> SSHClientProcess[Any]:
+        """Start a process: a session with redirection and an end to wait for.
+
+        Parameters:
+            command: what to run; None for a shell.
+            input: what to write to its stdin, followed by EOF.
+            encoding: of what is read and written; None for bytes.
+            stdin, stdout, stderr: what to redirect where, see `SSHClientProcess.redirect`; by
+                default the streams of the process object.
+            bufsize: bytes read at once from a source.
+            send_eof: whether the end of the source of stdin is sent as EOF.
+            recv_eof: whether EOF of the process ends the targets.
+            kwargs: as of `create_session`.
+
+        Returns the process, which is an asynchronous context manager. Raises ChannelOpenError if
+        the server refuses, and OSError or TypeError for redirections that can not be.
+        """
+        redirection = {name: kwargs.pop(name, default) for name, default in _REDIRECTION}  # type: ignore[misc]
+        _, session = await self.create_session(
+            SSHClientProcess[Any], command, encoding=encoding, **cast(SessionKwargs, kwargs)
+        )
+        process = cast("SSHClientProcess[Any]", session)
+        await process.begin(input=input, **cast(Any, redirection))
+        return process
+
+    @overload
+    async def run(
+        self,
+        command: str | bytes | tuple[()] | None = ...,
+        *,
+        check: bool = ...,
+        timeout: float | None = ...,
+        input: bytes | None = ...,
+        encoding: None,
+        **kwargs: Unpack[ProcessKwargs],
+    ) -> SSHCompletedProcess[bytes]: ...
+
+    @overload
+    async def run(
+        self,
+        command: str | bytes | tuple[()] | None = ...,
+        *,
+        check: bool = ...,
+        timeout: float | None = ...,
+        input: str | None = ...,
+        encoding: str = ...,
+        **kwargs: Unpack[ProcessKwargs],
+    ) -> SSHCompletedProcess[str]: ...
+
+    async def run(
+        self,
+        command: str | bytes | tuple[()] | None = (),
+        *,
+        check: bool = False,
+        timeout: float | None = None,
+        input: str | bytes | None = None,
+        encoding: str | tuple[()] | None = (),
+        **kwargs: Unpack[ProcessKwargs],
+    ) -> SSHCompletedProcess[Any]:
+        """Run a process to its end.
+
+        Parameters:
+            check: raise ProcessError if its exit status is not zero or a signal ended it.
+            timeout: seconds after which to give up; the process is closed then.
+
+        The others as of `create_process`. Returns the exit status and the output that was not
+        redirected. Raises ProcessError, TimeoutError with the output received so far, and what
+        `create_process` raises.
+        """
+        process = await self.create_process(
+            command, input=cast(Any, input), encoding=cast(Any, encoding), **kwargs
+        )
+        try:
+            result: SSHCompletedProcess[Any] = await process.wait(check, timeout)
+            return result
+        except BaseException:
+            process.channel.abort()
+            raise
+
+
+_REDIRECTION: tuple[tuple[str, object], ...] = (
+    ("stdin", PIPE),
+    ("stdout", PIPE),
+    ("stderr", PIPE),
+    ("bufsize", DEFAULT_BUFSIZE),
+    ("send_eof", True),
+    ("recv_eof", True),
+)
+
+
+def _client_options(connection: SSHConnection) -> SSHClientConnectionOptions:
+    options = connection.options
+    assert isinstance(options, SSHClientConnectionOptions)
+    return options
+
+
+def _either(value: Any, default: Any) -> Any:
+    """Return what was given, or the option where nothing was."""
+    return default if value == () and isinstance(value, tuple) else value
+
+
+def _wants_pty(choice: bool | str, term_type: str | None, shell: bool) -> bool:
+    if choice == "force":
+        return True
+    return bool(choice) and bool(term_type) and (choice != "auto" or shell)
+
+
+def _environment(env: EnvArg, send_env: Sequence[str] | None) -> Mapping[str, str]:
+    """Return the variables to send: those that are named, with those that are given on top."""
+    result = {
+        name: value
+        for name, value in (os.environ.items() if send_env else ())
+        if any(fnmatchcase(name, pattern) for pattern in send_env or ())
+    }
+    if isinstance(env, Mapping):
+        for key, content in env.items():
+            result[_text(key)] = _text(content)
+    else:
+        for item in env or ():
+            name, equals, value = item.partition("=")
+            if not equals or not name:
+                raise ValueError(f"environment variable {name!r} is not NAME=value")
+            result[name] = value
+    return result
+
+
+def _text(value: str | bytes) -> str:
+    return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")

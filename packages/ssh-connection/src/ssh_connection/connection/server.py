@@ -1,0 +1,296 @@
+"""`SSHServerConnection`: life and authentication of a server connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from ssh_transport.config import TransportConfig
+from ssh_transport.constants import DisconnectReason
+from ssh_transport.errors import (
+    ConnectionLost,
+    DisconnectError,
+    KeyExchangeFailed,
+    ProtocolError,
+    printable,
+)
+from ssh_transport.events import Event, ServiceRequested, SignatureNeeded
+from ssh_transport.protocols import Role
+
+from ..channel.base import Channel
+from ..constants import DEFAULT_LANG, OPEN_UNKNOWN_CHANNEL_TYPE
+from ..errors import ChannelOpenError
+from ..logging import Peer
+from ..messages.connection import ChannelOpen
+from ..messages.userauth import UserauthBanner
+from ..mux import Mux
+from ..options.server import AuthorizedKeysArg, SSHServerConnectionOptions
+from ..server import SSHServer
+from ..userauth.protocols import KeyOptions
+from ..userauth.server import ServerAuthConfig, ServerAuthenticator
+from .base import version_string
+from .server_auth import (
+    CallbackPolicy,
+    ServerResources,
+    load_authorized_keys,
+    load_server_resources,
+)
+from .server_forward import ServerForwarding
+from .server_sessions import ServerSessions
+
+__all__ = ["SSHServerConnection", "StartupHandler"]
+
+
+StartupHandler: TypeAlias = "Callable[[SSHServerConnection, Exception | None], None]"
+"""Called once when a client is authenticated, with None, or when it is gone before that."""
+
+
+class SSHServerConnection(ServerForwarding, ServerSessions):
+    """A connection of a client, made by a listener of `listen` and its like.
+
+    Parameters:
+        options: what was asked for.
+        resources: host keys and authorized keys; read from the files that the options name if
+            they are not given (ValueError if there is no host key).
+        tunnelled: whether the bytes come through another SSH connection.
+        on_authenticated: see `StartupHandler`.
+    """
+
+    def __init__(
+        self,
+        options: SSHServerConnectionOptions,
+        resources: ServerResources | None = None,
+        *,
+        tunnelled: bool = False,
+        on_authenticated: StartupHandler | None = None,
+    ) -> None:
+        self._resources = resources = resources or load_server_resources(options)
+        algorithms = options.algorithms
+        config = TransportConfig(
+            role=Role.SERVER,
+            version=version_string(options.server_version),
+            kex_algorithms=algorithms.kex,
+            host_key_algorithms=resources.host_key_algorithms,
+            ciphers=algorithms.ciphers,
+            macs=algorithms.macs,
+            compressions=algorithms.compressions,
+            host_keys=resources.host_keys,
+            sig_algorithms=algorithms.signatures,
+            rekey_bytes=int(options.rekey_bytes),
+            rekey_seconds=float(options.rekey_seconds),
+        )
+        super().__init__(options, config, tunnelled=tunnelled)
+        self._on_authenticated = on_authenticated
+        self._server: SSHServer | None = None
+        self._policy: CallbackPolicy | None = None
+        self._auth: ServerAuthenticator | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._established: asyncio.Future[None] = self._loop.create_future()
+        self._extra["server_version"] = config.version.decode("ascii")
+
+    @property
+    def owner(self) -> SSHServer:
+        """The object that `server_factory` made; RuntimeError before the socket is connected."""
+        if self._server is None:
+            raise RuntimeError("the connection has no owner before it is connected")
+        return self._server
+
+    @property
+    def _key_options(self) -> KeyOptions:
+        return {} if self._policy is None else self._policy.key_options
+
+    async def established(self) -> None:
+        """Wait until the client is authenticated.
+
+        Raises what went wrong, a DisconnectError.
+        """
+        await self._established
+
+    # --- Events ------------------------------------------------------------------------------
+
+    def _connected(self) -> None:
+        options = self.server_options
+        peername = self._extra["peername"]
+        addr = str(peername[0]) if isinstance(peername, tuple) and peername else ""
+        server = self._server = (options.server_factory or SSHServer)()
+        self._owner = server
+        self._policy = CallbackPolicy(server, options, self._resources, addr)
+        server.connection_made(self)
+
+    def _handle_event(self, event: Event) -> None:
+        if isinstance(event, ServiceRequested):
+            self._guard(lambda: self._begin_auth(event.name))
+        elif isinstance(event, SignatureNeeded):
+            self._spawn(event.signature, self._host_key_signed)
+
+    def _host_key_signed(self, signature: object, error: BaseException | None) -> None:
+        if isinstance(signature, bytes):
+            self._core.provide_signature(signature)
+        else:
+            self._log.warning("the host key did not sign: %s", Peer(error))
+            self._core.fail(KeyExchangeFailed("the host key can not be used"))
+
+    def _begin_auth(self, service: bytes) -> None:
+        if self._auth is not None:
+            # RFC 4253 section 10 knows no way back; what was proved could get lost or mixed up.
+            self._core.fail(ProtocolError("a service was requested twice"))
+            return
+        options, policy = self.server_options, self._policy
+        assert policy is not None
+        config = ServerAuthConfig(
+            sig_algorithms=options.algorithms.signatures,
+            clock=self._loop.time,
+            sleep=asyncio.sleep,
+            required=options.required_methods,
+            max_tries=options.max_auth_tries,
+            max_requests=options.max_auth_requests,
+            min_fail_seconds=options.auth_fail_delay,
+            log=self._log.debug,
+        )
+        self._auth = ServerAuthenticator(
+            self._core, self._spawn, policy, config, self._auth_succeeded, self._auth_crashed
+        )
+        self._core.set_handlers(self._auth.handlers())
+        self._auth.start()
+        self._core.accept_service(service)
+
+    def _auth_crashed(self, exc: Exception) -> None:
+        self._log.exception("an authentication callback failed", exc)
+        self._core.fail(
+            DisconnectError(DisconnectReason.SSH_DISCONNECT_BY_APPLICATION, "internal error")
+        )
+
+    def _crashed(self, exc: Exception) -> None:
+        if not isinstance(exc, DisconnectError):
+            self._log.exception("a callback failed", exc)
+        super()._crashed(exc)
+
+    def _auth_succeeded(self, user: str, options: KeyOptions) -> None:
+        self._log.info("user %s is authenticated", Peer(user))
+        self._extra["username"] = user
+        self._start_channels(
+            Mux(self._core, self, self._loop, max_channels=self.server_options.max_channels)
+        )
+        self._startup_over(None)
+        if not self._established.done():
+            self._established.set_result(None)
+        self.channels_idle()
+
+    def _startup_over(self, exc: Exception | None) -> None:
+        tell, self._on_authenticated = self._on_authenticated, None
+        if tell is not None:
+            tell(self, exc)
+
+    def _connection_lost(self, exc: Exception | None) -> None:
+        super()._connection_lost(exc)
+        self._startup_over(exc or ConnectionLost("connection closed"))
+        self._stop_idle_timer()
+        if self._auth is not None:
+            self._auth.close()
+        if not self._established.done():
+            self._established.set_exception(exc or ConnectionLost("connection closed"))
+            self._established.exception()
+
+    # --- Idle connections --------------------------------------------------------------------
+
+    def channels_idle(self) -> None:
+        """No channel is open: close the connection if that goes on for `idle_timeout`."""
+        seconds = self.server_options.seconds("idle_timeout")
+        if seconds is not None and not self._lost:
+            self._stop_idle_timer()
+            self._idle_timer = self._loop.call_later(seconds, self._idle)
+
+    def _idle(self) -> None:
+        self._idle_timer = None
+        if self._mux is not None and not self._mux.channels:
+            self.disconnect(DisconnectReason.SSH_DISCONNECT_BY_APPLICATION, "idle for too long")
+
+    def _stop_idle_timer(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+
+    # --- Requests of the client --------------------------------------------------------------
+
+    def open_requested(self, request: ChannelOpen) -> Channel | Awaitable[Channel]:
+        """The client wants to open a channel."""
+        if request.channel_type == b"session":
+            return self._session_opened()
+        if request.channel_type == b"direct-tcpip":
+            return self._direct_tcpip(request)
+        if request.channel_type == b"direct-streamlocal@openssh.com":
+            return self._direct_streamlocal(request)
+        raise ChannelOpenError(
+            OPEN_UNKNOWN_CHANNEL_TYPE, f"no channel type {printable(request.channel_type)}"
+        )
+
+    def global_request_received(
+        self, name: bytes, data: bytes
+    ) -> bytes | Awaitable[bytes | None] | None:
+        """The client made a global request (RFC 4254 section 4)."""
+        if name == b"keepalive@openssh.com":
+            return b""
+        if name == b"no-more-sessions@openssh.com":
+            self._no_more_sessions = True
+            return b""
+        return self._forward_request(name, data)
+
+    # --- Public API --------------------------------------------------------------------------
+
+    def send_auth_banner(self, msg: str, lang: str = DEFAULT_LANG) -> None:
+        """Send a text that the client shows before authentication (RFC 4252 section 5.4).
+
+        It can be sent in `begin_auth` and until authentication has succeeded; OSError afterwards.
+
+        Parameters:
+            msg: text, possibly several lines.
+            lang: its language tag.
+        """
+        if self._auth is None or self._mux is not None:
+            raise OSError("a banner can only be sent during authentication")
+        self._core.send(UserauthBanner(msg.encode(), lang.encode()).encode())
+
+    def set_authorized_keys(self, authorized_keys: AuthorizedKeysArg) -> None:
+        """Set the keys that let the present user in; to be called in `begin_auth`.
+
+        Parameters:
+            authorized_keys: file names, or an `SSHAuthorizedKeys`; None for none.
+
+        Raises OSError and KeyImportError. A file that does not exist is an error: catch it where
+        users without keys are expected.
+        """
+        if self._policy is None:
+            raise OSError("the connection is closed")
+        self._policy.authorized_keys = load_authorized_keys(authorized_keys)
+
+    def get_key_option(self, option: str, default: object = None) -> object:
+        """Return an option of the key with which the user authenticated.
+
+        Parameters:
+            option: name as in authorized_keys, like `command` or `environment`.
+            default: what to return if the key does not have it, or no key was used.
+        """
+        return self._key_options.get(option, default)
+
+    def check_key_permission(self, permission: str) -> bool:
+        """Whether the key with which the user authenticated allows something.
+
+        Parameters:
+            permission: `X11-forwarding`, `agent-forwarding`, `port-forwarding`, `pty`, `user-rc`.
+        """
+        return not self._key_options.get("no-" + permission, False)
+
+    def get_certificate_option(self, option: str, default: object = None) -> object:
+        """Return an option of the certificate with which the user authenticated.
+
+        Certificates are not accepted yet, so this is always the default.
+        """
+        return default
+
+    def check_certificate_permission(self, permission: str) -> bool:
+        """Whether the certificate with which the user authenticated allows something.
+
+        Without a certificate nothing is restricted by one.
+        """
+        return True

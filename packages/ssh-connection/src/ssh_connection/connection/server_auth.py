@@ -1,0 +1,180 @@
+"""What decides who may log in to a server: options, authorized keys and callbacks."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ssh_keys import (
+    HOST_KEY_ALGORITHMS,
+    SSHAuthorizedKeys,
+    SSHKey,
+    SSHKeyPair,
+    Status,
+    load_keypairs,
+    read_authorized_keys,
+)
+
+from ..constants import DEFAULT_LANG
+from ..errors import PasswordChangeRequired
+from ..options.server import AuthorizedKeysArg, SSHServerConnectionOptions
+from ..server import SSHServer
+from ..userauth.keyboard_interactive import KEYBOARD_INTERACTIVE
+from ..userauth.password import PASSWORD
+from ..userauth.protocols import KbdIntChallenge, KeyOptions, MaybeAwait
+from ..userauth.publickey import PUBLICKEY
+
+__all__ = ["CallbackPolicy", "ServerResources", "load_authorized_keys", "load_server_resources"]
+
+_PASSWORD_CHALLENGE: KbdIntChallenge = ("", "", DEFAULT_LANG, (("Password: ", False),))
+
+
+@dataclass(frozen=True, slots=True)
+class ServerResources:
+    """What all connections of a listener share, read once.
+
+    Parameters:
+        host_keys: key pair by host key algorithm name.
+        host_key_algorithms: these names in order of preference.
+        authorized_keys: keys that hold for all users, if any.
+    """
+
+    host_keys: dict[bytes, SSHKeyPair]
+    host_key_algorithms: tuple[bytes, ...]
+    authorized_keys: SSHAuthorizedKeys | None
+
+
+def load_server_resources(options: SSHServerConnectionOptions) -> ServerResources:
+    """Read the host keys and authorized keys that the options name.
+
+    Raises OSError and KeyImportError for files that can not be read, ValueError if there is no
+    host key, or more than one of a type.
+    """
+    keys = options.server_host_keys
+    if not keys:
+        raise ValueError("a server needs server_host_keys")
+    host_keys: dict[bytes, SSHKeyPair] = {}
+    for pair in load_keypairs(keys, options.passphrase):
+        for name in pair.host_key_algorithms:
+            if name in host_keys:
+                raise ValueError(f"two host keys for {name.decode()}")
+            host_keys[name] = pair
+    names = tuple(name for name in HOST_KEY_ALGORITHMS.names(Status.DEFAULT) if name in host_keys)
+    if not names:
+        raise ValueError("no host key has an algorithm that may be used")
+    return ServerResources(host_keys, names, load_authorized_keys(options.authorized_client_keys))
+
+
+def load_authorized_keys(keys: AuthorizedKeysArg) -> SSHAuthorizedKeys | None:
+    """Return authorized keys from file names or from what was read before.
+
+    Raises OSError and KeyImportError.
+    """
+    if keys is None or isinstance(keys, SSHAuthorizedKeys):
+        return keys
+    if isinstance(keys, str | Path):
+        return read_authorized_keys(keys)
+    return read_authorized_keys(list(keys)) if keys else None
+
+
+class CallbackPolicy:
+    """Asks the callbacks of an `SSHServer`, and the authorized keys.
+
+    Parameters:
+        server: the callbacks.
+        options: of the connection.
+        resources: of the listener.
+        addr: numeric address of the client.
+    """
+
+    def __init__(
+        self,
+        server: SSHServer,
+        options: SSHServerConnectionOptions,
+        resources: ServerResources,
+        addr: str,
+    ) -> None:
+        self._server = server
+        self._options = options
+        self._resources = resources
+        self._addr = addr
+        self._password_by_questions = False
+        self.authorized_keys = resources.authorized_keys
+        self.key_options: KeyOptions = {}
+        self.user = ""
+
+    def begin(self, user: str) -> MaybeAwait[bool]:
+        """Forget the last user, and ask the callback."""
+        self.user = user
+        self.key_options = {}
+        self.authorized_keys = self._resources.authorized_keys
+        return self._server.begin_auth(user)
+
+    def methods(self) -> Sequence[bytes]:
+        """The methods that are enabled and that the callbacks support."""
+        server = self._server
+        passwords = server.password_auth_supported()
+        kbdint = server.kbdint_auth_supported()
+        self._password_by_questions = kbdint is NotImplemented
+        supported = {
+            PUBLICKEY: self.authorized_keys is not None or server.public_key_auth_supported(),
+            KEYBOARD_INTERACTIVE: passwords if self._password_by_questions else kbdint is True,
+            PASSWORD: passwords,
+        }
+        return [name for name in self._options.methods if supported[name]]
+
+    def validate_key(self, user: str, key: SSHKey) -> MaybeAwait[KeyOptions | None]:
+        """Look into the authorized keys, then ask the callback."""
+        if self.authorized_keys is not None:
+            options = self.authorized_keys.validate(key, self._addr, self._addr)
+            if options is not None:
+                return options
+        answer = self._server.validate_public_key(user, key)
+        if isinstance(answer, Awaitable):
+            return _no_options_later(answer)
+        return {} if answer is True else None
+
+    def validate_password(self, user: str, password: str) -> MaybeAwait[bool]:
+        """Ask the callback."""
+        return self._server.validate_password(user, password)
+
+    def change_password(self, user: str, old: str, new: str) -> MaybeAwait[bool]:
+        """Ask the callback."""
+        return self._server.change_password(user, old, new)
+
+    def kbdint_challenge(
+        self, user: str, lang: str, submethods: str
+    ) -> MaybeAwait[KbdIntChallenge]:
+        """Ask the callback what to ask the user, or ask for the password."""
+        if self._password_by_questions:
+            return _PASSWORD_CHALLENGE
+        return self._server.get_kbdint_challenge(user, lang, submethods)
+
+    def kbdint_validate(self, user: str, responses: Sequence[str]) -> MaybeAwait[KbdIntChallenge]:
+        """Ask the callback about the answers, or about the password."""
+        if not self._password_by_questions:
+            return self._server.validate_kbdint_response(user, responses)
+        try:
+            answer = self._server.validate_password(user, responses[0])
+        except PasswordChangeRequired:
+            return False
+        return _password_later(answer) if isinstance(answer, Awaitable) else answer is True
+
+    def completed(self, user: str, options: KeyOptions) -> MaybeAwait[None]:
+        """Remember the options of the keys, and tell the callback."""
+        self.user = user
+        self.key_options = options
+        return self._server.auth_completed()
+
+
+async def _no_options_later(answer: Awaitable[bool]) -> KeyOptions | None:
+    return {} if await answer is True else None
+
+
+async def _password_later(answer: Awaitable[bool]) -> bool:
+    try:
+        return await answer is True
+    except PasswordChangeRequired:
+        # A change takes two passwords, which only the method "password" can ask for.
+        return False

@@ -1,0 +1,40 @@
+"""The asyncio transport of a connection object."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from ssh_transport.aio import AsyncTransport, TransportOwner
+from ssh_transport.core import TransportCore
+
+__all__ = ["ConnectionOwner", "ConnectionTransport"]
+
+
+class ConnectionOwner(TransportOwner, Protocol):
+    """A connection object."""
+
+    def on_connected(self, transport: asyncio.Transport) -> None:
+        """The socket is connected; nothing was sent yet."""
+        ...
+
+
+class ConnectionTransport(AsyncTransport):
+    """Tells its owner when the socket is connected, before anything is sent.
+
+    Only then the peer's address is known, which may decide about the algorithms that are offered.
+
+    Parameters:
+        core: made by `create_core`.
+        owner: the connection object.
+    """
+
+    def __init__(self, core: TransportCore, owner: ConnectionOwner) -> None:
+        super().__init__(core, owner)
+        self._connection = owner
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Tell the owner, then start the protocol."""
+        assert isinstance(transport, asyncio.Transport)
+        self._connection.on_connected(transport)
+        super().connection_made(transport)

@@ -1,0 +1,183 @@
+"""What the options of clients and servers have in common, and how options are put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar, TypeAlias
+
+from .algorithms import Algorithms, AlgorithmsArg, select_algorithms
+from .units import parse_bytes, parse_seconds
+
+__all__ = ["Later", "SSHConnectionOptions", "Seconds"]
+
+Seconds: TypeAlias = float | str | None
+"""Seconds as a number, or text such as `1h30m`; 0 and None mean never."""
+
+Later: TypeAlias = Mapping[str, tuple[str, tuple[object, ...]]]
+"""Name of an option that is known but not built yet: what it belongs to, and the values that ask
+for nothing."""
+
+NOTHING: tuple[object, ...] = (None, (), False, "")
+
+_LATER_X509 = "X.509 certificates"
+_LATER_GSS = "GSSAPI"
+
+LATER_BASE: dict[str, tuple[str, tuple[object, ...]]] = {
+    "config": ("configuration files", NOTHING),
+    "x509_trusted_certs": (_LATER_X509, NOTHING),
+    "x509_trusted_cert_paths": (_LATER_X509, NOTHING),
+    "x509_purposes": (_LATER_X509, (*NOTHING, "secureShellServer", "secureShellClient")),
+    "gss_host": (_LATER_GSS, NOTHING),
+    "gss_store": (_LATER_GSS, NOTHING),
+    "gss_kex": (_LATER_GSS, NOTHING),
+    "gss_auth": (_LATER_GSS, NOTHING),
+    "gss_delegate_creds": (_LATER_GSS, NOTHING),
+    "host_based_auth": ("host-based authentication", NOTHING),
+    "x11_forwarding": ("X11 forwarding", NOTHING),
+    "x11_auth_path": ("X11 forwarding", NOTHING),
+    "proxy_command": ("proxy commands", NOTHING),
+}
+
+
+class _OptionsMeta(type):
+    """Makes options objects: on top of other options, without those that are not built yet."""
+
+    def __call__(cls, *args: object, **kwargs: object) -> Any:
+        base = kwargs.pop("options", None)
+        if isinstance(base, SSHConnectionOptions):
+            names = cls.__dict__["__dataclass_fields__"]
+            kwargs = {**{k: v for k, v in base.given.items() if k in names}, **kwargs}
+        elif base is not None:
+            raise TypeError(f"options must be an options object, not {type(base).__name__}")
+        later: Later = getattr(cls, "later", {})
+        for name in [name for name in kwargs if name in later]:
+            what, harmless = later[name]
+            if not any(kwargs[name] is value or kwargs[name] == value for value in harmless):
+                raise NotImplementedError(f"option {name}: {what} are not supported yet")
+            del kwargs[name]
+        made = super().__call__(*args, **kwargs)
+        made.given = kwargs
+        return made
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class SSHConnectionOptions(metaclass=_OptionsMeta):
+    """Options that clients and servers share.
+
+    An options object may be used for any number of connections. `SSHClientConnectionOptions(
+    options=base, port=2222)` makes a new object out of all that was given for `base` and what is
+    given now.
+    """
+
+    later: ClassVar[Later] = LATER_BASE
+
+    options: SSHConnectionOptions | None = None
+    """Options object to take everything from that is not given here."""
+
+    family: int = 0
+    """Address family of the socket: `socket.AF_INET`, `AF_INET6`, or 0 for either."""
+
+    local_addr: tuple[str, int] | None = None
+    """Local host and port to connect from."""
+
+    tcp_keepalive: bool = True
+    """Whether TCP itself finds out about dead connections (SO_KEEPALIVE)."""
+
+    kex_algs: AlgorithmsArg = ()
+    """Key exchange methods, the preferred first."""
+
+    encryption_algs: AlgorithmsArg = ()
+    """Ciphers, the preferred first."""
+
+    mac_algs: AlgorithmsArg = ()
+    """Message authentication codes, the preferred first."""
+
+    compression_algs: AlgorithmsArg = ()
+    """Compression methods, the preferred first."""
+
+    signature_algs: AlgorithmsArg = ()
+    """Signature algorithms of user authentication, the preferred first."""
+
+    public_key_auth: bool = True
+    """Whether method "publickey" may be used."""
+
+    kbdint_auth: bool = True
+    """Whether method "keyboard-interactive" may be used."""
+
+    password_auth: bool = True
+    """Whether method "password" may be used."""
+
+    rekey_bytes: int | str = 1 << 30
+    """Bytes sent or received after which new keys are made; a number or text such as `1g`."""
+
+    rekey_seconds: float | str = 3600
+    """Seconds after which new keys are made; a number or text such as `1h`."""
+
+    connect_timeout: Seconds = None
+    """Seconds that connecting may take, from the look-up of the name to authentication."""
+
+    login_timeout: Seconds = 120
+    """Seconds from the start of the connection in which authentication has to be finished."""
+
+    keepalive_interval: Seconds = 0
+    """Seconds after which the other side is asked whether it is still there."""
+
+    keepalive_count_max: int = 3
+    """Questions without an answer after which the connection counts as dead."""
+
+    window: int = 2 * 1024 * 1024
+    """Bytes that the peer may send on a session before they are read."""
+
+    max_pktsize: int = 32768
+    """Bytes in one message of a session, at most."""
+
+    encoding: str | None = "utf-8"
+    """Encoding of sessions, None for bytes."""
+
+    errors: str = "strict"
+    """What to do about errors of `encoding`, as for `bytes.decode`."""
+
+    given: dict[str, object] = field(init=False, default_factory=dict)
+
+    algorithms: Algorithms = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Check the values; raises ValueError or TypeError."""
+        self.rekey_bytes = parse_bytes("rekey_bytes", self.rekey_bytes)
+        self.rekey_seconds = parse_seconds("rekey_seconds", self.rekey_seconds)
+        for name in ("connect_timeout", "login_timeout", "keepalive_interval"):
+            setattr(self, name, parse_seconds(name, getattr(self, name)))
+        if self.keepalive_count_max < 1:
+            raise ValueError("keepalive_count_max must be at least 1")
+        if self.rekey_bytes < 1024 or self.rekey_seconds <= 0:
+            raise ValueError("rekey_bytes must be 1024 or more and rekey_seconds above 0")
+        for name in ("window", "max_pktsize"):
+            if not 0 < getattr(self, name) < 1 << 32:
+                raise ValueError(f"{name} must be between 1 and 2**32 - 1")
+        self.algorithms = select_algorithms(
+            kex_algs=self.kex_algs,
+            encryption_algs=self.encryption_algs,
+            mac_algs=self.mac_algs,
+            compression_algs=self.compression_algs,
+            signature_algs=self.signature_algs,
+            server_host_key_algs=self._host_key_choice(),
+        )
+
+    def _host_key_choice(self) -> AlgorithmsArg:
+        """Which host key algorithms are offered; a server goes by its keys."""
+        return None
+
+    def seconds(self, name: str) -> float | None:
+        """Return a time option as a number, None for never."""
+        value = getattr(self, name)
+        return float(value) if value else None
+
+    def __repr__(self) -> str:
+        # Only names: values may be passwords and keys.
+        return f"<{type(self).__name__} {' '.join(sorted(self.given))}>"
+
+
+def field_names(cls: type[SSHConnectionOptions]) -> tuple[str, ...]:
+    """Names of the options of a class."""
+    return tuple(each.name for each in fields(cls) if each.init)

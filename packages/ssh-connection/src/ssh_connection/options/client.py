@@ -1,0 +1,176 @@
+"""Options of client connections."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+
+from ssh_keys import KeyPairListArg, KnownHostsArg, Passphrase
+
+from ..protocols import KeyPairSource
+from ..userauth.client import CLIENT_METHODS
+from ..userauth.saslprep import SASLPrepError, saslprep
+from .algorithms import AlgorithmsArg
+from .base import LATER_BASE, NOTHING, Later, SSHConnectionOptions
+
+if TYPE_CHECKING:
+    from ..channel.session_client import TermSize
+    from ..client import SSHClient
+    from ..connection.client import SSHClientConnection
+
+__all__ = ["PasswordArg", "SSHClientConnectionOptions"]
+
+PasswordArg: TypeAlias = str | Callable[[], str | Awaitable[str | None] | None] | None
+"""A password, or what is called when one is needed: it returns the password, None for none."""
+
+_LATER: Later = {
+    **LATER_BASE,
+    "x11_display": ("X11 forwarding", NOTHING),
+    "x11_single_connection": ("X11 forwarding", NOTHING),
+    "client_certs": ("certificates", NOTHING),
+    "client_host_keysign": ("host-based authentication", NOTHING),
+    "client_host_keys": ("host-based authentication", NOTHING),
+    "client_host_certs": ("host-based authentication", NOTHING),
+    "client_host": ("host-based authentication", NOTHING),
+    "client_username": ("host-based authentication", NOTHING),
+    "server_host_keys_handler": ("host key updates", NOTHING),
+    "canonicalize_hostname": ("canonical host names", NOTHING),
+    "canonical_domains": ("canonical host names", NOTHING),
+    "canonicalize_fallback_local": ("canonical host names", (*NOTHING, True)),
+    "canonicalize_max_dots": ("canonical host names", (*NOTHING, 1)),
+    "canonicalize_permitted_cnames": ("canonical host names", NOTHING),
+    "pkcs11_provider": ("PKCS#11 tokens", NOTHING),
+    "pkcs11_pin": ("PKCS#11 tokens", NOTHING),
+}
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class SSHClientConnectionOptions(SSHConnectionOptions):
+    """Options of `connect` and `create_connection`."""
+
+    later: ClassVar[Later] = _LATER
+
+    client_factory: Callable[[], SSHClient] | None = None
+    """Makes the object whose callbacks are called; `SSHClient` by default."""
+
+    client_version: str | bytes | tuple[()] = ()
+    """Software version in our identification string, without the `SSH-2.0-`."""
+
+    host: str = ""
+    """Host to connect to; empty for this machine."""
+
+    port: int | tuple[()] = ()
+    """Port to connect to, 22 by default."""
+
+    tunnel: str | SSHClientConnection | tuple[()] | None = ()
+    """Connection to go through, or [user@]host[:port] of a host to go through, with commas between
+    several."""
+
+    known_hosts: KnownHostsArg | tuple[()] | None = ()
+    """Host keys to trust: file names, bytes of a file, `SSHKnownHosts`, a function of host, address
+    and port, or lists of keys; by default `~/.ssh/known_hosts`. None trusts every host: then
+    nothing protects against somebody in the middle."""
+
+    host_key_alias: str | tuple[()] | None = ()
+    """Name to look up in known_hosts in place of the host's."""
+
+    server_host_key_algs: AlgorithmsArg = ()
+    """Host key algorithms, the preferred first; by default those of keys that are known for the
+    host come first. `default` stands for the same."""
+
+    username: str | tuple[()] = ()
+    """User to log in as, the local user by default."""
+
+    password: PasswordArg = field(default=None)
+    """Password, or a function or coroutine function that returns it."""
+
+    client_keys: KeyPairListArg | tuple[()] | None = ()
+    """Private keys: file names, bytes of keys, keys or key pairs, one or a list of them; by default
+    the keys in `~/.ssh` that need no passphrase. None or an empty list for no keys."""
+
+    passphrase: Passphrase = None
+    """Passphrase of encrypted keys, or a function of the file name that returns it."""
+
+    ignore_encrypted: bool | tuple[()] = ()
+    """Whether keys that can not be decrypted are left out instead of refused; by default only for
+    the keys that are not named."""
+
+    key_sources: tuple[KeyPairSource, ...] = ()
+    """Where more keys come from (an agent); they are tried behind `client_keys`."""
+
+    preferred_auth: str | Sequence[str] | tuple[()] = ()
+    """Authentication methods in the order of preference, as a list or text with commas; others are
+    not used."""
+
+    disable_trivial_auth: bool = False
+    """Whether to refuse a server that lets us in without asking for a proof."""
+
+    command: str | None = None
+    """Command that sessions run unless told otherwise."""
+
+    subsystem: str | None = None
+    """Subsystem that sessions ask for unless told otherwise."""
+
+    env: Mapping[str, str] | Sequence[str] | None = None
+    """Environment variables of sessions: a mapping, or a list of NAME=value."""
+
+    send_env: Sequence[str] | None = None
+    """Names of local environment variables that sessions send, with wildcards."""
+
+    request_pty: bool | Literal["force", "auto"] = True
+    """Whether sessions ask for a terminal: True if they have a `term_type`, "auto" if they are a
+    shell as well, "force" always, False never."""
+
+    term_type: str | None = None
+    """Terminal type of sessions, as in `xterm`."""
+
+    term_size: TermSize | None = None
+    """Size of their terminal: width and height in characters, optionally also in pixels."""
+
+    term_modes: Mapping[int, int] | None = None
+    """Modes of their terminal: `PTY_*` opcode to value."""
+
+    methods: tuple[bytes, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Check the values; raises ValueError or TypeError."""
+        if self.server_host_key_algs == "default":
+            self.server_host_key_algs = ()
+        super().__post_init__()
+        if isinstance(self.client_keys, Path):
+            self.client_keys = str(self.client_keys)
+        self.methods = self._methods()
+        _check_name("host", self.host)
+        if isinstance(self.username, str):
+            _check_name("username", self.username)
+
+    def _host_key_choice(self) -> AlgorithmsArg:
+        return self.server_host_key_algs
+
+    def _methods(self) -> tuple[bytes, ...]:
+        choice = self.preferred_auth
+        names = choice.split(",") if isinstance(choice, str) else list(choice)
+        wanted = tuple(name.strip().encode() for name in names) or CLIENT_METHODS
+        off = {
+            name
+            for name, on in (
+                (b"publickey", self.public_key_auth),
+                (b"keyboard-interactive", self.kbdint_auth),
+                (b"password", self.password_auth),
+            )
+            if not on
+        }
+        return tuple(name for name in wanted if name in CLIENT_METHODS and name not in off)
+
+
+def _check_name(option: str, value: str) -> None:
+    """Refuse names that would be something else where a name is put into a line or a path."""
+    if any(ord(char) < 0x20 or ord(char) == 0x7F for char in value):
+        raise ValueError(f"{option} has a control character in it")
+    if option == "username":
+        try:
+            saslprep(value)
+        except SASLPrepError as exc:
+            raise ValueError(f"username: {exc}") from None

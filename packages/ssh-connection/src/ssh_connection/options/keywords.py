@@ -1,0 +1,118 @@
+"""The keywords of `connect`, `listen` and their like, for type checkers.
+
+Each is a field of an options class; `tests/connection/test_options.py` holds both together. The
+exceptions are the parameters that these functions name themselves, and those that are not built
+yet: they are here so that a call with a harmless value type-checks, and are listed in
+`SSHConnectionOptions.later`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from ssh_keys import KeyPairListArg, KnownHostsArg, Passphrase
+
+from ..protocols import ExecInterceptor, KeyPairSource, SubsystemFactory
+from .algorithms import AlgorithmsArg
+from .base import Seconds
+from .client import PasswordArg
+from .server import AuthorizedKeysArg
+
+if TYPE_CHECKING:
+    from ..channel.session_client import TermSize
+    from ..client import SSHClient
+    from ..server import ProcessHandler, SSHServer, StreamHandler
+
+__all__ = [
+    "ClientKwargs",
+    "CommonKwargs",
+    "CreateConnectionKwargs",
+    "CreateServerKwargs",
+    "ServerKwargs",
+]
+
+
+class CommonKwargs(TypedDict, total=False):
+    """Keywords of clients and servers."""
+
+    tcp_keepalive: bool
+    kex_algs: AlgorithmsArg
+    encryption_algs: AlgorithmsArg
+    mac_algs: AlgorithmsArg
+    compression_algs: AlgorithmsArg
+    signature_algs: AlgorithmsArg
+    public_key_auth: bool
+    kbdint_auth: bool
+    password_auth: bool
+    rekey_bytes: int | str
+    rekey_seconds: float | str
+    connect_timeout: Seconds
+    login_timeout: Seconds
+    keepalive_interval: Seconds
+    keepalive_count_max: int
+    window: int
+    max_pktsize: int
+    encoding: str | None
+    errors: str
+
+
+class CreateConnectionKwargs(CommonKwargs, total=False):
+    """Keywords of `create_connection`: fields of `SSHClientConnectionOptions`."""
+
+    client_version: str | bytes | tuple[()]
+    known_hosts: KnownHostsArg | tuple[()] | None
+    host_key_alias: str | tuple[()] | None
+    server_host_key_algs: AlgorithmsArg
+    username: str | tuple[()]
+    password: PasswordArg
+    client_keys: KeyPairListArg | tuple[()] | None
+    passphrase: Passphrase
+    ignore_encrypted: bool | tuple[()]
+    key_sources: tuple[KeyPairSource, ...]
+    preferred_auth: str | Sequence[str] | tuple[()]
+    disable_trivial_auth: bool
+    command: str | None
+    subsystem: str | None
+    env: Mapping[str, str] | Sequence[str] | None
+    send_env: Sequence[str] | None
+    request_pty: bool | Literal["force", "auto"]
+    term_type: str | None
+    term_size: TermSize | None
+    term_modes: Mapping[int, int] | None
+
+
+class CreateServerKwargs(CommonKwargs, total=False):
+    """Keywords of `create_server`: fields of `SSHServerConnectionOptions`."""
+
+    server_version: str | bytes | tuple[()]
+    server_host_keys: KeyPairListArg | tuple[()] | None
+    passphrase: Passphrase
+    authorized_client_keys: AuthorizedKeysArg
+    auth_methods: str | Sequence[str]
+    max_auth_tries: int
+    max_auth_requests: int
+    auth_fail_delay: float
+    allow_pty: bool
+    process_factory: ProcessHandler | None
+    session_factory: StreamHandler | None
+    session_encoding: str | tuple[()] | None
+    subsystems: Mapping[str, SubsystemFactory] | None
+    exec_interceptors: tuple[ExecInterceptor, ...]
+    max_sessions: int
+    max_channels: int
+    max_listeners: int
+    max_startups: tuple[int, int, int] | int
+    idle_timeout: Seconds
+
+
+class ClientKwargs(CreateConnectionKwargs, total=False):
+    """Keywords of `connect`: fields of `SSHClientConnectionOptions`."""
+
+    client_factory: Callable[[], SSHClient] | None
+
+
+class ServerKwargs(CreateServerKwargs, total=False):
+    """Keywords of `listen`: fields of `SSHServerConnectionOptions`."""
+
+    server_factory: Callable[[], SSHServer] | None

@@ -1,0 +1,152 @@
+"""Options of servers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+from ssh_keys import KeyPairListArg, Passphrase, SSHAuthorizedKeys
+
+from ..protocols import ExecInterceptor, SubsystemFactory
+from ..userauth.server import SERVER_METHODS
+from .base import LATER_BASE, NOTHING, Later, Seconds, SSHConnectionOptions
+from .units import parse_seconds
+
+if TYPE_CHECKING:
+    from ..server import ProcessHandler, SSHServer, StreamHandler
+
+__all__ = ["AuthorizedKeysArg", "SSHServerConnectionOptions"]
+
+AuthorizedKeysArg: TypeAlias = str | Path | SSHAuthorizedKeys | Sequence[str | Path] | None
+"""File names, or an `SSHAuthorizedKeys`."""
+
+_LATER: Later = {
+    **LATER_BASE,
+    "line_editor": ("line editors", NOTHING),
+    "line_echo": ("line editors", (*NOTHING, True)),
+    "line_history": ("line editors", (*NOTHING, 1000)),
+    "max_line_length": ("line editors", (*NOTHING, 1024)),
+    "server_host_certs": ("certificates", NOTHING),
+    "send_server_host_keys": ("host key updates", NOTHING),
+    "known_client_hosts": ("host-based authentication", NOTHING),
+    "trust_client_host": ("host-based authentication", NOTHING),
+    "rdns_lookup": ("reverse look-ups", NOTHING),
+}
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class SSHServerConnectionOptions(SSHConnectionOptions):
+    """Options of `listen` and `create_server`."""
+
+    later: ClassVar[Later] = _LATER
+
+    server_factory: Callable[[], SSHServer] | None = None
+    """Makes the object whose callbacks are called, one per connection; `SSHServer` by default."""
+
+    server_version: str | bytes | tuple[()] = ()
+    """Software version in our identification string, without the `SSH-2.0-`."""
+
+    host: str = ""
+    """Address to listen on; empty for all."""
+
+    port: int | tuple[()] = ()
+    """Port to listen on, 22 by default; 0 for any."""
+
+    server_host_keys: KeyPairListArg | tuple[()] | None = ()
+    """Private keys that prove who the server is: file names, bytes of keys, keys or key pairs, one
+    or a list of them. At least one is needed."""
+
+    passphrase: Passphrase = None
+    """Passphrase of encrypted host keys, or a function of the file name that returns it."""
+
+    authorized_client_keys: AuthorizedKeysArg = None
+    """authorized_keys files, or their content, that hold for all users."""
+
+    auth_methods: str | Sequence[str] = ()
+    """What a user has to get through: methods with commas between, like `publickey,password` for
+    both in this order. Several, in a list or with blanks between, are alternatives. By default any
+    one method will do."""
+
+    max_auth_tries: int = 6
+    """Failed attempts after which the connection is closed."""
+
+    max_auth_requests: int = 64
+    """Authentication messages of any kind after which the connection is closed."""
+
+    auth_fail_delay: float = 0.005
+    """Seconds that a refusal takes at least, so that its time says nothing about the user."""
+
+    allow_pty: bool = True
+    """Whether sessions may have a terminal."""
+
+    process_factory: ProcessHandler | None = None
+    """Function or coroutine function that serves a session, with an `SSHServerProcess`."""
+
+    session_factory: StreamHandler | None = None
+    """Function or coroutine function that serves a session, with stdin, stdout and stderr."""
+
+    session_encoding: str | tuple[()] | None = ()
+    """Another name of `encoding`."""
+
+    subsystems: Mapping[str, SubsystemFactory] | None = None
+    """What serves which subsystem, before the session of the application is asked."""
+
+    exec_interceptors: tuple[ExecInterceptor, ...] = ()
+    """What looks at commands before the session of the application does."""
+
+    max_sessions: int = 10
+    """Sessions that one client may have open."""
+
+    max_channels: int = 1000
+    """Channels of any kind that one client may have open."""
+
+    max_listeners: int = 100
+    """Ports and paths that one client may have us listen on."""
+
+    max_startups: tuple[int, int, int] | int = (10, 30, 100)
+    """Connections that are not authenticated yet: from the first number on, new ones are refused at
+    random with a probability of the second number in percent, which grows until, at the third
+    number, all are refused."""
+
+    idle_timeout: Seconds = 0
+    """Seconds without any open channel after which a connection is closed."""
+
+    methods: tuple[bytes, ...] = field(init=False)
+
+    required_methods: tuple[tuple[bytes, ...], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Check the values; raises ValueError or TypeError."""
+        if not isinstance(self.session_encoding, tuple):
+            self.encoding = self.session_encoding
+        super().__post_init__()
+        self.idle_timeout = parse_seconds("idle_timeout", self.idle_timeout)
+        switches = {
+            b"publickey": self.public_key_auth,
+            b"keyboard-interactive": self.kbdint_auth,
+            b"password": self.password_auth,
+        }
+        self.methods = tuple(name for name in SERVER_METHODS if switches[name])
+        self.required_methods = _parse_methods(self.auth_methods, self.methods)
+        if isinstance(self.max_startups, int):
+            self.max_startups = (self.max_startups, 100, self.max_startups)
+        start, rate, full = self.max_startups
+        if not (0 < start <= full and 0 <= rate <= 100):
+            raise ValueError("max_startups must be three numbers like (10, 30, 100)")
+        for name in ("max_auth_tries", "max_auth_requests", "max_sessions", "max_channels"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1")
+
+
+def _parse_methods(
+    choice: str | Sequence[str], enabled: Sequence[bytes]
+) -> tuple[tuple[bytes, ...], ...]:
+    lists = choice.split() if isinstance(choice, str) else choice
+    required = tuple(tuple(name.strip().encode() for name in each.split(",")) for each in lists)
+    for names in required:
+        for name in names:
+            if name not in enabled:
+                raise ValueError(f"auth_methods: {name.decode()!r} is not an enabled method")
+    return required
