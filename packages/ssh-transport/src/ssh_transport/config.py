@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from ssh_keys import SSHKeyPair
 
 from .policy import Policy
-from .protocols import Role
+from .protocols import GSSContext, Role
 
 __all__ = ["DEFAULT_VERSION", "TransportConfig"]
 
@@ -41,6 +41,8 @@ class TransportConfig:
         min_rsa_bits: client: RSA host keys smaller than this prove nothing; from the policy if
             0.
         moduli: server: path of a moduli(5) file for group exchange, None for built-in groups.
+        gss: makes the security context of a GSS-API key exchange, one for each; such methods are
+            negotiated only if their names are in `kex_algorithms`.
     """
 
     role: Role
@@ -59,6 +61,7 @@ class TransportConfig:
     gex_bits: tuple[int, int, int] = (0, 0, 0)
     min_rsa_bits: int = 0
     moduli: str | None = None
+    gss: Callable[[], GSSContext] | None = None
 
     def __post_init__(self) -> None:
         if not self.version.startswith(b"SSH-2.0-") or len(self.version) > 253:

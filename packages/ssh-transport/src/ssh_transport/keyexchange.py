@@ -31,6 +31,8 @@ from .negotiation import (
     negotiate,
 )
 from .protocols import (
+    GSSContext,
+    GSSProof,
     HostKeyProof,
     KexContext,
     KexRun,
@@ -117,8 +119,9 @@ class KeyExchange:
         self._slow = False
         self._step: SlowStep | None = None
         self._hash_name = ""
-        self._expect: int | None = None
-        self._proof: HostKeyProof | None = None
+        self._expect: tuple[int, ...] = ()
+        self._proof: HostKeyProof | GSSProof | None = None
+        self.gss_context: GSSContext | None = None
         self._exchange_hash = b""
         self._offered_key: SSHKey | None = None
         self._new_opener: PacketOpener | None = None
@@ -164,6 +167,7 @@ class KeyExchange:
             random=self._random,
             gex_bits=self._config.gex_bits,
             moduli=self._config.moduli,
+            gss=self._new_gss_context if self._config.gss else None,
         )
         if self._client:
             self._run = method.client(context)
@@ -181,15 +185,16 @@ class KeyExchange:
         if self._drop_guess:
             self._drop_guess = False
             return
-        if self.state is not KexState.EXCHANGE or packet[start - 1] != self._expect:
-            raise MessageOrderError(f"message {packet[start - 1]} out of order in key exchange")
+        number = packet[start - 1]
+        if self.state is not KexState.EXCHANGE or number not in self._expect:
+            raise MessageOrderError(f"message {number} out of order in key exchange")
         self._take_step(packet[start - 1 : end])
 
     def _take_step(self, value: bytes | None) -> None:
         """Start the run (None) or give it a message, off the event loop if that takes long."""
         assert self._run is not None
         step = SlowStep(self._run, value)
-        self._expect = None
+        self._expect = ()
         if self._slow:
             # Before the call: the step may be finished before it returns.
             self._step = step
@@ -218,7 +223,7 @@ class KeyExchange:
         except PacketDecodeError as exc:
             raise ProtocolError(str(exc)) from None
 
-    def _advance(self, wanted: KexStep | HostKeyProof) -> None:
+    def _advance(self, wanted: KexStep | HostKeyProof | GSSProof) -> None:
         if isinstance(wanted, HostKeyProof):
             self._proof = wanted
             if self._client:
@@ -226,13 +231,36 @@ class KeyExchange:
             else:
                 self._sign(wanted)
             return
+        if isinstance(wanted, GSSProof):
+            self._proof = wanted
+            self._use_gss_host_key(wanted.host_key)
+            self._send_to_run(self._hash(wanted, wanted.host_key))
+            return
         for payload in wanted.send:
             self._host.write_kex(payload)
-        self._expect = wanted.expect
         if wanted.expect is None:
             self._send_newkeys()
+        else:
+            self._expect = (wanted.expect, *wanted.or_expect)
 
-    def _hash(self, proof: HostKeyProof, host_key: bytes) -> bytes:
+    def _new_gss_context(self) -> GSSContext:
+        assert self._config.gss is not None
+        self.gss_context = context = self._config.gss()
+        return context
+
+    def _use_gss_host_key(self, blob: bytes) -> None:
+        """Client: take the host key, if one was sent, that GSS-API is about to authenticate."""
+        if not self._client or not blob:
+            return
+        if self.host_key is not None and blob != self._host_key_blob:
+            raise HostKeyMismatch("server changed its host key in a key re-exchange")
+        try:
+            self.host_key = self.host_key or decode_ssh_public_key(blob)
+        except KeyImportError as exc:
+            raise KeyExchangeFailed(f"server's host key cannot be used: {exc}") from None
+        self._host_key_blob = blob
+
+    def _hash(self, proof: HostKeyProof | GSSProof, host_key: bytes) -> bytes:
         ours, theirs = self._our_payload, self._their_payload
         init_c, init_s = (ours, theirs) if self._client else (theirs, ours)
         parts = (*self.versions, init_c, init_s, host_key)
@@ -351,7 +379,7 @@ class KeyExchange:
         self._their_payload = self._our_payload = b""
         self._exchange_hash = b""
         self._our_init = None
-        self._expect = None
+        self._expect = ()
         self.state = KexState.IDLE
         self._host.use_incoming_keys(opener)
 

@@ -19,6 +19,8 @@ __all__ = [
     "CompressionAlgorithm",
     "Compressor",
     "Decompressor",
+    "GSSContext",
+    "GSSProof",
     "Handler",
     "HostKeyProof",
     "KexAlgorithm",
@@ -199,11 +201,13 @@ class KexStep:
 
     Parameters:
         send: whole payloads, message number first.
-        expect: the only message number that is legal next; None if the method is finished.
+        expect: the message number that is legal next; None if the method is finished.
+        or_expect: further numbers that are legal next.
     """
 
     send: tuple[bytes, ...] = ()
     expect: int | None = None
+    or_expect: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,14 +230,56 @@ class HostKeyProof:
     signature: bytes = b""
 
 
-KexRun = Generator["KexStep | HostKeyProof", bytes, None]
+@dataclass(frozen=True, slots=True)
+class GSSProof:
+    """What the exchange hash is made of if GSS-API proves who the server is (RFC 4462 section 2).
+
+    Parameters:
+        fields: the method's own fields between K_S and K, encoded.
+        secret: K, encoded.
+        host_key: K_S if the server sent it, else empty.
+    """
+
+    fields: bytes
+    secret: bytes = field(repr=False)
+    host_key: bytes = b""
+
+
+KexRun = Generator["KexStep | HostKeyProof | GSSProof", bytes, None]
 """One run of a method in one role, as a generator.
 
 It yields a `KexStep` and is sent the whole payload (number first) of the message that it
 expected. Exactly once it yields a `HostKeyProof`: a server is sent its signature of the exchange
-hash, a client is sent the exchange hash once the signature was found good. The last `KexStep`
-has `expect=None`. It raises `ProtocolError` or `KeyExchangeFailed` for what the peer did wrong.
+hash, a client is sent the exchange hash once the signature was found good. Instead it may yield a
+`GSSProof`, and is sent the exchange hash in both roles. The last `KexStep` has `expect=None`. It
+raises `ProtocolError` or `KeyExchangeFailed` for what the peer did wrong.
 """
+
+
+class GSSContext(Protocol):
+    """A GSS-API security context (RFC 2743); its methods raise `ssh_transport.gss.GSSError`."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the context is established."""
+        ...
+
+    @property
+    def protects(self) -> bool:
+        """Whether both sides are authenticated, and messages can be."""
+        ...
+
+    def step(self, token: bytes) -> bytes:
+        """Take the peer's token (empty at the beginning), return ours (empty if there is none)."""
+        ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Return a message integrity code."""
+        ...
+
+    def verify(self, message: bytes, code: bytes) -> None:
+        """Check a message integrity code."""
+        ...
 
 
 @dataclass(slots=True)
@@ -247,6 +293,7 @@ class KexContext:
         host_key: server: K_S, the blob of the negotiated host key.
         gex_bits: client: (min, n, max) of a group exchange, in bits (RFC 4419, RFC 8270).
         moduli: server: path of a moduli(5) file, or None for the built-in groups.
+        gss: makes the security context of a GSS-API method, raising `GSSError`.
     """
 
     role: Role
@@ -255,6 +302,7 @@ class KexContext:
     host_key: bytes = b""
     gex_bits: tuple[int, int, int] = (2048, 3072, 8192)
     moduli: str | None = None
+    gss: Callable[[], GSSContext] | None = None
 
 
 @dataclass(frozen=True, slots=True)

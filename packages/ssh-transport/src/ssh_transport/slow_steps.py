@@ -7,7 +7,7 @@ done. An event loop runs it in a thread; without a hook the core runs it at once
 from __future__ import annotations
 
 from .errors import KeyExchangeFailed
-from .protocols import HostKeyProof, KexRun, KexStep
+from .protocols import GSSProof, HostKeyProof, KexRun, KexStep
 
 __all__ = ["SlowStep"]
 
@@ -27,7 +27,7 @@ class SlowStep:
     def __init__(self, run: KexRun, value: bytes | None) -> None:
         self._run = run
         self._value = value
-        self._result: KexStep | HostKeyProof | None = None
+        self._result: KexStep | HostKeyProof | GSSProof | None = None
         self._error: Exception | None = None
         self._abandoned = False
 
@@ -41,7 +41,7 @@ class SlowStep:
         except Exception as exc:
             self._error = exc
 
-    def outcome(self) -> KexStep | HostKeyProof:
+    def outcome(self) -> KexStep | HostKeyProof | GSSProof:
         """Return what the run yielded, or raise what it raised.
 
         Raises KeyExchangeFailed if the step never ran.

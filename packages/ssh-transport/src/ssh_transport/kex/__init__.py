@@ -8,8 +8,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ssh_keys.algorithms import Registry, Status
 
+from ..gss import gssapi_available
 from ..protocols import KexAlgorithm
-from . import dh, dh_gex, ecdh, rsa
+from . import dh, dh_gex, ecdh, gss, rsa
 from .curve import X448, X25519
 from .dh_groups import BUILT_IN
 from .ecdh import CurveExchange, Exchange, NISTCurve
@@ -65,10 +66,39 @@ def _rsa(name: bytes, hash_name: str, method: rsa.RSAMethod, status: Status) -> 
     )
 
 
+def _gss(family: bytes, hash_name: str, agreement: gss.Agreement, status: Status) -> KexAlgorithm:
+    return KexAlgorithm(
+        gss.method_name(family),
+        hash_name,
+        client=partial(gss.client, agreement=agreement),
+        server=partial(gss.server, agreement=agreement),
+        status=status,
+        slow=True,
+        probe=gssapi_available,
+    )
+
+
+def _gss_group(family: bytes, hash_name: str, bits: int, status: Status) -> KexAlgorithm:
+    return _gss(family, hash_name, gss.GroupAgreement(BUILT_IN[bits]), status)
+
+
+def _gss_group_exchange(family: bytes, hash_name: str, status: Status) -> KexAlgorithm:
+    return KexAlgorithm(
+        gss.method_name(family),
+        hash_name,
+        gss.client_group_exchange,
+        gss.server_group_exchange,
+        status,
+        slow=True,
+        probe=gssapi_available,
+    )
+
+
 _P256 = NISTCurve(ec.SECP256R1())
 _P384 = NISTCurve(ec.SECP384R1())
 _P521 = NISTCurve(ec.SECP521R1())
 _X25519 = X25519()
+_X448 = X448()
 _CURVE25519 = CurveExchange(_X25519)
 
 _DEFAULT = Status.DEFAULT
@@ -114,7 +144,7 @@ KEX_METHODS: Registry[KexAlgorithm] = Registry(
         ),
         _two_messages(b"curve25519-sha256", "sha256", _CURVE25519),
         _two_messages(b"curve25519-sha256@libssh.org", "sha256", _CURVE25519),
-        _two_messages(b"curve448-sha512", "sha512", CurveExchange(X448()), _SUPPORTED),
+        _two_messages(b"curve448-sha512", "sha512", CurveExchange(_X448), _SUPPORTED),
         _two_messages(b"ecdh-sha2-nistp256", "sha256", CurveExchange(_P256), _SUPPORTED),
         _two_messages(b"ecdh-sha2-nistp384", "sha384", CurveExchange(_P384), _SUPPORTED),
         _two_messages(b"ecdh-sha2-nistp521", "sha512", CurveExchange(_P521), _SUPPORTED),
@@ -129,6 +159,21 @@ KEX_METHODS: Registry[KexAlgorithm] = Registry(
         _group(b"diffie-hellman-group14-sha1", "sha1", 2048, _INSECURE),
         _group(b"diffie-hellman-group1-sha1", "sha1", 1024, _INSECURE),
         _rsa(b"rsa1024-sha1", "sha1", rsa.RSA1024_SHA1, _INSECURE),
+        # With Kerberos 5; only for applications that ask for GSS-API.
+        _gss(b"gss-curve25519-sha256-", "sha256", gss.CurveAgreement(_X25519), _SUPPORTED),
+        _gss(b"gss-curve448-sha512-", "sha512", gss.CurveAgreement(_X448), _SUPPORTED),
+        _gss(b"gss-nistp256-sha256-", "sha256", gss.CurveAgreement(_P256), _SUPPORTED),
+        _gss(b"gss-nistp384-sha384-", "sha384", gss.CurveAgreement(_P384), _SUPPORTED),
+        _gss(b"gss-nistp521-sha512-", "sha512", gss.CurveAgreement(_P521), _SUPPORTED),
+        _gss_group(b"gss-group16-sha512-", "sha512", 4096, _SUPPORTED),
+        _gss_group(b"gss-group18-sha512-", "sha512", 8192, _SUPPORTED),
+        _gss_group(b"gss-group17-sha512-", "sha512", 6144, _SUPPORTED),
+        _gss_group(b"gss-group15-sha512-", "sha512", 3072, _SUPPORTED),
+        _gss_group_exchange(b"gss-gex-sha256-", "sha256", _SUPPORTED),
+        _gss_group(b"gss-group14-sha256-", "sha256", 2048, _SUPPORTED),
+        _gss_group_exchange(b"gss-gex-sha1-", "sha1", _INSECURE),
+        _gss_group(b"gss-group14-sha1-", "sha1", 2048, _INSECURE),
+        _gss_group(b"gss-group1-sha1-", "sha1", 1024, _INSECURE),
     ),
 )
 """Every key exchange method by name."""

@@ -21,7 +21,15 @@ from .messages import (
     read,
 )
 
-__all__ = ["MAX_BITS", "MIN_BITS", "check_group", "choose_group", "client", "server"]
+__all__ = [
+    "MAX_BITS",
+    "MIN_BITS",
+    "check_group",
+    "choose_group",
+    "client",
+    "group_fields",
+    "server",
+]
 
 MIN_BITS = 2048
 """RFC 8270 section 3."""
@@ -73,11 +81,10 @@ def check_group(group: SafePrimeGroup, request: KexDhGexRequest) -> None:
         raise KeyExchangeFailed("server's Diffie-Hellman group is malformed")
 
 
-def hash_fields(request: KexDhGexRequest, group: SafePrimeGroup, e: int, f: int) -> bytes:
-    """Return the fields of the exchange hash between K_S and K (RFC 4419 section 3)."""
-    sizes = (request.min, request.n, request.max)
-    numbers = (group.p, group.g, e, f)
-    return b"".join((*map(encode_uint32, sizes), *map(encode_mpint, numbers)))
+def group_fields(request: KexDhGexRequest, group: SafePrimeGroup) -> bytes:
+    """Return the fields of the exchange hash between K_S and e (RFC 4419 section 3)."""
+    sizes = map(encode_uint32, (request.min, request.n, request.max))
+    return b"".join((*sizes, encode_mpint(group.p), encode_mpint(group.g)))
 
 
 def client(context: KexContext) -> KexRun:
@@ -89,7 +96,7 @@ def client(context: KexContext) -> KexRun:
     e, agree = start(group, context.random)
     reply = read(KexDhGexReply, (yield KexStep((KexDhGexInit(e).encode(),), KexDhGexReply.number)))
     secret = encode_mpint(agree(reply.f))
-    fields = hash_fields(request, group, e, reply.f)
+    fields = group_fields(request, group) + encode_mpint(e) + encode_mpint(reply.f)
     yield HostKeyProof(fields, secret, reply.k_s, reply.signature)
     yield KexStep()
 
@@ -102,5 +109,6 @@ def server(context: KexContext) -> KexRun:
     e = read(KexDhGexInit, (yield KexStep((offer,), KexDhGexInit.number))).e
     f, agree = start(group, context.random)
     secret = encode_mpint(agree(e))
-    signature = yield HostKeyProof(hash_fields(request, group, e, f), secret)
+    fields = group_fields(request, group) + encode_mpint(e) + encode_mpint(f)
+    signature = yield HostKeyProof(fields, secret)
     yield KexStep((KexDhGexReply(context.host_key, f, signature).encode(),))

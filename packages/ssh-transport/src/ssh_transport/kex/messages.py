@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from ssh_keys.wire import Message, MPInt, PacketDecodeError, String, UInt32, message
+from ssh_keys.wire import (
+    Boolean,
+    Message,
+    MPInt,
+    PacketDecodeError,
+    Rest,
+    String,
+    UInt32,
+    decode_string,
+    message,
+)
 
 from ..errors import ProtocolError
 
@@ -19,6 +29,13 @@ __all__ = [
     "KexDhGexRequest",
     "KexEcdhInit",
     "KexEcdhReply",
+    "KexGSSComplete",
+    "KexGSSContinue",
+    "KexGSSError",
+    "KexGSSGroup",
+    "KexGSSGroupReq",
+    "KexGSSHostkey",
+    "KexGSSInit",
     "KexRSADone",
     "KexRSAPubkey",
     "KexRSASecret",
@@ -115,6 +132,77 @@ class KexRSADone(Message):
     """SSH_MSG_KEXRSA_DONE (RFC 4432 section 4)."""
 
     signature: String
+
+
+@message(30)
+class KexGSSInit(Message):
+    """SSH_MSG_KEXGSS_INIT (RFC 4462 section 2.1, RFC 8732 section 5.1)."""
+
+    output_token: String
+    public: String
+    """`mpint e` in a finite field, `string Q_C` on a curve: the same on the wire."""
+
+
+@message(31)
+class KexGSSContinue(Message):
+    """SSH_MSG_KEXGSS_CONTINUE (RFC 4462 section 2.1)."""
+
+    output_token: String
+
+
+@message(32)
+class KexGSSComplete(Message):
+    """SSH_MSG_KEXGSS_COMPLETE (RFC 4462 section 2.1, RFC 8732 section 5.1)."""
+
+    public: String
+    """`mpint f` in a finite field, `string Q_S` on a curve."""
+    per_msg_token: String
+    has_token: Boolean
+    rest: Rest = b""
+
+    def final_token(self) -> bytes:
+        """Return the output_token at the end; raises ProtocolError if it is malformed."""
+        try:
+            token, stop = decode_string(self.rest, 0, len(self.rest))
+        except PacketDecodeError as exc:
+            raise ProtocolError(f"KexGSSComplete.output_token: {exc}") from None
+        if stop != len(self.rest):
+            raise ProtocolError("KexGSSComplete: bytes behind the last field")
+        return token
+
+
+@message(33)
+class KexGSSHostkey(Message):
+    """SSH_MSG_KEXGSS_HOSTKEY (RFC 4462 section 2.1)."""
+
+    k_s: String
+
+
+@message(34)
+class KexGSSError(Message):
+    """SSH_MSG_KEXGSS_ERROR (RFC 4462 section 2.1)."""
+
+    major_status: UInt32
+    minor_status: UInt32
+    message: String
+    language: String
+
+
+@message(40)
+class KexGSSGroupReq(Message):
+    """SSH_MSG_KEXGSS_GROUPREQ (RFC 4462 section 2.2); sizes in bits."""
+
+    min: UInt32
+    n: UInt32
+    max: UInt32
+
+
+@message(41)
+class KexGSSGroup(Message):
+    """SSH_MSG_KEXGSS_GROUP (RFC 4462 section 2.2)."""
+
+    p: MPInt
+    g: MPInt
 
 
 def read(declaration: type[M], payload: bytes) -> M:
