@@ -146,7 +146,8 @@ async def listen_tcp(
     servers: list[asyncio.Server] = []
     try:
         for family, kind, proto, _, address in dict.fromkeys(infos):
-            with socket.socket(family, kind, proto) as sock:
+            sock = socket.socket(family, kind, proto)
+            try:
                 if os.name == "posix":
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 if family == socket.AF_INET6:
@@ -155,7 +156,9 @@ async def listen_tcp(
                 port = sock.getsockname()[1]
                 sock.setblocking(False)
                 servers.append(await loop.create_server(factory, sock=sock, backlog=backlog))
-                sock.detach()
+            except BaseException:
+                sock.close()
+                raise
     except BaseException:
         for server in servers:
             server.close()
@@ -171,18 +174,21 @@ async def listen_unix(
     Raises OSError if the socket can not be bound; an existing one is not replaced.
     """
     loop = asyncio.get_running_loop()
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    bound = False
+    try:
         sock.bind(path)
-        try:
-            # Before it listens nobody can connect, so no other mode is ever in effect.
-            os.chmod(path, 0o600)
-            sock.setblocking(False)
-            server = await loop.create_unix_server(factory, sock=sock, backlog=backlog)
-        except BaseException:
+        bound = True
+        # Before it listens nobody can connect, so no other mode is ever in effect.
+        os.chmod(path, 0o600)
+        sock.setblocking(False)
+        server = await loop.create_unix_server(factory, sock=sock, backlog=backlog)
+    except BaseException:
+        sock.close()
+        if bound:
             with suppress(OSError):
                 os.unlink(path)
-            raise
-        sock.detach()
+        raise
     return SocketListener([server], 0, path)
 
 
