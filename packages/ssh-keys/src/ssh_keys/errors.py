@@ -9,12 +9,14 @@
     ├─ KeyEncryptionError
     ├─ KeyGenerationError
     ├─ SignatureError
+    ├─ CertificateError
     └─ PacketDecodeError                          (ssh_keys.wire)
 """
 
 from __future__ import annotations
 
 __all__ = [
+    "CertificateError",
     "Error",
     "KeyEncryptionError",
     "KeyExportError",
@@ -70,6 +72,10 @@ class KeyEncryptionError(ValueError):
 
 class KeyGenerationError(ValueError):
     """Parameters that no key or certificate can be made from."""
+
+
+class CertificateError(ValueError):
+    """A certificate that is not good for what it is presented for."""
 
 
 class SignatureError(ValueError):

@@ -6,8 +6,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from os import fspath
 from pathlib import Path
+from typing import cast
 
 from ssh_keys.asn1_keys import decode_private_der, decode_public_der
+from ssh_keys.certificate import SSHCertificate
+from ssh_keys.certificate_importing import CertListArg, load_certificates
 from ssh_keys.errors import KeyImportError, KeyPassphraseError, UnsupportedKeyError
 from ssh_keys.exporting import passphrase_bytes
 from ssh_keys.files import read_file
@@ -39,7 +42,7 @@ __all__ = [
 FilePath = str | Path
 Passphrase = str | bytes | Callable[[str], str | bytes | None] | None
 KeyReference = FilePath | bytes | SSHKey
-KeyPairReference = KeyReference | SSHKeyPair
+KeyPairReference = KeyReference | SSHKeyPair | tuple[KeyReference, CertListArg | None]
 KeyPairListArg = KeyPairReference | Sequence[KeyPairReference]
 KeyListArg = KeyReference | Sequence[KeyReference]
 
@@ -170,7 +173,7 @@ def read_public_key_list(filename: FilePath) -> Sequence[SSHKey]:
 def load_keypairs(
     keylist: KeyPairListArg,
     passphrase: Passphrase = None,
-    *,
+    certlist: CertListArg = (),
     skip_public: bool = False,
     ignore_encrypted: bool = False,
     unsafe_skip_rsa_key_validation: bool | None = None,
@@ -178,32 +181,76 @@ def load_keypairs(
     """Return key pairs from everything that an option for private keys takes.
 
     Parameters:
-        keylist: a file name, the bytes of a key, an `SSHKey`, an `SSHKeyPair`, or a sequence of
-            them. A file may hold several keys.
+        keylist: a reference to a private key, or a sequence of references. A reference is a file
+            name, the bytes of a key, an `SSHKey`, an `SSHKeyPair`, or a tuple of such a reference
+            to a key and one to its certificate: a file name, bytes, an `SSHCertificate` or None. A
+            file may hold several keys. With a file name alone, a certificate is looked for in the
+            file of that name with `-cert.pub` behind it.
         passphrase: as in `read_private_key`, for all encrypted keys.
+        certlist: further certificates, each of which is used with the key that it is for.
         skip_public: leave out keys without a private part instead of refusing them.
         ignore_encrypted: leave out keys whose passphrase is missing or wrong.
         unsafe_skip_rsa_key_validation: as in `import_private_key`.
 
-    Raises OSError, and KeyImportError as `import_private_key` does.
+    A key with a certificate gives two pairs, the one with the certificate first.
+
+    Raises OSError, and KeyImportError as `import_private_key` and `import_certificate` do.
     """
+    more = load_certificates(certlist)
+    references = (keylist,) if isinstance(keylist, _SINGLE) or _is_pair(keylist) else keylist
     pairs: list[SSHKeyPair] = []
-    for reference in (keylist,) if isinstance(keylist, _SINGLE) else keylist:
+    for reference in cast("Sequence[KeyPairReference]", references):
         if isinstance(reference, SSHKeyPair):
             pairs.append(reference)
             continue
         try:
-            keys = _resolve_private(reference, passphrase, unsafe_skip_rsa_key_validation)
+            keys, certificates = _resolve(reference, passphrase, unsafe_skip_rsa_key_validation)
         except KeyPassphraseError:
             if ignore_encrypted:
                 continue
             raise
         for key in keys:
             if key.is_private:
-                pairs.append(SSHLocalKeyPair(key))
+                pairs.extend(_pairs_of(key, (*certificates, *more)))
             elif not skip_public:
                 raise KeyImportError(f"{key!r} has no private part")
     return pairs
+
+
+def _is_pair(keylist: object) -> bool:
+    """Whether a tuple is a key with its certificate rather than a list of two keys."""
+    if not isinstance(keylist, tuple) or len(keylist) != 2:
+        return False
+    key, certificate = keylist
+    if not isinstance(key, str | Path | bytes | SSHKey):
+        return False
+    if certificate is None or isinstance(certificate, SSHCertificate):
+        return True
+    return isinstance(certificate, bytes) and b"-cert-v01@" in certificate
+
+
+def _resolve(
+    reference: KeyReference | tuple[KeyReference, CertListArg | None],
+    passphrase: Passphrase,
+    skip_validation: bool | None,
+) -> tuple[Sequence[SSHKey], Sequence[SSHCertificate]]:
+    certificates: Sequence[SSHCertificate] = ()
+    if isinstance(reference, tuple):
+        reference, certificate = reference
+        if certificate is not None:
+            certificates = load_certificates(certificate)
+    elif isinstance(reference, str | Path):
+        path = Path(f"{fspath(reference)}-cert.pub").expanduser()
+        if path.exists():
+            certificates = load_certificates(path)
+    return _resolve_private(reference, passphrase, skip_validation), certificates
+
+
+def _pairs_of(key: SSHKey, certificates: Sequence[SSHCertificate]) -> Iterator[SSHKeyPair]:
+    for certificate in certificates:
+        if certificate.key.public_data == key.public_data:
+            yield SSHLocalKeyPair(key, certificate)
+    yield SSHLocalKeyPair(key)
 
 
 def _resolve_private(

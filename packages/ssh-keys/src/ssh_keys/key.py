@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from os import urandom
 from pathlib import Path
 from typing import TypeVar
 
+from ssh_keys.certificate import (
+    FOREVER,
+    CertificateFields,
+    CertificateType,
+    SSHCertificate,
+    sign_certificate,
+)
+from ssh_keys.certificate_options import PERMISSIONS, user_critical_options
+from ssh_keys.errors import KeyGenerationError
 from ssh_keys.exporting import encode_private_key, encode_public_key
 from ssh_keys.files import append_file, write_file
 from ssh_keys.key_material import KeyMaterial
+from ssh_keys.time_values import TimeValue, parse_time
 
 __all__ = ["SSHKey"]
 
 K = TypeVar("K", bound="SSHKey")
+
+NONCE_SIZE = 32
+Comment = str | bytes | tuple[()] | None
+SignatureChoice = str | bytes | tuple[()] | None
 
 
 class SSHKey(KeyMaterial):
@@ -124,3 +140,150 @@ class SSHKey(KeyMaterial):
         Parameters and errors as of `export_public_key`; OSError if the file cannot be written.
         """
         append_file(filename, self.export_public_key(format_name))
+
+    # --- Certificates ------------------------------------------------------------------------
+
+    def generate_user_certificate(
+        self,
+        user_key: SSHKey,
+        key_id: str,
+        version: int = 1,
+        serial: int = 0,
+        principals: str | Iterable[str] = (),
+        valid_after: TimeValue = 0,
+        valid_before: TimeValue = FOREVER,
+        force_command: str | None = None,
+        source_address: str | Iterable[str] | None = None,
+        permit_x11_forwarding: bool = True,
+        permit_agent_forwarding: bool = True,
+        permit_port_forwarding: bool = True,
+        permit_pty: bool = True,
+        permit_user_rc: bool = True,
+        touch_required: bool = True,
+        sig_alg: SignatureChoice = (),
+        comment: Comment = (),
+        *,
+        verify_required: bool = False,
+        critical_options: Mapping[str, bytes] | None = None,
+        extensions: Mapping[str, bytes] | None = None,
+    ) -> SSHCertificate:
+        """Return an OpenSSH certificate for a user's key, signed with this key.
+
+        Parameters:
+            user_key: the key to be certified; its private part is not needed.
+            key_id: text for the logs of servers.
+            version: version of the format, 1.
+            serial: number of the certificate, 0 to 2^64-1.
+            principals: user names, as a sequence, or as a text with commas between. A certificate
+                without any is good for nobody.
+            valid_after: first moment of validity, see "Specifying time values".
+            valid_before: first moment after validity.
+            force_command: command that is run whatever the user asked for.
+            source_address: addresses or CIDR networks of clients, as of `principals`.
+            permit_x11_forwarding: whether X11 may be forwarded, and so on.
+            touch_required: false adds `no-touch-required`, for security keys.
+            sig_alg: signature algorithm, the best of this key if not given.
+            comment: comment of the certificate, that of the key if not given.
+            verify_required: whether a security key must have verified its user.
+            critical_options: further critical options by name, raw data.
+            extensions: further extensions by name, raw data.
+
+        Raises KeyGenerationError for anything that no certificate can have.
+        """
+        granted = (
+            permit_x11_forwarding,
+            permit_agent_forwarding,
+            permit_port_forwarding,
+            permit_pty,
+            permit_user_rc,
+        )
+        allowed = {name: b"" for name, grant in zip(PERMISSIONS, granted, strict=True) if grant}
+        if not touch_required:
+            allowed["no-touch-required"] = b""
+        critical = user_critical_options(force_command, source_address, verify_required)
+        fields = _certificate_fields(
+            CertificateType.USER,
+            key_id,
+            serial,
+            principals,
+            (valid_after, valid_before),
+            {**critical, **(critical_options or {})},
+            {**allowed, **(extensions or {})},
+        )
+        return self._certify(user_key, version, fields, sig_alg, comment)
+
+    def generate_host_certificate(
+        self,
+        host_key: SSHKey,
+        key_id: str,
+        version: int = 1,
+        serial: int = 0,
+        principals: str | Iterable[str] = (),
+        valid_after: TimeValue = 0,
+        valid_before: TimeValue = FOREVER,
+        sig_alg: SignatureChoice = (),
+        comment: Comment = (),
+        *,
+        extensions: Mapping[str, bytes] | None = None,
+    ) -> SSHCertificate:
+        """Return an OpenSSH certificate for a host's key, signed with this key.
+
+        Parameters as of `generate_user_certificate`; the principals are host names, in which `*`
+        and `?` stand for any characters.
+
+        Raises KeyGenerationError for anything that no certificate can have.
+        """
+        fields = _certificate_fields(
+            CertificateType.HOST,
+            key_id,
+            serial,
+            principals,
+            (valid_after, valid_before),
+            {},
+            extensions or {},
+        )
+        return self._certify(host_key, version, fields, sig_alg, comment)
+
+    def _certify(
+        self,
+        key: SSHKey,
+        version: int,
+        fields: CertificateFields,
+        sig_alg: SignatureChoice,
+        comment: Comment,
+    ) -> SSHCertificate:
+        if version != 1:
+            raise KeyGenerationError(f"OpenSSH certificates have no version {version}")
+        name = sig_alg.encode() if isinstance(sig_alg, str) else sig_alg or None
+        certificate = sign_certificate(self, key, fields, urandom(NONCE_SIZE), name)
+        certificate.set_comment(key.get_comment_bytes() if isinstance(comment, tuple) else comment)
+        return certificate
+
+
+def _certificate_fields(
+    kind: CertificateType,
+    key_id: str,
+    serial: int,
+    principals: str | Iterable[str],
+    validity: tuple[TimeValue, TimeValue],
+    critical_options: Mapping[str, bytes],
+    extensions: Mapping[str, bytes],
+) -> CertificateFields:
+    if isinstance(principals, str):
+        principals = [name.strip() for name in principals.split(",")] if principals else ()
+    if not 0 <= serial <= FOREVER:
+        raise KeyGenerationError(f"serial number {serial} is out of range")
+    try:
+        valid_after, valid_before = (parse_time(moment) for moment in validity)
+    except ValueError as exc:
+        raise KeyGenerationError(str(exc)) from None
+    return CertificateFields(
+        type=kind,
+        key_id=key_id,
+        principals=tuple(principals),
+        serial=serial,
+        valid_after=valid_after,
+        valid_before=valid_before,
+        critical_options=critical_options,
+        extensions=extensions,
+    )

@@ -11,6 +11,7 @@ from ssh_keys.key_material import CommentHolder, printable
 from ssh_keys.signature_algorithms import HOST_KEY_ALGORITHMS
 
 if TYPE_CHECKING:
+    from ssh_keys.certificate import SSHCertificate
     from ssh_keys.key import SSHKey
 
 __all__ = ["SSHKeyPair", "SSHLocalKeyPair"]
@@ -77,19 +78,35 @@ class SSHLocalKeyPair(SSHKeyPair):
 
     Parameters:
         key: a private key.
+        certificate: a certificate for it, presented in its place.
 
-    Raises SignatureError if the key has no private part.
+    Raises SignatureError if the key has no private part, or the certificate is for another key.
     """
 
     _key_type = "local"
 
-    def __init__(self, key: SSHKey) -> None:
+    def __init__(self, key: SSHKey, certificate: SSHCertificate | None = None) -> None:
         if not key.is_private:
             raise SignatureError("a key pair needs the private part of the key")
         super().__init__(
             key.algorithm, key.sig_algorithms, key.public_data, key.get_comment_bytes()
         )
         self.key = key
+        self.certificate: SSHCertificate | None = None
+        if certificate is not None:
+            self.set_certificate(certificate)
+
+    def set_certificate(self, cert: SSHCertificate) -> None:
+        """Present a certificate in place of the key.
+
+        Raises SignatureError if it is for another key.
+        """
+        if cert.key.public_data != self.key.public_data:
+            raise SignatureError("the certificate is for another key")
+        self.certificate = cert
+        self.algorithm = cert.algorithm
+        self.public_data = cert.public_data
+        self.host_key_algorithms = cert.host_key_algorithms
 
     def sign(self, data: bytes, sig_algorithm: bytes) -> bytes:
         """Sign data and return the signature blob; raises SignatureError."""

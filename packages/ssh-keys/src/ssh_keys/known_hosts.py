@@ -24,7 +24,7 @@ from ssh_keys.importing import KeyListArg, load_public_keys, parse_public_line
 from ssh_keys.key import SSHKey
 from ssh_keys.key_material import printable
 from ssh_keys.patterns import PatternList, parse_address
-from ssh_keys.signature_algorithms import HOST_KEY_ALGORITHMS
+from ssh_keys.signature_algorithms import CERTIFICATE_KEY_TYPES, HOST_KEY_ALGORITHMS
 
 __all__ = [
     "HostKeyStatus",
@@ -107,6 +107,9 @@ class KnownHostsResult:
         To be intersected with what the client offers at all: old names are among them.
         """
         types = {key.algorithm for key in self.trusted_keys}
+        if self.ca_keys:
+            # The authority may certify keys of any type.
+            types |= set(CERTIFICATE_KEY_TYPES)
         return tuple(row.name for row in HOST_KEY_ALGORITHMS if row.key_algorithm in types)
 
 

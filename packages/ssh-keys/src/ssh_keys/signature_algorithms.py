@@ -12,9 +12,12 @@ from dataclasses import dataclass
 from ssh_keys.algorithms import Registry, Status
 
 __all__ = [
+    "CERTIFICATE_ALGORITHMS",
+    "CERTIFICATE_KEY_TYPES",
     "HOST_KEY_ALGORITHMS",
     "SIGNATURE_ALGORITHMS",
     "SignatureAlgorithm",
+    "certificate_algorithm",
     "sig_algorithm_of",
 ]
 
@@ -59,8 +62,34 @@ SIGNATURE_ALGORITHMS: Registry[SignatureAlgorithm] = Registry(
     ),
 )
 
+
+def certificate_algorithm(key_algorithm: bytes) -> bytes:
+    """Return the name of the certificate type for a key type (PROTOCOL.certkeys)."""
+    return key_algorithm.removesuffix(b"@openssh.com") + b"-cert-v01@openssh.com"
+
+
+def _certificate_row(row: SignatureAlgorithm) -> SignatureAlgorithm:
+    # Sound, but off unless somebody trusts an authority: a client that offers these names has to
+    # have one, or it will be shown a certificate that it can do nothing with.
+    status = Status.SUPPORTED if row.status is Status.DEFAULT else row.status
+    key_algorithm = certificate_algorithm(row.key_algorithm)
+    return SignatureAlgorithm(
+        certificate_algorithm(row.name), key_algorithm, row.sig_algorithm, status
+    )
+
+
+#: The rows for certificates; for RSA there are three names for one type of certificate.
+CERTIFICATE_ALGORITHMS: Registry[SignatureAlgorithm] = Registry(
+    "certificate algorithm", map(_certificate_row, SIGNATURE_ALGORITHMS)
+)
+
+#: Key type by type of the certificate.
+CERTIFICATE_KEY_TYPES: dict[bytes, bytes] = {
+    certificate_algorithm(row.key_algorithm): row.key_algorithm for row in SIGNATURE_ALGORITHMS
+}
+
 HOST_KEY_ALGORITHMS: Registry[SignatureAlgorithm] = Registry(
-    "host key algorithm", SIGNATURE_ALGORITHMS
+    "host key algorithm", (*CERTIFICATE_ALGORITHMS, *SIGNATURE_ALGORITHMS)
 )
 
 
