@@ -8,7 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ssh_keys.wire import encode_string
+from ssh_transport.errors import MessageOrderError
 from ssh_transport.protocols import (
+    GSSContext,
+    GSSProof,
     HostKeyProof,
     KexAlgorithm,
     KexContext,
@@ -20,6 +23,7 @@ from ssh_transport.protocols import (
 HOST_KEY = b"the host key blob"
 Random = Callable[[int], bytes]
 Tamper = Callable[[bytes], bytes]
+MakeContext = Callable[[], GSSContext]
 
 
 def untouched(payload: bytes) -> bytes:
@@ -33,15 +37,16 @@ class Side:
 
     run: KexRun
     tamper: Tamper = untouched
-    expect: int | None = None
+    expect: tuple[int, ...] = ()
     done: bool = False
     proof: HostKeyProof | None = None
+    gss_proof: GSSProof | None = None
     digest: bytes = b""
     sent: list[bytes] = field(default_factory=list)
     outbox: list[bytes] = field(default_factory=list)
 
 
-def exchange_hash(hash_name: str, proof: HostKeyProof, host_key: bytes) -> bytes:
+def exchange_hash(hash_name: str, proof: HostKeyProof | GSSProof, host_key: bytes) -> bytes:
     """H with fixed identification strings and KEXINITs (RFC 4253 section 8)."""
     known = (b"SSH-2.0-client", b"SSH-2.0-server", b"client KEXINIT", b"server KEXINIT", host_key)
     message = b"".join(map(encode_string, known)) + proof.fields + proof.secret
@@ -62,11 +67,22 @@ class Exchange:
         server_random: Random = os.urandom,
         gex_bits: tuple[int, int, int] = (2048, 3072, 8192),
         moduli: str | None = None,
+        host_key: bytes = HOST_KEY,
+        client_gss: MakeContext | None = None,
+        server_gss: MakeContext | None = None,
     ) -> None:
         self.method = method
-        client = KexContext(Role.CLIENT, method.hash_name, client_random, gex_bits=gex_bits)
+        self.host_key = host_key
+        client = KexContext(
+            Role.CLIENT, method.hash_name, client_random, gex_bits=gex_bits, gss=client_gss
+        )
         server = KexContext(
-            Role.SERVER, method.hash_name, server_random, host_key=HOST_KEY, moduli=moduli
+            Role.SERVER,
+            method.hash_name,
+            server_random,
+            host_key=host_key,
+            moduli=moduli,
+            gss=server_gss,
         )
         self.client = Side(method.client(client))
         self.server = Side(method.server(server))
@@ -80,25 +96,33 @@ class Exchange:
             for side, peer in (sides, sides[::-1]):
                 while peer.outbox:
                     payload = peer.outbox.pop(0)
-                    assert side.expect == payload[0], "message out of order"
+                    if payload[0] not in side.expect:
+                        raise MessageOrderError(f"message {payload[0]}")
                     self._handle(side, side.run.send(payload))
 
-    def _handle(self, side: Side, wanted: KexStep | HostKeyProof) -> None:
-        if isinstance(wanted, HostKeyProof):
-            assert side.proof is None, "a second proof"
-            side.proof = wanted
-            if side is self.client:
-                side.digest = exchange_hash(self.method.hash_name, wanted, wanted.host_key)
-                value = side.digest
-            else:
-                side.digest = exchange_hash(self.method.hash_name, wanted, HOST_KEY)
-                value = b"signature of " + side.digest
-            wanted = side.run.send(value)
+    def _handle(self, side: Side, wanted: KexStep | HostKeyProof | GSSProof) -> None:
+        if isinstance(wanted, HostKeyProof | GSSProof):
+            wanted = side.run.send(self._prove(side, wanted))
             assert isinstance(wanted, KexStep)
         for payload in wanted.send:
             side.sent.append(payload)
             side.outbox.append(side.tamper(payload))
-        side.expect = wanted.expect
         side.done = wanted.expect is None
+        side.expect = () if wanted.expect is None else (wanted.expect, *wanted.or_expect)
         if side.done:
             side.run.close()
+
+    def _prove(self, side: Side, wanted: HostKeyProof | GSSProof) -> bytes:
+        assert side.proof is None, "a second proof"
+        assert side.gss_proof is None, "a second proof"
+        hash_name = self.method.hash_name
+        if isinstance(wanted, GSSProof):
+            side.gss_proof = wanted
+            side.digest = exchange_hash(hash_name, wanted, wanted.host_key)
+            return side.digest
+        side.proof = wanted
+        if side is self.client:
+            side.digest = exchange_hash(hash_name, wanted, wanted.host_key)
+            return side.digest
+        side.digest = exchange_hash(hash_name, wanted, self.host_key)
+        return b"signature of " + side.digest

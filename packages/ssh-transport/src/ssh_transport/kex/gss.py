@@ -135,6 +135,14 @@ def _step(gss: GSSContext, token: bytes) -> bytes:
         raise KeyExchangeFailed(f"GSS-API: {exc}") from None
 
 
+def _take(gss: GSSContext, token: bytes) -> bytes:
+    """Give the peer's token to the context and return ours."""
+    if not token:
+        # To a context, no token is the beginning (RFC 2743 section 2.2.1).
+        raise ProtocolError("GSS-API token of the peer is empty")
+    return _step(gss, token)
+
+
 def _check_complete(gss: GSSContext) -> None:
     if not gss.complete:
         raise ProtocolError("GSS-API key exchange ended before its context was established")
@@ -181,7 +189,7 @@ class _Client:
     def _next_token(self, payload: bytes) -> bytes:
         if self.gss.complete:
             raise ProtocolError("GSS-API token behind the last one")
-        token = _step(self.gss, read(KexGSSContinue, payload).output_token)
+        token = _take(self.gss, read(KexGSSContinue, payload).output_token)
         if not token:
             raise KeyExchangeFailed("GSS-API gave no token to go on with")
         return token
@@ -192,7 +200,7 @@ class _Client:
             final = answer.final_token()
             if self.gss.complete:
                 raise ProtocolError("GSS-API token behind the last one")
-            if _step(self.gss, final):
+            if _take(self.gss, final):
                 raise KeyExchangeFailed("GSS-API wants to go on behind the end")
         elif answer.rest:
             raise ProtocolError("KexGSSComplete: bytes behind the last field")
@@ -256,7 +264,7 @@ def server(
     pending: tuple[bytes, ...] = ()
     if context.host_key:
         pending = (KexGSSHostkey(context.host_key).encode(),)
-    token = _step(gss, init.output_token)
+    token = _take(gss, init.output_token)
     for _ in range(_MAX_TOKENS):
         if gss.complete:
             break
@@ -264,7 +272,7 @@ def server(
             raise KeyExchangeFailed("GSS-API gave no token to go on with")
         go_on = KexStep((*pending, KexGSSContinue(token).encode()), KexGSSContinue.number)
         pending = ()
-        token = _step(gss, read(KexGSSContinue, (yield go_on)).output_token)
+        token = _take(gss, read(KexGSSContinue, (yield go_on)).output_token)
     _check_complete(gss)
     fields += agreement.field(init.public) + agreement.field(public)
     digest = yield GSSProof(fields, secret, context.host_key)

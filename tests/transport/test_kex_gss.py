@@ -1,0 +1,359 @@
+"""GSS-API key exchange: every method, over a small mechanism of our own and over Kerberos."""
+
+from __future__ import annotations
+
+import hmac
+import random
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+
+import pytest
+
+from ssh_keys.algorithms import Status
+from ssh_keys.wire import encode_string, encode_uint32
+from ssh_transport import gss as gss_module
+from ssh_transport.errors import KeyExchangeFailed, MessageOrderError, ProtocolError
+from ssh_transport.gss import GSSAPIContext, GSSError, gssapi_available
+from ssh_transport.kex import KEX_METHODS
+from ssh_transport.kex.messages import (
+    KexGSSComplete,
+    KexGSSContinue,
+    KexGSSError,
+    KexGSSGroup,
+    KexGSSHostkey,
+    KexGSSInit,
+)
+from ssh_transport.protocols import KexAlgorithm
+from tests.transport.kerberos import HOST, Realm, missing, running_realm
+from tests.transport.kex_driver import HOST_KEY, Exchange
+
+METHODS = [row for row in KEX_METHODS if row.name.startswith(b"gss-")]
+QUICK = [row for row in METHODS if b"group17" not in row.name and b"group18" not in row.name]
+SUFFIX = "toWM5Slw5Ew8Mqkay+al2g=="  # of Kerberos, as in RFC 4462 section 2.3
+CURVE = KEX_METHODS[f"gss-curve25519-sha256-{SUFFIX}".encode()]
+GROUP = KEX_METHODS[f"gss-group14-sha256-{SUFFIX}".encode()]
+GROUP_EXCHANGE = KEX_METHODS[f"gss-gex-sha256-{SUFFIX}".encode()]
+
+by_name = pytest.mark.parametrize("method", METHODS, ids=lambda row: row.name.decode()[:-25])
+
+
+NOTHING: Mapping[str, object] = {}
+
+
+class SharedKeyContext:
+    """A mechanism whose two sides know a key; a token is the number of tokens still to come.
+
+    Parameters:
+        tokens: how many tokens there are in all; Kerberos has two.
+    """
+
+    def __init__(self, initiator: bool, tokens: int = 2, key: bytes = b"key") -> None:
+        self._left = tokens - (0 if initiator else 1)
+        self._key = key
+        self.complete = False
+        self.protects = True
+
+    def step(self, token: bytes) -> bytes:
+        """The next token."""
+        if token:
+            number = int.from_bytes(token[:1], "big")
+            if token != self._token(number) or number != self._left + 1:
+                raise GSSError("token is defective", 0x90000, 7, b"error token")
+        left = self._left
+        self._left -= 2
+        self.complete = left <= 1
+        return self._token(left) if left > 0 else b""
+
+    def _token(self, number: int) -> bytes:
+        return bytes((number,)) + hmac.digest(self._key, b"token %d" % number, "sha256")
+
+    def sign(self, message: bytes) -> bytes:
+        """A message integrity code."""
+        return hmac.digest(self._key, message, "sha256")
+
+    def verify(self, message: bytes, code: bytes) -> None:
+        """Check it."""
+        if not hmac.compare_digest(code, self.sign(message)):
+            raise GSSError("message integrity code is wrong", 0x60000, 1)
+
+
+def exchange_of(
+    method: KexAlgorithm, tokens: int = 2, options: Mapping[str, object] = NOTHING
+) -> Exchange:
+    """An exchange with the small mechanism."""
+    contexts: dict[str, object] = {
+        "client_gss": lambda: SharedKeyContext(True, tokens),
+        "server_gss": lambda: SharedKeyContext(False, tokens),
+        "client_random": random.Random(1).randbytes,
+        "server_random": random.Random(2).randbytes,
+    }
+    return Exchange(method, **{**contexts, **options})  # type: ignore[arg-type]
+
+
+def test_names() -> None:
+    families = [row.name.decode().removesuffix(SUFFIX) for row in METHODS]
+    assert families == [
+        "gss-curve25519-sha256-",
+        "gss-curve448-sha512-",
+        "gss-nistp256-sha256-",
+        "gss-nistp384-sha384-",
+        "gss-nistp521-sha512-",
+        "gss-group16-sha512-",
+        "gss-group18-sha512-",
+        "gss-group17-sha512-",
+        "gss-group15-sha512-",
+        "gss-gex-sha256-",
+        "gss-group14-sha256-",
+        "gss-gex-sha1-",
+        "gss-group14-sha1-",
+        "gss-group1-sha1-",
+    ]
+
+
+@by_name
+def test_row(method: KexAlgorithm) -> None:
+    name = method.name.decode().removesuffix(f"-{SUFFIX}")
+    assert method.hash_name == name.rpartition("-")[2]
+    insecure = name.endswith("sha1")
+    assert method.status is (Status.INSECURE if insecure else Status.SUPPORTED)
+    assert method.available() is gssapi_available()
+
+
+@pytest.mark.parametrize(
+    ("method", "tokens"),
+    [(row, tokens) for row in METHODS for tokens in ((1, 2, 3, 4, 7) if row in QUICK else (2,))],
+)
+def test_both_sides_agree(method: KexAlgorithm, tokens: int) -> None:
+    exchange = exchange_of(method, tokens)
+    exchange.run()
+    client, server = exchange.client, exchange.server
+    assert client.proof is server.proof is None
+    assert client.gss_proof == server.gss_proof is not None
+    assert client.digest == server.digest
+    assert client.gss_proof is not None
+    assert client.gss_proof.host_key == HOST_KEY
+    assert str(client.gss_proof.secret) not in repr(client.gss_proof)
+
+
+def test_messages_of_an_exchange() -> None:
+    """RFC 4462 section 2.1; K_S goes out once, before everything else."""
+    exchange = exchange_of(CURVE, 4)
+    exchange.run()
+    assert [payload[0] for payload in exchange.client.sent] == [30, 31]
+    assert [payload[0] for payload in exchange.server.sent] == [33, 31, 32]
+    assert exchange.server.sent[0] == KexGSSHostkey(HOST_KEY).encode()
+    init = KexGSSInit.decode(exchange.client.sent[0], 1)
+    done = KexGSSComplete.decode(exchange.server.sent[2], 1)
+    assert done.has_token
+    proof = exchange.client.gss_proof
+    assert proof is not None
+    assert proof.fields == encode_string(init.public) + encode_string(done.public)
+
+
+def test_without_a_host_key() -> None:
+    """K_S is empty in the exchange hash then, and SSH_MSG_KEXGSS_HOSTKEY is not sent."""
+    exchange = exchange_of(GROUP, 2, {"host_key": b""})
+    exchange.run()
+    assert [payload[0] for payload in exchange.server.sent] == [32]
+    assert exchange.client.gss_proof is not None
+    assert exchange.client.gss_proof.host_key == b""
+
+
+def test_hash_of_a_group_exchange() -> None:
+    """RFC 4462 section 2.2: min, n, max, p, g, e, f."""
+    exchange = exchange_of(GROUP_EXCHANGE, 2, {"gex_bits": (2048, 2048, 4096)})
+    exchange.run()
+    request, init = exchange.client.sent
+    offer, _, done = exchange.server.sent
+    assert (request[0], offer[0]) == (40, 41)
+    assert request[1:] == b"".join(map(encode_uint32, (2048, 2048, 4096)))
+    e = encode_string(KexGSSInit.decode(init, 1).public)
+    f = encode_string(KexGSSComplete.decode(done, 1).public)
+    assert exchange.server.gss_proof is not None
+    assert exchange.server.gss_proof.fields == request[1:] + offer[1:] + e + f
+
+
+# --- What goes wrong -----------------------------------------------------------------------------
+
+
+def test_no_credentials() -> None:
+    for side in ("client_gss", "server_gss"):
+        with pytest.raises(KeyExchangeFailed, match="without GSS-API credentials"):
+            exchange_of(CURVE, 2, {side: None}).run()
+
+    def refused() -> SharedKeyContext:
+        raise GSSError("no ticket")
+
+    with pytest.raises(KeyExchangeFailed, match="GSS-API: no ticket"):
+        exchange_of(CURVE, 2, {"client_gss": refused}).run()
+
+
+def test_other_key_is_noticed() -> None:
+    """A server that is not who it says it is."""
+    for tokens in (1, 2, 3):
+        impostor = partial(SharedKeyContext, False, tokens, b"another key")
+        with pytest.raises(KeyExchangeFailed, match="GSS-API: token is defective"):
+            exchange_of(CURVE, tokens, {"server_gss": impostor}).run()
+
+
+def test_context_has_to_protect() -> None:
+    for side, initiator in (("client_gss", True), ("server_gss", False)):
+
+        def weak(initiator: bool = initiator) -> SharedKeyContext:
+            context = SharedKeyContext(initiator)
+            context.protects = False
+            return context
+
+        with pytest.raises(KeyExchangeFailed, match="without mutual authentication"):
+            exchange_of(CURVE, 2, {side: weak}).run()
+
+
+@pytest.mark.parametrize("method", QUICK, ids=lambda row: row.name.decode()[:-25])
+@pytest.mark.parametrize("who", ["client", "server"])
+def test_every_changed_message_is_noticed(method: KexAlgorithm, who: str) -> None:
+    """Also K_S: the message integrity code covers all of it."""
+    plain = exchange_of(method, 4)
+    plain.run()
+    sent = plain.client.sent if who == "client" else plain.server.sent
+    source = random.Random(7)
+    for index, payload in enumerate(sent):
+        positions = {5, len(payload) - 1, *source.sample(range(1, len(payload)), 4)}
+        for position in positions:
+            count = iter(range(100))
+
+            def tamper(
+                text: bytes,
+                count: Iterator[int] = count,
+                index: int = index,
+                position: int = position,
+            ) -> bytes:
+                if next(count) != index:
+                    return text
+                return text[:position] + bytes((text[position] ^ 1,)) + text[position + 1 :]
+
+            exchange = exchange_of(method, 4)
+            getattr(exchange, who).tamper = tamper
+            with pytest.raises((ProtocolError, KeyExchangeFailed)):
+                exchange.run()
+
+
+def replaced(index: int, *payloads: bytes) -> Callable[[bytes], bytes]:
+    """Change for a server's message with that index."""
+    count = iter(range(100))
+    return lambda text: payloads[0] if next(count) == index else text
+
+
+@pytest.mark.parametrize(
+    ("index", "payload", "error", "text"),
+    [
+        (0, KexGSSError(13, 5, b"no\nway\x1b[2J", b"").encode(), KeyExchangeFailed, r"no\\nw"),
+        (0, KexGSSContinue(b"error token").encode(), KeyExchangeFailed, "defective"),
+        (0, KexGSSContinue(b"").encode(), ProtocolError, "is empty"),
+        (0, KexGSSComplete(b"f", b"mic", False).encode(), ProtocolError, "before its context"),
+        (1, KexGSSHostkey(HOST_KEY).encode(), MessageOrderError, "33"),
+        (1, KexGSSComplete(b"f", b"mic", False).encode(), ProtocolError, "before its context"),
+        (2, KexGSSComplete(b"f", b"mic", False, b"more").encode(), ProtocolError, "behind"),
+        (2, KexGSSComplete(b"f", b"mic", True).encode(), ProtocolError, "truncated"),
+        (2, KexGSSComplete(b"f", b"mic", True, bytes(5)).encode(), ProtocolError, "behind"),
+        (2, KexGSSGroup(5, 2).encode(), MessageOrderError, "41"),
+    ],
+)  # fmt: skip
+def test_server_out_of_line(index: int, payload: bytes, error: type[Exception], text: str) -> None:
+    """Four tokens: the server sends its host key, a token, and the last token with the MIC."""
+    exchange = exchange_of(CURVE, 4)
+    exchange.server.tamper = replaced(index, payload)
+    with pytest.raises(error, match=text):
+        exchange.run()
+
+
+def test_token_after_the_last_one() -> None:
+    """The client's context is complete after its second token of three."""
+    for payload in (
+        KexGSSContinue(b"one more").encode(),
+        KexGSSComplete(b"f", b"mic", True, encode_string(b"one more")).encode(),
+    ):
+        exchange = exchange_of(CURVE, 3)
+        exchange.server.tamper = replaced(2, payload)
+        with pytest.raises(ProtocolError, match="behind the last one"):
+            exchange.run()
+
+
+def test_server_refuses_an_empty_token() -> None:
+    exchange = exchange_of(CURVE)
+    exchange.client.tamper = lambda _: KexGSSInit(b"", bytes(31) + b"\x09").encode()
+    with pytest.raises(ProtocolError, match="is empty"):
+        exchange.run()
+
+
+def test_tokens_are_counted() -> None:
+    with pytest.raises(ProtocolError, match=r"too many|before its context"):
+        exchange_of(CURVE, 100).run()
+
+
+def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gss_module, "find_spec", lambda name: None)
+    gssapi_available.cache_clear()
+    try:
+        assert not any(name.startswith(b"gss-") for name in KEX_METHODS.names())
+        with pytest.raises(ValueError, match="needs a library that is not installed"):
+            KEX_METHODS.select([CURVE.name])
+    finally:
+        gssapi_available.cache_clear()
+
+
+# --- Kerberos ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Realm]:
+    """A KDC for the tests of this module."""
+    absent = missing()
+    if absent:
+        pytest.skip(f"not installed: {absent}")
+    with running_realm(tmp_path_factory.mktemp("realm")) as running:
+        yield running
+
+
+@by_name
+def test_kerberos(realm: Realm, method: KexAlgorithm) -> None:
+    contexts: list[GSSAPIContext] = []
+
+    def acceptor() -> GSSAPIContext:
+        contexts.append(GSSAPIContext.acceptor(store={"keytab": str(realm.keytab)}))
+        return contexts[-1]
+
+    exchange = Exchange(
+        method,
+        client_gss=lambda: GSSAPIContext.initiator(HOST, delegate=True),
+        server_gss=acceptor,
+    )
+    exchange.run()
+    assert exchange.client.digest == exchange.server.digest
+    (context,) = contexts
+    assert context.initiator_name == "alice@SSH.TEST"
+    assert context.delegated_credentials is not None
+
+
+def test_kerberos_code_of_another_hash(realm: Realm) -> None:
+    exchange = Exchange(
+        CURVE,
+        client_gss=lambda: GSSAPIContext.initiator(HOST),
+        server_gss=lambda: GSSAPIContext.acceptor(HOST),
+    )
+    exchange.server.tamper = lambda text: (
+        KexGSSHostkey(b"another key").encode() if text[0] == 33 else text
+    )
+    with pytest.raises(KeyExchangeFailed, match="Message Integrity"):
+        exchange.run()
+
+
+def test_kerberos_errors(realm: Realm) -> None:
+    with pytest.raises(KeyExchangeFailed, match="not found in Kerberos database"):
+        Exchange(CURVE, client_gss=lambda: GSSAPIContext.initiator("unknown.host")).run()
+    with pytest.raises(GSSError) as caught:
+        GSSAPIContext.acceptor("unknown.host", store={"keytab": str(realm.keytab)})
+    assert caught.value.major
+    with pytest.raises(GSSError):
+        GSSAPIContext.acceptor(HOST).step(b"not a token")
+    with pytest.raises(GSSError):
+        GSSAPIContext.initiator(HOST, store={"ccache": f"FILE:{realm.folder}/none"})
