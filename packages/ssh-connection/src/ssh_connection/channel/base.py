@@ -42,6 +42,8 @@ __all__ = ["MAX_PENDING_REQUESTS", "MAX_SEND_PKTSIZE", "Channel"]
 
 MAX_SEND_PKTSIZE: Final = 128 * 1024
 """Largest data of one message that we send, however much the peer allows."""
+MAX_RECEIVE_PKTSIZE: Final = 256 * 1024
+"""Largest data of one message that fits a packet the transport takes; more is not announced."""
 MAX_PENDING_REQUESTS: Final = 32
 """Requests of the peer that may wait for the answer to an earlier one."""
 
@@ -96,7 +98,7 @@ class Channel:
         self.sending = HalfState.OPENING
         # inbound
         self.window = window
-        self.max_pktsize = max_pktsize
+        self.max_pktsize = min(max_pktsize, MAX_RECEIVE_PKTSIZE)
         self._recv_left = window
         self._credit = 0
         self._credit_mark = max(1, window // 2)
