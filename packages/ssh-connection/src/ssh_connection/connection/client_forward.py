@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, AnyStr, TypeAlias, Unpack
 
+from ssh_transport.config import TransportConfig
+
 from ..channel.base import Channel
 from ..channel.streamlocal import SSHUNIXChannel
 from ..channel.tcpip import SSHTCPChannel
@@ -12,6 +14,7 @@ from ..forward.listener import SSHListener, forward_tcp_listener, forward_unix_l
 from ..forward.relay import AcceptHandler, RelaySession
 from ..forward.remote import RemoteListeners
 from ..messages.connection import ChannelOpen
+from ..options.base import SSHConnectionOptions
 from ..session import SSHTCPSession, SSHUNIXSession
 from ..stream_session import SocketHandler, SSHTCPStreamSession, SSHUNIXStreamSession
 from ..userauth.protocols import MaybeAwait
@@ -35,8 +38,10 @@ UNIXHandlerFactory: TypeAlias = Callable[[], MaybeAwait[SocketHandler[AnyStr]]]
 class ClientForwarding(Forwarding):
     """Forwards ports and paths."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, options: SSHConnectionOptions, config: TransportConfig, *, tunnelled: bool = False
+    ) -> None:
+        super().__init__(options, config, tunnelled=tunnelled)
         self._remote: RemoteListeners | None = None
 
     def _remote_listeners(self) -> RemoteListeners:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Any, AnyStr, Literal, TypedDict, Unpack, cast, overload
+from typing import Any, AnyStr, Literal, TypeAlias, TypedDict, Unpack, cast, overload
 
 from ..channel.session_client import SSHClientChannel, TermSize
 from ..constants import EXTENDED_DATA_STDERR
@@ -22,6 +22,10 @@ __all__ = ["ClientSessions", "EnvArg", "ProcessKwargs", "SessionKwargs"]
 
 EnvArg = Mapping[str, str] | Mapping[bytes, bytes] | Sequence[str] | None
 """Environment variables: a mapping, or a list of NAME=value."""
+
+
+_TextStreams: TypeAlias = tuple[SSHWriter[str], SSHReader[str], SSHReader[str]]
+_ByteStreams: TypeAlias = tuple[SSHWriter[bytes], SSHReader[bytes], SSHReader[bytes]]
 
 
 class SessionKwargs(TypedDict, total=False):
@@ -143,7 +147,7 @@ class ClientSessions(SSHConnection):
         *,
         encoding: str | tuple[()] | None = (),
         **kwargs: Unpack[SessionKwargs],
-    ) -> tuple[SSHWriter[Any], SSHReader[Any], SSHReader[Any]]:
+    ) -> _TextStreams | _ByteStreams:
         """Open a session and return the streams of its stdin, stdout and stderr.
 
         Parameters and errors as of `create_session`.
@@ -151,11 +155,8 @@ class ClientSessions(SSHConnection):
         factory = SSHClientStreamSession[Any]
         chan, session = await self.create_session(factory, command, encoding=encoding, **kwargs)
         streams = cast("SSHClientStreamSession[Any]", session)
-        return (
-            SSHWriter(streams, chan),
-            SSHReader(streams, chan),
-            SSHReader(streams, chan, EXTENDED_DATA_STDERR),
-        )
+        stderr = SSHReader(streams, chan, EXTENDED_DATA_STDERR)
+        return cast(_ByteStreams, (SSHWriter(streams, chan), SSHReader(streams, chan), stderr))
 
     @overload
     async def create_process(
@@ -184,7 +185,7 @@ class ClientSessions(SSHConnection):
         input: str | bytes | None = None,
         encoding: str | tuple[()] | None = (),
         **kwargs: Unpack[ProcessKwargs],
-    ) -> SSHClientProcess[Any]:
+    ) -> SSHClientProcess[str] | SSHClientProcess[bytes]:
         """Start a process: a session with redirection and an end to wait for.
 
         Parameters:
@@ -242,7 +243,7 @@ class ClientSessions(SSHConnection):
         input: str | bytes | None = None,
         encoding: str | tuple[()] | None = (),
         **kwargs: Unpack[ProcessKwargs],
-    ) -> SSHCompletedProcess[Any]:
+    ) -> SSHCompletedProcess[str] | SSHCompletedProcess[bytes]:
         """Run a process to its end.
 
         Parameters:
@@ -253,7 +254,7 @@ class ClientSessions(SSHConnection):
         redirected. Raises ProcessError, TimeoutError with the output received so far, and what
         `create_process` raises.
         """
-        process = await self.create_process(
+        process: SSHClientProcess[Any] = await self.create_process(
             command, input=cast(Any, input), encoding=cast(Any, encoding), **kwargs
         )
         try:

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from typing import Any, AnyStr, TypedDict, Unpack, cast, overload
+from typing import Any, AnyStr, TypeAlias, TypedDict, Unpack, cast, overload
+
+from ssh_transport.config import TransportConfig
 
 from ..channel.link import DEFAULT_MAX_PKTSIZE, DEFAULT_WINDOW
 from ..channel.streamlocal import SSHUNIXChannel
 from ..channel.tcpip import SSHTCPChannel
 from ..forward.listener import SSHListener
 from ..forward.relay import connect_tcp_relay, connect_unix_relay
+from ..options.base import SSHConnectionOptions
 from ..session import SSHTCPSession, SSHUNIXSession
 from ..stream import SSHReader, SSHWriter
 from ..stream_session import SSHTCPStreamSession, SSHUNIXStreamSession
 from .base import SSHConnection
 
 __all__ = ["ChannelKwargs", "Forwarding"]
+
+
+_TextStreams: TypeAlias = tuple[SSHReader[str], SSHWriter[str]]
+_ByteStreams: TypeAlias = tuple[SSHReader[bytes], SSHWriter[bytes]]
 
 
 class ChannelKwargs(TypedDict, total=False):
@@ -30,8 +37,10 @@ class ChannelKwargs(TypedDict, total=False):
 class Forwarding(SSHConnection):
     """Opens channels for connections, and keeps listeners."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, options: SSHConnectionOptions, config: TransportConfig, *, tunnelled: bool = False
+    ) -> None:
+        super().__init__(options, config, tunnelled=tunnelled)
         self._listeners: list[SSHListener] = []
 
     def _keep(self, listener: SSHListener) -> SSHListener:
@@ -132,7 +141,7 @@ class Forwarding(SSHConnection):
         *,
         encoding: str | None = None,
         **kwargs: Unpack[ChannelKwargs],
-    ) -> tuple[SSHReader[Any], SSHWriter[Any]]:
+    ) -> _TextStreams | _ByteStreams:
         """Open a channel as `create_connection` does, and return its streams."""
         chan, session = await self.create_connection(
             SSHTCPStreamSession[Any],
@@ -144,7 +153,7 @@ class Forwarding(SSHConnection):
             **kwargs,
         )
         streams = cast("SSHTCPStreamSession[Any]", session)
-        return SSHReader(streams, chan), SSHWriter(streams, chan)
+        return cast(_ByteStreams, (SSHReader(streams, chan), SSHWriter(streams, chan)))
 
     @overload
     async def open_unix_connection(
@@ -158,13 +167,13 @@ class Forwarding(SSHConnection):
 
     async def open_unix_connection(
         self, remote_path: str, *, encoding: str | None = None, **kwargs: Unpack[ChannelKwargs]
-    ) -> tuple[SSHReader[Any], SSHWriter[Any]]:
+    ) -> _TextStreams | _ByteStreams:
         """Open a channel as `create_unix_connection` does, and return its streams."""
         chan, session = await self.create_unix_connection(
             SSHUNIXStreamSession[Any], remote_path, encoding=encoding, **kwargs
         )
         streams = cast("SSHUNIXStreamSession[Any]", session)
-        return SSHReader(streams, chan), SSHWriter(streams, chan)
+        return cast(_ByteStreams, (SSHReader(streams, chan), SSHWriter(streams, chan)))
 
     # --- Relays ------------------------------------------------------------------------------
 

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable, Set
 from fnmatch import fnmatchcase
 from typing import Any, AnyStr, Unpack, cast
 
+from ssh_transport.config import TransportConfig
+
 from ..channel.base import Channel
 from ..channel.streamlocal import SSHUNIXChannel
 from ..channel.tcpip import SSHTCPChannel
@@ -16,6 +18,7 @@ from ..forward.relay import connect_tcp_relay, connect_unix_relay
 from ..forward.remote import ClientListeners
 from ..logging import Peer
 from ..messages.connection import ChannelOpen, DirectStreamlocal, DirectTcpip
+from ..options.base import SSHConnectionOptions
 from ..options.server import SSHServerConnectionOptions
 from ..server import SSHServer
 from ..session import SSHTCPSession, SSHUNIXSession
@@ -38,8 +41,10 @@ _REQUESTS = frozenset(
 class ServerForwarding(Forwarding):
     """Decides about forwarding, with the key's options and the callbacks."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, options: SSHConnectionOptions, config: TransportConfig, *, tunnelled: bool = False
+    ) -> None:
+        super().__init__(options, config, tunnelled=tunnelled)
         self._client_listeners: ClientListeners | None = None
 
     @property
