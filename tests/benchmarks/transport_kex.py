@@ -1,0 +1,141 @@
+"""CPU time of every key exchange method, both sides, against its public-key operations.
+
+Run by hand: ``python -m tests.benchmarks.transport_kex [rounds]``. The bare column has the calls
+into OpenSSL that both sides together cannot do without: keys, encapsulations and agreements, no
+messages, no checks of ours, no exchange hash, no host key. Medians, in microseconds.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+from collections.abc import Callable
+from time import process_time_ns
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.mlkem import (
+    MLKEM768PrivateKey,
+    MLKEM768PublicKey,
+    MLKEM1024PrivateKey,
+    MLKEM1024PublicKey,
+)
+from cryptography.hazmat.primitives.asymmetric.x448 import X448PrivateKey, X448PublicKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from ssh_transport.kex import KEX_METHODS, dh
+from ssh_transport.kex.dh_groups import BUILT_IN
+from tests.transport.kex_driver import Exchange
+
+Call = Callable[[], object]
+
+
+def x25519() -> None:
+    """Two keys, two agreements."""
+    one, two = X25519PrivateKey.generate(), X25519PrivateKey.generate()
+    for private, peer in ((one, two), (two, one)):
+        public = peer.public_key().public_bytes_raw()
+        private.exchange(X25519PublicKey.from_public_bytes(public))
+
+
+def x448() -> None:
+    """Two keys, two agreements."""
+    one, two = X448PrivateKey.generate(), X448PrivateKey.generate()
+    for private, peer in ((one, two), (two, one)):
+        public = peer.public_key().public_bytes_raw()
+        private.exchange(X448PublicKey.from_public_bytes(public))
+
+
+def nist(curve: ec.EllipticCurve) -> Call:
+    """Two keys, two agreements."""
+
+    def run() -> None:
+        one, two = (ec.generate_private_key(curve) for _ in range(2))
+        for private, peer in ((one, two), (two, one)):
+            point = peer.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+            public = ec.EllipticCurvePublicKey.from_encoded_point(curve, point)
+            private.exchange(ec.ECDH(), public)
+
+    return run
+
+
+def mlkem768() -> None:
+    """A key, an encapsulation, a decapsulation."""
+    private = MLKEM768PrivateKey.generate()
+    public = private.public_key().public_bytes_raw()
+    _, ciphertext = MLKEM768PublicKey.from_public_bytes(public).encapsulate()
+    private.decapsulate(ciphertext)
+
+
+def mlkem1024() -> None:
+    """A key, an encapsulation, a decapsulation."""
+    private = MLKEM1024PrivateKey.generate()
+    public = private.public_key().public_bytes_raw()
+    _, ciphertext = MLKEM1024PublicKey.from_public_bytes(public).encapsulate()
+    private.decapsulate(ciphertext)
+
+
+def group(bits: int) -> Call:
+    """Four exponentiations in OpenSSL."""
+    numbers = BUILT_IN[bits]
+
+    def run() -> None:
+        one, agree_one = dh.start(numbers, os.urandom)
+        two, agree_two = dh.start(numbers, os.urandom)
+        agree_one(two)
+        agree_two(one)
+
+    return run
+
+
+def both(*calls: Call) -> Call:
+    """One call after the other."""
+
+    def run() -> None:
+        for call in calls:
+            call()
+
+    return run
+
+
+P256, P384, P521 = nist(ec.SECP256R1()), nist(ec.SECP384R1()), nist(ec.SECP521R1())
+
+BARE: dict[str, Call] = {
+    "mlkem768x25519-sha256": both(mlkem768, x25519),
+    "mlkem768nistp256-sha256": both(mlkem768, P256),
+    "mlkem1024nistp384-sha384": both(mlkem1024, P384),
+    "curve25519-sha256": x25519,
+    "curve448-sha512": x448,
+    "ecdh-sha2-nistp256": P256,
+    "ecdh-sha2-nistp384": P384,
+    "ecdh-sha2-nistp521": P521,
+    "diffie-hellman-group14-sha256": group(2048),
+    "diffie-hellman-group16-sha512": group(4096),
+    "diffie-hellman-group18-sha512": group(8192),
+}
+
+
+def timed(call: Call) -> float:
+    """CPU microseconds of one call."""
+    begin = process_time_ns()
+    call()
+    return (process_time_ns() - begin) / 1000
+
+
+def main(arguments: list[str]) -> None:
+    """Measure and print the table."""
+    rounds = int(arguments[0]) if arguments else 100
+    rows: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in BARE}
+    for _ in range(rounds):
+        for name, (ours, bare) in rows.items():
+            ours.append(timed(Exchange(KEX_METHODS[name.encode()]).run))
+            bare.append(timed(BARE[name]))
+    print(f"{'method':<34}{'both sides':>12}{'bare':>10}")
+    for name, (ours, bare) in rows.items():
+        one, two = statistics.median(ours), statistics.median(bare)
+        print(f"{name:<34}{one:12.0f}{two:10.0f}{one / two:6.2f}x")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
