@@ -115,7 +115,14 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
         addr = str(peername[0]) if isinstance(peername, tuple) and peername else ""
         server = self._server = (options.server_factory or SSHServer)()
         self._owner = server
-        self._policy = CallbackPolicy(server, options, self._resources, addr)
+        self._policy = CallbackPolicy(
+            server,
+            options,
+            self._resources,
+            addr,
+            # Callbacks want to know already who it claims to be.
+            lambda user: self.set_extra_info(username=user),
+        )
         server.connection_made(self)
 
     def _handle_event(self, event: Event) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,6 +86,7 @@ class CallbackPolicy:
         options: of the connection.
         resources: of the listener.
         addr: numeric address of the client.
+        on_user: called with the name of the user who wants to log in, before the callbacks.
     """
 
     def __init__(
@@ -94,8 +95,10 @@ class CallbackPolicy:
         options: SSHServerConnectionOptions,
         resources: ServerResources,
         addr: str,
+        on_user: Callable[[str], None],
     ) -> None:
         self._server = server
+        self._on_user = on_user
         self._options = options
         self._resources = resources
         self._addr = addr
@@ -107,6 +110,7 @@ class CallbackPolicy:
     def begin(self, user: str) -> MaybeAwait[bool]:
         """Forget the last user, and ask the callback."""
         self.user = user
+        self._on_user(user)
         self.key_options = {}
         self.authorized_keys = self._resources.authorized_keys
         return self._server.begin_auth(user)

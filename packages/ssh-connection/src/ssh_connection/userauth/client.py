@@ -157,21 +157,22 @@ class ClientAuthenticator:
 
     async def _main(self) -> None:
         outcome = await self._first()
-        proved = False
+        proved = outcome.partial
         exhausted: set[bytes] = set()
         method: _Method | None = None
         while not outcome.success:
-            if outcome.partial:
-                proved = True
-                exhausted.clear()
             method = self._choose(outcome.methods, exhausted)
             if method is None:
                 raise PermissionDenied(self._denied(outcome.methods))
             result = await self._attempt(method, outcome.methods)
             if result is None:
                 exhausted.add(method.name)
-            else:
-                outcome = result
+                continue
+            outcome = result
+            if outcome.partial:
+                # Once for each answer: a server that always says so must not keep us going.
+                proved = True
+                exhausted.clear()
         if not (proved or self._config.allow_trivial or self._proved()):
             raise PermissionDenied("the server let us in without asking for a proof")
         self._on_success()
