@@ -104,7 +104,14 @@ class MemoryTransport:
         self._queue.clear()
         self._queued = 0
         self._loop.call_soon(self.handler.connection_lost, None)
-        self._loop.call_soon(self.peer._end_of_stream)
+        self._loop.call_soon(self.peer._reset)
+
+    def _reset(self) -> None:
+        if not self._lost:
+            self._closing = self._lost = True
+            self._queue.clear()
+            self._queued = 0
+            self.handler.connection_lost(ConnectionResetError("aborted by the peer"))
 
     def is_closing(self) -> bool:
         return self._closing

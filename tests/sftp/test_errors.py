@@ -36,13 +36,13 @@ def test_there_is_one_class_per_status_code() -> None:
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_class_carries_code_reason_and_language(cls: type[errors.SFTPError]) -> None:
-    error = cls("why", "de")  # type: ignore[call-arg, arg-type]
+    error = cls("why", "de")
     assert (error.code, error.reason, error.lang) == (cls.status, "why", "de")
     assert str(error) == "why"
     assert type(errors.error_for_status(cls.status, "why")) is cls
     assert issubclass(cls, errors.Error)
     assert getattr(ssh_sftp, cls.__name__) is cls
-    assert cls.__name__ in errors.__doc__  # type: ignore[operator]
+    assert cls.__name__ in errors.__doc__
 
 
 def test_special_constructors() -> None:
@@ -91,7 +91,7 @@ def test_codec_alone_brings_no_event_loop() -> None:
 
 def test_unknown_name_of_the_package() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        ssh_sftp.nothing  # type: ignore[attr-defined]  # noqa: B018
+        ssh_sftp.nothing  # noqa: B018
     assert "SFTPClient" in dir(ssh_sftp)
 
 

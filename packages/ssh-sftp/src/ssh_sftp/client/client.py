@@ -178,7 +178,7 @@ class SFTPClient(ClientTransfer):
         """Copy a range between two files of the server without moving the data (`copy-data`).
 
         Parameters:
-            src, dst: open files, or paths; a path of `dst` is created or emptied.
+            src, dst: open files, or paths; a file `dst` is made if it is missing, and not emptied.
             src_offset, dst_offset: where the range starts, in bytes.
             src_length: length of the range in bytes; 0 goes to the end of the file.
 
@@ -191,7 +191,7 @@ class SFTPClient(ClientTransfer):
                 src = await self.open(src, "rb")
                 opened.append(src)
             if not isinstance(dst, SFTPClientFile):
-                dst = await self.open(dst, "wb")
+                dst = await self.open(dst, FXF_WRITE | FXF_CREAT, encoding=None)
                 opened.append(dst)
             await copy_data(
                 self._handler,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ssh_sftp import local
 from ssh_sftp.aio import SFTPClientHandler
 from ssh_sftp.client.pipeline import BlockReader, BlockWriter
-from ssh_sftp.client.replies import handle_reply, status_reply
+from ssh_sftp.client.replies import attrs_reply, handle_reply, status_reply
 from ssh_sftp.codec import requests
 from ssh_sftp.codec.attrs import SFTPAttrs
 from ssh_sftp.codec.constants import (
@@ -20,6 +20,7 @@ from ssh_sftp.codec.constants import (
     FXF_CREAT,
     FXF_CREATE_TRUNCATE,
     FXF_OPEN_EXISTING,
+    FXF_OPEN_OR_CREATE,
     FXF_READ,
     FXF_TRUNC,
     FXF_WRITE,
@@ -78,8 +79,10 @@ async def open_for_reading(handler: SFTPClientHandler, path: bytes) -> bytes:
     return await handler.request(handle_reply, requests.Open, path, FXF_READ, attrs)
 
 
-async def open_for_writing(handler: SFTPClientHandler, path: bytes) -> bytes:
-    """Open a new or emptied file of the server; return the handle. Raises SFTPError."""
+async def open_for_writing(
+    handler: SFTPClientHandler, path: bytes, *, truncate: bool = True
+) -> bytes:
+    """Open a file of the server, made if it is missing; return the handle. Raises SFTPError."""
     version = handler.core.version
     if version >= 5:
         access = ACE4_WRITE_DATA | ACE4_WRITE_ATTRIBUTES
@@ -88,11 +91,11 @@ async def open_for_writing(handler: SFTPClientHandler, path: bytes) -> bytes:
             requests.Open56,
             path,
             access,
-            FXF_CREATE_TRUNCATE,
+            FXF_CREATE_TRUNCATE if truncate else FXF_OPEN_OR_CREATE,
             SFTPAttrs().encode(version),
         )
     attrs = _NO_ATTRS if version == 3 else SFTPAttrs().encode(version)
-    pflags = FXF_WRITE | FXF_CREAT | FXF_TRUNC
+    pflags = FXF_WRITE | FXF_CREAT | (FXF_TRUNC if truncate else 0)
     return await handler.request(handle_reply, requests.Open, path, pflags, attrs)
 
 
@@ -264,18 +267,31 @@ async def _upload_blocks(
 async def copy_on_server(
     handler: SFTPClientHandler, src: bytes, dst: bytes, size: int | None, progress: OnProgress
 ) -> None:
-    """Copy a file within the server (`copy-data`, PROTOCOL section 4.10). Raises SFTPError."""
+    """Copy a file within the server (`copy-data`, PROTOCOL section 4.10). Raises SFTPError.
+
+    The target is cut to length at the end, not emptied first: it may be the source under another
+    name, which then stays what it is.
+    """
     source = await open_for_reading(handler, src)
     try:
-        target = await open_for_writing(handler, dst)
+        target = await open_for_writing(handler, dst, truncate=False)
         try:
             await copy_data(handler, source, 0, size or 0, target, 0, progress)
+            await _cut(handler, source, target, size)
         except BaseException:
             handler.close_handle(target)
             raise
         await handler.close_request(target)
     finally:
         handler.close_handle(source)
+
+
+async def _cut(handler: SFTPClientHandler, source: bytes, target: bytes, size: int | None) -> None:
+    """Set the length of a target that was not emptied first."""
+    if not size:
+        size = (await handler.request(attrs_reply, requests.FStat, source)).size or 0
+    body = SFTPAttrs(size=size).encode(handler.core.version)
+    await handler.request(status_reply, requests.FSetStat, target, body)
 
 
 async def copy_data(
@@ -324,7 +340,8 @@ async def copy_through(
     """
     source = await open_for_reading(source_handler, src)
     try:
-        target = await open_for_writing(target_handler, dst)
+        # Not emptied first: it may be the source under another name.
+        target = await open_for_writing(target_handler, dst, truncate=False)
         try:
             relay = _Relay(target_handler, target, progress)
             block_size = min(options.read_size(source_handler), options.write_size(target_handler))
@@ -344,6 +361,8 @@ async def copy_through(
                     )
                 )
             )
+            body = SFTPAttrs(size=relay.end).encode(target_handler.core.version)
+            await target_handler.request(status_reply, requests.FSetStat, target, body)
         except BaseException:
             target_handler.close_handle(target)
             raise
@@ -360,6 +379,7 @@ class _Relay:
         self._handle = handle
         self._progress = progress
         self._reader: BlockReader | None = None
+        self.end = 0
 
     def attach(self, reader: BlockReader) -> BlockReader:
         """Name the reader that blocks come from."""
@@ -369,6 +389,7 @@ class _Relay:
     def on_block(self, pieces: list[memoryview], offset: int, length: int) -> None:
         """Send one block on."""
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self.end = max(self.end, offset + length)
         reply = self._handler.write_request(self._handle, offset, data)
         reply.add_done_callback(lambda done: self._written(done.exception(), length))
 

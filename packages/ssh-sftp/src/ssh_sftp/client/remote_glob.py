@@ -12,7 +12,7 @@ from ssh_sftp.client.client_attrs import is_directory
 from ssh_sftp.client.client_paths import ClientPaths
 from ssh_sftp.codec.attrs import SFTPAttrs, SFTPName
 from ssh_sftp.codec.attrs_flags import FILEXFER_TYPE_SYMLINK
-from ssh_sftp.errors import SFTPError, SFTPNoSuchFile
+from ssh_sftp.errors import SFTPError, SFTPNoSuchFile, SFTPNotADirectory, SFTPPermissionDenied
 
 __all__ = ["RemoteGlob"]
 
@@ -113,9 +113,7 @@ class RemoteGlob:
         hidden = part.startswith(b".")
         try:
             entries: list[SFTPName] = [entry async for entry in client.entries(directory)]
-        except SFTPError:
-            if directory in (b"", b".", b"/"):
-                raise
+        except (SFTPNoSuchFile, SFTPNotADirectory, SFTPPermissionDenied):
             return  # a directory that may not be listed has no match
         for entry in entries:
             name = bytes_of(entry.filename)
