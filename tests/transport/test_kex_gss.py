@@ -11,6 +11,7 @@ import pytest
 
 from ssh_keys.algorithms import Status
 from ssh_keys.wire import encode_string, encode_uint32
+from ssh_transport import Disconnected, HostKeyOffered, KexCompleted, Role
 from ssh_transport import gss as gss_module
 from ssh_transport.errors import KeyExchangeFailed, MessageOrderError, ProtocolError
 from ssh_transport.gss import GSSAPIContext, GSSError, gssapi_available
@@ -26,6 +27,8 @@ from ssh_transport.kex.messages import (
 from ssh_transport.protocols import KexAlgorithm
 from tests.transport.kerberos import HOST, Realm, missing, running_realm
 from tests.transport.kex_driver import HOST_KEY, Exchange
+from tests.transport.pair import HOST_KEY as PAIR_HOST_KEY
+from tests.transport.pair import Pair
 
 METHODS = [row for row in KEX_METHODS if row.name.startswith(b"gss-")]
 QUICK = [row for row in METHODS if b"group17" not in row.name and b"group18" not in row.name]
@@ -299,6 +302,42 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
             KEX_METHODS.select([CURVE.name])
     finally:
         gssapi_available.cache_clear()
+
+
+# --- Through the core ----------------------------------------------------------------------------
+
+
+def test_core_with_gss_api() -> None:
+    """The host key comes authenticated, so nobody is asked about it; again in a key re-exchange."""
+    pair = Pair(
+        kex_algorithms=(CURVE.name,),
+        client={"gss": lambda: SharedKeyContext(True, 4)},
+        server={"gss": lambda: SharedKeyContext(False, 4)},
+    ).start()
+    assert pair.of_type(Role.CLIENT, HostKeyOffered) == []
+    assert pair.client.session_id == pair.server.session_id != b""
+    assert pair.client.host_key is not None
+    assert pair.client.host_key.public_data == PAIR_HOST_KEY.public_data
+    first = pair.client.gss_context
+    assert first is not None
+    assert first.complete
+    pair.authenticate()
+    pair.server.request_rekey()
+    pair.pump()
+    assert len(pair.of_type(Role.CLIENT, KexCompleted)) == 2
+    assert pair.client.gss_context is not first
+    assert not pair.of_type(Role.CLIENT, Disconnected)
+
+
+def test_core_refuses_an_impostor() -> None:
+    pair = Pair(
+        kex_algorithms=(CURVE.name,),
+        client={"gss": lambda: SharedKeyContext(True, 2)},
+        server={"gss": lambda: SharedKeyContext(False, 2, b"another key")},
+    ).start()
+    (event,) = pair.of_type(Role.SERVER, Disconnected)
+    assert "GSS-API" in str(event.error)
+    assert not pair.of_type(Role.CLIENT, KexCompleted)
 
 
 # --- Kerberos ------------------------------------------------------------------------------------

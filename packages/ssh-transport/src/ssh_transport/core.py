@@ -23,7 +23,7 @@ from .messages import Disconnect, Ignore, ServiceAccept, ServiceRequest
 from .negotiation import NegotiatedAlgorithms, decode_kexinit
 from .packet import OutputPool, PacketReader, PacketWriter, ReceiveBuffer
 from .phases import Phase
-from .protocols import Handler, Role
+from .protocols import GSSContext, Handler, Role
 from .slow_steps import SlowStep
 
 __all__ = ["TransportCore"]
@@ -110,6 +110,11 @@ class TransportCore:
     def host_key(self) -> SSHKey | None:
         """Client: the server's host key, once it is accepted."""
         return self._epochs.kex.host_key
+
+    @property
+    def gss_context(self) -> GSSContext | None:
+        """The context of the last GSS-API key exchange, for `gssapi-keyex` (RFC 4462 section 4)."""
+        return self._epochs.kex.gss_context
 
     @property
     def strict_kex(self) -> bool:
