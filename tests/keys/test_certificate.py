@@ -600,8 +600,20 @@ def test_we_read_ssh_keygens(name: str, kind: str, tmp_path: Path) -> None:
 # --- Vectors ---------------------------------------------------------------------------------
 
 
+CERTIFIED = (
+    "rsa_1",
+    "ecdsa_1",
+    "ed25519_1",
+    "rsa_1_sha1",
+    "rsa_1_sha512",
+    "ecdsa_sk1",
+    "ed25519_sk1",
+    "mldsa44_ed25519_1",
+)
+
+
 @needs_vectors
-@pytest.mark.parametrize("name", ["rsa_1", "ecdsa_1", "ed25519_1", "rsa_1_sha1", "rsa_1_sha512"])
+@pytest.mark.parametrize("name", CERTIFIED)
 def test_vectors(name: str) -> None:
     path = VECTORS / "sshkey" / f"{name}-cert.pub"
     certificate = ssh_keys.read_certificate(path)
@@ -646,8 +658,8 @@ def test_authopt_vectors_with_critical_options() -> None:
     assert read("sourceaddr").options["source-address"] == ["127.0.0.1/32", "::1/128"]
     with pytest.raises(KeyImportError, match="source-address"):
         read("bad_sourceaddr")
+    certificate = read("unknown_critical")
     with pytest.raises(CertificateError, match="unknown critical option"):
-        certificate = read("unknown_critical")
         certificate.validate(USER, "", now=certificate.fields.valid_after)
     with pytest.raises(CertificateError, match="host certificate used as another kind"):
         read("host").validate(USER, "")

@@ -2,6 +2,12 @@
 
 from ssh_keys._version import __version__
 from ssh_keys.algorithms import Algorithm, Registry, Status
+from ssh_keys.allowed_signers import (
+    AllowedSigner,
+    SSHAllowedSigners,
+    import_allowed_signers,
+    read_allowed_signers,
+)
 from ssh_keys.authorized_keys import (
     SSHAuthorizedKeys,
     import_authorized_keys,
@@ -61,12 +67,20 @@ from ssh_keys.signature_algorithms import (
     SignatureAlgorithm,
     sig_algorithm_of,
 )
+from ssh_keys.sshsig import (
+    SSHSignature,
+    create_sshsig,
+    import_sshsig,
+    validate_sshsig,
+    verify_sshsig,
+)
 from ssh_keys.wire import PacketDecodeError
 
 __all__ = [
     "HOST_KEY_ALGORITHMS",
     "SIGNATURE_ALGORITHMS",
     "Algorithm",
+    "AllowedSigner",
     "CertListArg",
     "CertificateError",
     "CertificateFields",
@@ -87,29 +101,35 @@ __all__ = [
     "PacketDecodeError",
     "Passphrase",
     "Registry",
+    "SSHAllowedSigners",
     "SSHAuthorizedKeys",
     "SSHCertificate",
     "SSHKey",
     "SSHKeyPair",
     "SSHKnownHosts",
     "SSHLocalKeyPair",
+    "SSHSignature",
     "SignatureAlgorithm",
     "SignatureError",
     "Status",
     "UnsupportedKeyError",
     "__version__",
+    "create_sshsig",
     "decode_ssh_certificate",
     "decode_ssh_public_key",
     "generate_private_key",
+    "import_allowed_signers",
     "import_authorized_keys",
     "import_certificate",
     "import_known_hosts",
     "import_private_key",
     "import_public_key",
+    "import_sshsig",
     "load_certificates",
     "load_keypairs",
     "load_public_keys",
     "match_known_hosts",
+    "read_allowed_signers",
     "read_authorized_keys",
     "read_certificate",
     "read_certificate_list",
@@ -120,4 +140,6 @@ __all__ = [
     "read_public_key_list",
     "set_default_skip_rsa_key_validation",
     "sig_algorithm_of",
+    "validate_sshsig",
+    "verify_sshsig",
 ]

@@ -8,6 +8,7 @@ from typing import cast
 
 from ssh_keys.errors import KeyImportError
 from ssh_keys.key import SSHKey
+from ssh_keys.option_words import OptionWords
 from ssh_keys.patterns import PatternList, parse_address
 
 __all__ = ["AuthorizedKeyEntry", "parse_options"]
@@ -96,49 +97,16 @@ class AuthorizedKeyEntry:
 def parse_options(text: str) -> tuple[Options, str]:
     """Split a line into its options and what follows them.
 
-    Options are separated by commas; a value is in double quotes, in which `\\"` stands for a quote.
     Raises KeyImportError for an unknown option or a bad value.
     """
     options: Options = {}
-    position = 0
-    while True:
-        name, value, position = _next_option(text, position)
+    words = OptionWords(text)
+    for name, value in words:
         _set_option(options, name, value)
-        if position >= len(text):
-            raise KeyImportError("no key behind the options")
-        if text[position] in " \t":
-            break
-        if text[position] != ",":
-            raise KeyImportError("options need a comma or a blank between them")
-        position += 1
-    return options, text[position:].lstrip()
-
-
-def _next_option(text: str, position: int) -> tuple[str, str | None, int]:
-    start = position
-    while position < len(text) and (text[position].isalnum() or text[position] in "-_"):
-        position += 1
-    name = text[start:position]
-    if not name:
-        raise KeyImportError("neither a known key type nor an option")
-    if text[position : position + 1] != "=":
-        return name, None, position
-    if text[position + 1 : position + 2] != '"':
-        raise KeyImportError(f"the value of option {name} is not in double quotes")
-    position += 2
-    value: list[str] = []
-    while position < len(text) and text[position] != '"':
-        if text[position] == "\\" and text[position + 1 : position + 2] == '"':
-            position += 1
-        value.append(text[position])
-        position += 1
-    if position >= len(text):
-        raise KeyImportError(f"the value of option {name} has no closing quote")
-    return name, "".join(value), position + 1
+    return options, words.rest
 
 
 def _set_option(options: Options, name: str, value: str | None) -> None:
-    name = name.lower()
     if value is not None:
         if name not in _VALUES:
             raise KeyImportError(f"unknown option {name!a} with a value")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from pathlib import Path
 from tempfile import mkstemp
 
 from ssh_keys.errors import KeyImportError
 
-__all__ = ["MAXIMUM_FILE_SIZE", "append_file", "read_file", "write_file"]
+__all__ = ["MAXIMUM_FILE_SIZE", "append_file", "hash_file", "read_file", "write_file"]
 
 #: Largest file that is read, in bytes; a known_hosts of 100,000 lines has about 12 MB.
 MAXIMUM_FILE_SIZE = 256 << 20
@@ -21,6 +22,12 @@ def read_file(filename: str | os.PathLike[str]) -> bytes:
     if len(data) > MAXIMUM_FILE_SIZE:
         raise KeyImportError(f"{os.fspath(filename)!r} is larger than {MAXIMUM_FILE_SIZE} bytes")
     return data
+
+
+def hash_file(filename: str | os.PathLike[str], hash_name: str) -> bytes:
+    """Return the digest of a file of any size; raises OSError."""
+    with Path(filename).expanduser().open("rb") as file:
+        return hashlib.file_digest(file, hash_name).digest()
 
 
 def write_file(filename: str | os.PathLike[str], data: bytes, private: bool = False) -> None:

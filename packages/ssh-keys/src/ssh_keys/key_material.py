@@ -27,6 +27,10 @@ FINGERPRINT_HASHES = ("md5", "sha1", "sha256", "sha384", "sha512")
 #: Below this size an RSA signature proves nothing to a serious attacker.
 MINIMUM_RSA_BITS = 2048
 
+#: Flags of an authenticator (PROTOCOL.u2f, "SSH U2F signatures").
+FLAG_USER_PRESENT = 0x01
+FLAG_USER_VERIFIED = 0x04
+
 
 def printable(name: bytes) -> str:
     """Return peer-supplied bytes as text that is safe in a message or a log."""
@@ -127,8 +131,11 @@ class KeyMaterial(CommentHolder, ABC):
         """Return what follows the algorithm name in the signature blob."""
 
     @abstractmethod
-    def _verify(self, data: bytes, sig_algorithm: bytes, signature: Reader) -> None:
-        """Check the part of the blob behind the name; raise SignatureError."""
+    def _verify(self, data: bytes, sig_algorithm: bytes, signature: Reader) -> int | None:
+        """Check the part of the blob behind the name; raise SignatureError.
+
+        Returns the flags of the authenticator for security keys, None for all others.
+        """
 
     def private_key_object(self) -> PrivateKeyTypes:
         """Return the private key as an object of `cryptography`.
@@ -192,6 +199,8 @@ class KeyMaterial(CommentHolder, ABC):
         sig_algorithms: Collection[bytes] | None = None,
         *,
         minimum_rsa_bits: int = MINIMUM_RSA_BITS,
+        touch_required: bool = True,
+        verify_required: bool = False,
     ) -> None:
         """Check a signature blob; returning means that it is right.
 
@@ -200,6 +209,9 @@ class KeyMaterial(CommentHolder, ABC):
             signature: the blob: string algorithm name, string signature.
             sig_algorithms: names that are allowed; `default_sig_algorithms` if not given.
             minimum_rsa_bits: RSA keys smaller than this many bits prove nothing.
+            touch_required: whether the user of a security key must have been present
+                (`no-touch-required` of authorized_keys and certificates turns it off).
+            verify_required: whether the authenticator must have verified its user, too.
 
         Raises SignatureError if the blob is malformed, its algorithm is not allowed or not one of
         this key, the key is too weak, or the signature is wrong.
@@ -215,9 +227,14 @@ class KeyMaterial(CommentHolder, ABC):
             if name not in allowed:
                 raise SignatureError(f"signature algorithm {name.decode()} is not allowed")
             self._check_strength(minimum_rsa_bits)
-            self._verify(data, name, reader)
+            flags = self._verify(data, name, reader)
         except PacketDecodeError as exc:
             raise SignatureError(f"malformed signature: {exc}") from None
+        if flags is not None:
+            if touch_required and not flags & FLAG_USER_PRESENT:
+                raise SignatureError("the user of the security key was not present")
+            if verify_required and not flags & FLAG_USER_VERIFIED:
+                raise SignatureError("the user of the security key was not verified")
 
     def _check_strength(self, minimum_rsa_bits: int) -> None:
         """Raise SignatureError if the key is too weak to prove anything; only RSA has sizes."""

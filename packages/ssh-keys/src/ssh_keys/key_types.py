@@ -19,7 +19,9 @@ from ssh_keys.errors import (
 )
 from ssh_keys.key import SSHKey
 from ssh_keys.key_material import printable
+from ssh_keys.mldsa import MLDSA44Ed25519Key
 from ssh_keys.rsa import RSAKey
+from ssh_keys.sk import SKECDSAKey, SKEd25519Key
 from ssh_keys.wire import PacketDecodeError, Reader
 
 __all__ = [
@@ -69,6 +71,24 @@ KEY_TYPES: Registry[KeyType] = Registry(
                 partial(ECDSAKey.generate, curve.name),
             )
             for curve in CURVES.values()
+        ),
+        KeyType(
+            b"sk-ssh-ed25519@openssh.com",
+            SKEd25519Key.decode_public,
+            SKEd25519Key.decode_private,
+            SKEd25519Key.generate,
+        ),
+        KeyType(
+            b"sk-ecdsa-sha2-nistp256@openssh.com",
+            SKECDSAKey.decode_public,
+            SKECDSAKey.decode_private,
+            SKECDSAKey.generate,
+        ),
+        KeyType(
+            b"ssh-mldsa44-ed25519@openssh.com",
+            MLDSA44Ed25519Key.decode_public,
+            MLDSA44Ed25519Key.decode_private,
+            MLDSA44Ed25519Key.generate,
         ),
         KeyType(b"ssh-ed448", Ed448Key.decode_public, Ed448Key.decode_private, Ed448Key.generate),
         KeyType(b"ssh-rsa", RSAKey.decode_public, RSAKey.decode_private, RSAKey.generate),
@@ -131,7 +151,7 @@ def generate_private_key(
 
     Parameters:
         alg_name: name of the key type: `ssh-ed25519`, `ecdsa-sha2-nistp256` (384, 521),
-            `ssh-ed448`, `ssh-rsa`, `ssh-dss`.
+            `ssh-rsa`, `ssh-mldsa44-ed25519@openssh.com`, `ssh-ed448`, `ssh-dss`.
         comment: the comment of the key.
         key_size: for RSA, size in bits, 2048 to 16384 (default 3072).
         exponent: for RSA, the public exponent, 65537 (default) or 3.

@@ -45,11 +45,11 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
 
 
 class _Pattern:
-    """One pattern: a network, or wildcards; case does not matter."""
+    """One pattern: a network, or wildcards."""
 
     __slots__ = ("_expression", "_network", "negated")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, ignore_case: bool) -> None:
         self.negated = text.startswith("!")
         text = text[1:] if self.negated else text
         if not text:
@@ -61,7 +61,7 @@ class _Pattern:
         if "/" in text:
             self._network = ip_network(text)
         else:
-            self._expression = compile_wildcard(text.lower())
+            self._expression = compile_wildcard(text.lower() if ignore_case else text)
 
     def matches(self, names: Iterable[str], addresses: Iterable[IPv4Address | IPv6Address]) -> bool:
         if self._network is not None:
@@ -75,14 +75,15 @@ class PatternList:
 
     Parameters:
         patterns: wildcard patterns and CIDR networks, each optionally with `!` in front.
+        ignore_case: for host names, which are then matched in lower case.
 
     Raises ValueError for a pattern that is empty, too long, or no network though it has a `/`.
     """
 
     __slots__ = ("_patterns",)
 
-    def __init__(self, patterns: Iterable[str]) -> None:
-        self._patterns = [_Pattern(text) for text in patterns]
+    def __init__(self, patterns: Iterable[str], ignore_case: bool = True) -> None:
+        self._patterns = [_Pattern(text, ignore_case) for text in patterns]
 
     def matches(
         self, names: Iterable[str], addresses: Iterable[IPv4Address | IPv6Address] = ()
@@ -90,7 +91,7 @@ class PatternList:
         """Whether the list matches.
 
         Parameters:
-            names: names for the wildcard patterns, in lower case.
+            names: names for the wildcard patterns, in lower case if it is ignored.
             addresses: addresses for the networks.
         """
         names, addresses = tuple(names), tuple(addresses)
