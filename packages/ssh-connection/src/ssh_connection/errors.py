@@ -22,7 +22,7 @@ from collections.abc import Mapping
 
 from ssh_keys.errors import Error
 from ssh_transport.constants import DisconnectReason
-from ssh_transport.errors import DisconnectError
+from ssh_transport.errors import DisconnectError, printable
 
 from .constants import DEFAULT_LANG
 
@@ -117,9 +117,10 @@ class ProcessError(Error):
     ) -> None:
         if exit_signal and not reason:
             name, core_dumped, message, lang = exit_signal
-            reason = f"Process exited with signal {name}"
+            # The text is the peer's, and ends up in logs and on terminals; the fields are raw.
+            reason = f"Process exited with signal {printable(name)}"
             if message:
-                reason += f": {message}"
+                reason += f": {printable(message)}"
             if core_dumped:
                 reason += " (core dumped)"
         elif exit_status and not reason:
