@@ -43,6 +43,7 @@ class LivePeer:
         self.ready = asyncio.get_running_loop().create_future()
         self.lost = asyncio.get_running_loop().create_future()
         self._news = asyncio.Event()
+        self._callbacks: dict[int, Callable[[bytes], object]] = {}
         table = self.core._dispatcher.table
 
         def everything(phase: Phase, services: Mapping[int, Handler]) -> list[Handler]:
@@ -77,7 +78,12 @@ class LivePeer:
         self._news.set()
 
     def _collect(self, packet: bytes, start: int, end: int) -> None:
-        self.said.append(packet[start - 1 : end])
+        payload = packet[start - 1 : end]
+        callback = self._callbacks.get(payload[0])
+        if callback is not None:
+            callback(payload)
+        else:
+            self.said.append(payload)
         self._news.set()
 
     # --- What the test does ---
@@ -87,6 +93,16 @@ class LivePeer:
         for payload in payloads:
             self.core._writer.write(payload)
         self.core.output_started()
+
+    def on_payload(self, number: int, callback: Callable[[bytes], object]) -> None:
+        """Answer payloads with this number by a callback, instead of keeping them."""
+        self._callbacks[number] = callback
+
+    async def wait_until(self, true: Callable[[], bool]) -> None:
+        """Wait for something that the victim does without a message."""
+        async with asyncio.timeout(WAIT):
+            while not true():
+                await asyncio.sleep(0.005)
 
     async def expect(self, *numbers: int) -> bytes:
         """Return the next payload with one of these numbers, dropping what comes before it."""
@@ -110,7 +126,7 @@ class LivePeer:
     async def expect_end(self) -> None:
         """Wait for the end of the stream."""
         async with asyncio.timeout(WAIT):
-            await self.lost
+            await asyncio.shield(self.lost)  # or the time-out would cancel it
 
     async def request_userauth(self) -> None:
         """Ask for the service ssh-userauth and wait until it is accepted."""
@@ -139,7 +155,7 @@ def userauth_publickey(
     signed_user: bytes | None = None,
 ) -> bytes:
     """SSH_MSG_USERAUTH_REQUEST with a signature (RFC 4252 section 7)."""
-    name = algorithm or key.sig_algorithms[0]
+    name = key.sig_algorithms[0] if algorithm is None else algorithm
 
     def request(who: bytes) -> bytes:
         return (
@@ -227,7 +243,7 @@ async def attacking_client(
     await loop.create_connection(lambda: peer.transport, "127.0.0.1", port)
     try:
         async with asyncio.timeout(WAIT):
-            await peer.ready
+            await asyncio.shield(peer.ready)
         yield peer
     finally:
         peer.close()

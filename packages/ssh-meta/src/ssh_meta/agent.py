@@ -1,0 +1,130 @@
+"""Agents as ssh-connection wants them: sources of key pairs, and something to forward to."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Collection, Sequence
+
+from ssh_agent import (
+    AgentConnectionError,
+    AgentError,
+    AgentOpener,
+    AgentReader,
+    AgentWriter,
+    SSHAgentKeyPair,
+    connect_agent,
+)
+from ssh_agent.client import open_agent_stream
+from ssh_keys import KeyListArg, SSHKeyPair, load_public_keys
+
+__all__ = ["AgentKeySource", "AgentPath", "EnvironmentAgent", "agent_keys"]
+
+AgentPath = str | AgentOpener
+"""Where an agent is: the path of its socket, or a server's connection whose client forwards it."""
+
+_logger = logging.getLogger("ssh_meta.agent")
+
+
+class _AgentOnDemand:
+    """Signs in an agent that is connected to for each signature.
+
+    A connection to an SSH server needs its agent for one or two signatures at its start. Keeping
+    a connection to the agent for all its life would cost a file descriptor each, and somebody
+    would have to close it.
+    """
+
+    def __init__(self, agent_path: AgentPath) -> None:
+        self._agent_path = agent_path
+
+    async def sign(self, key_blob: bytes, data: bytes, flags: int = 0) -> bytes:
+        """Return a signature blob; raises AgentError."""
+        async with connect_agent(self._agent_path) as agent:
+            return await agent.sign(key_blob, data, flags)
+
+    async def remove_keys(self, keylist: list[SSHKeyPair]) -> None:
+        """Remove keys from the agent; raises AgentError."""
+        async with connect_agent(self._agent_path) as agent:
+            await agent.remove_keys(keylist)
+
+
+async def agent_keys(
+    agent_path: AgentPath, identities: Collection[bytes] | None = None
+) -> Sequence[SSHAgentKeyPair]:
+    """Return the key pairs of an agent, which need no open connection to sign.
+
+    Parameters:
+        agent_path: where the agent is.
+        identities: key blobs that are wanted; None for all of them.
+
+    Raises AgentError.
+    """
+    async with connect_agent(agent_path) as agent:
+        found = await agent.get_keys(identities)
+    signer = _AgentOnDemand(agent_path)
+    return [
+        SSHAgentKeyPair(signer, pair.algorithm, pair.public_data, pair.get_comment_bytes())
+        for pair in found
+    ]
+
+
+class AgentKeySource:
+    """`KeyPairSource` of an agent that was asked for.
+
+    Parameters:
+        agent_path: where the agent is.
+        identities: public keys that are wanted; None for all that the agent has.
+    """
+
+    def __init__(self, agent_path: AgentPath, identities: KeyListArg | None = None) -> None:
+        self._agent_path = agent_path
+        self._identities = None
+        if identities is not None:
+            self._identities = frozenset(key.public_data for key in load_public_keys(identities))
+
+    async def keypairs(self) -> Sequence[SSHKeyPair]:
+        """Return the agent's key pairs.
+
+        Raises AgentError, and no OSError even if there is no such agent: a source without keys
+        is passed over, but this one was asked for.
+        """
+        try:
+            return await agent_keys(self._agent_path, self._identities)
+        except AgentConnectionError as exc:
+            raise AgentError(str(exc)) from exc
+
+
+class EnvironmentAgent:
+    """`KeyPairSource` of the agent that SSH_AUTH_SOCK names, if there is one.
+
+    Nobody asked for this agent, so one that cannot be used is not an error.
+    """
+
+    def __init__(self, identities: KeyListArg | None = None) -> None:
+        self._identities = identities
+
+    async def keypairs(self) -> Sequence[SSHKeyPair]:
+        """Return the agent's key pairs; none if there is no agent."""
+        path = os.environ.get("SSH_AUTH_SOCK")
+        if not path:
+            return ()
+        try:
+            return await AgentKeySource(path, self._identities).keypairs()
+        except AgentError as exc:
+            _logger.info("agent of SSH_AUTH_SOCK is not used: %s", exc)
+        return ()
+
+
+class ForwardedAgent:
+    """`AgentForwarder`: what a server reaches through us.
+
+    Parameters:
+        agent_path: where our agent is; None for SSH_AUTH_SOCK.
+    """
+
+    def __init__(self, agent_path: AgentPath | None) -> None:
+        self._agent_path = agent_path
+
+    async def open(self) -> tuple[AgentReader, AgentWriter]:
+        """Open one connection to the agent; raises AgentError, which is an OSError then."""
+        return await open_agent_stream(self._agent_path)

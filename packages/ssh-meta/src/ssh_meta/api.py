@@ -1,0 +1,256 @@
+"""The functions that open connections, for the connection classes of ssh-meta.
+
+They are those of `ssh_connection.api` with the agent and SFTP in them, and their results can be
+used in `async with` directly.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import Unpack, cast
+
+from ssh_connection import SSHAcceptor, SSHClient, SSHServer
+from ssh_connection.acceptor import AcceptHandler, ErrorHandler
+from ssh_connection.api import merge_options, open_client, open_server, serve_socket
+
+from .client import SSHClientConnection
+from .keywords import ClientKwargs, CreateConnectionKwargs, CreateServerKwargs, ServerKwargs
+from .opening import Opening
+from .options import SSHClientConnectionOptions, SSHServerConnectionOptions
+from .server import SSHServerConnection
+
+__all__ = [
+    "connect",
+    "create_connection",
+    "create_server",
+    "listen",
+    "run_client",
+    "run_server",
+]
+
+
+# --- Clients ---------------------------------------------------------------------------------
+
+
+def connect(
+    host: str = "",
+    port: int | tuple[()] = (),
+    *,
+    tunnel: str | SSHClientConnection | tuple[()] | None = (),
+    family: int | tuple[()] = (),
+    flags: int = 0,
+    local_addr: tuple[str, int] | tuple[()] | None = (),
+    sock: socket.socket | None = None,
+    options: SSHClientConnectionOptions | None = None,
+    **kwargs: Unpack[ClientKwargs],
+) -> Opening[SSHClientConnection]:
+    """Connect to an SSH server and authenticate: `await` it, or use it in `async with`.
+
+    Parameters:
+        host: name or address of the server; empty for this machine.
+        port: its port, 22 by default.
+        tunnel: connection to go through, or `[user@]host[:port]` of a host to go through.
+        family: address family: `socket.AF_INET`, `socket.AF_INET6`, or 0 for either.
+        flags: for `getaddrinfo`.
+        local_addr: local host and port to connect from.
+        sock: connected socket to use instead of making one.
+        options: options object to start from.
+        kwargs: the fields of `SSHClientConnectionOptions`.
+
+    Raises OSError if the socket cannot be connected, ChannelOpenError if the tunnel cannot,
+    ConnectionTimeoutError, HostKeyNotVerifiable, PermissionDenied or another DisconnectError if
+    the connection ends before the user is authenticated, KeyImportError for keys that cannot be
+    read, AgentError for an agent that was asked for, ValueError and NotImplementedError for
+    options that cannot be, and what callbacks raise.
+    """
+    merged = merge_options(
+        SSHClientConnectionOptions,
+        options,
+        host=host or (),
+        port=port,
+        tunnel=tunnel,
+        family=family,
+        local_addr=local_addr,
+        **kwargs,
+    )
+    return Opening(open_client(SSHClientConnection, merged, sock=sock, flags=flags))
+
+
+async def create_connection(
+    client_factory: Callable[[], SSHClient] | None,
+    host: str = "",
+    port: int | tuple[()] = (),
+    *,
+    tunnel: str | SSHClientConnection | tuple[()] | None = (),
+    family: int | tuple[()] = (),
+    flags: int = 0,
+    local_addr: tuple[str, int] | tuple[()] | None = (),
+    sock: socket.socket | None = None,
+    options: SSHClientConnectionOptions | None = None,
+    **kwargs: Unpack[CreateConnectionKwargs],
+) -> tuple[SSHClientConnection, SSHClient]:
+    """Connect to an SSH server with an object whose callbacks are called.
+
+    Parameters:
+        client_factory: makes the `SSHClient`; None for the default.
+
+    The others and errors as of `connect`. Returns the connection and the object.
+    """
+    full = cast(ClientKwargs, {**kwargs})
+    if client_factory is not None:
+        full["client_factory"] = client_factory
+    conn = await connect(
+        host,
+        port,
+        tunnel=tunnel,
+        family=family,
+        flags=flags,
+        local_addr=local_addr,
+        sock=sock,
+        options=options,
+        **full,
+    )
+    return conn, conn.owner
+
+
+def run_client(
+    sock: socket.socket,
+    *,
+    options: SSHClientConnectionOptions | None = None,
+    **kwargs: Unpack[ClientKwargs],
+) -> Opening[SSHClientConnection]:
+    """Authenticate to an SSH server over a socket that is already connected.
+
+    Parameters:
+        sock: the socket; it belongs to the connection from now on.
+        options: options object to start from.
+        kwargs: the fields of `SSHClientConnectionOptions`.
+
+    Result and errors as of `connect`.
+    """
+    merged = merge_options(SSHClientConnectionOptions, options, **kwargs)
+    return Opening(open_client(SSHClientConnection, merged, sock=sock))
+
+
+# --- Servers ---------------------------------------------------------------------------------
+
+
+def listen(
+    host: str = "",
+    port: int | tuple[()] = (),
+    *,
+    tunnel: None = None,
+    family: int | tuple[()] = (),
+    flags: int = socket.AI_PASSIVE,
+    backlog: int = 100,
+    sock: socket.socket | None = None,
+    reuse_address: bool | None = None,
+    reuse_port: bool | None = None,
+    acceptor: AcceptHandler[SSHServerConnection] | None = None,
+    error_handler: ErrorHandler[SSHServerConnection] | None = None,
+    options: SSHServerConnectionOptions | None = None,
+    **kwargs: Unpack[ServerKwargs],
+) -> Opening[SSHAcceptor[SSHServerConnection]]:
+    """Listen for SSH clients: `await` it, or use it in `async with`.
+
+    Parameters:
+        host: address to listen on; empty for all.
+        port: port to listen on, 22 by default; 0 for one that is free, see `SSHAcceptor.get_port`.
+        tunnel: reserved for listening through another connection, which is not supported yet.
+        family: address family: `socket.AF_INET`, `socket.AF_INET6`, or 0 for both.
+        flags: for `getaddrinfo`.
+        backlog: connections that the system holds until they are accepted.
+        sock: bound socket to use instead of making one.
+        reuse_address: whether to take over an address in TIME_WAIT; None for the usual.
+        reuse_port: whether several processes may listen on the port.
+        acceptor: called with each connection whose client is authenticated.
+        error_handler: called with each connection that ended before that, and why.
+        options: options object to start from.
+        kwargs: the fields of `SSHServerConnectionOptions`; `server_host_keys` is needed.
+
+    Raises OSError if the address cannot be listened on or a file not be read, KeyImportError for
+    keys that cannot be read, ValueError and NotImplementedError for options that cannot be.
+    """
+    if tunnel is not None:
+        raise NotImplementedError("listening through a tunnel is not supported yet")
+    merged = merge_options(
+        SSHServerConnectionOptions, options, host=host or (), port=port, family=family, **kwargs
+    )
+    return Opening(
+        open_server(
+            SSHServerConnection,
+            merged,
+            sock=sock,
+            flags=flags,
+            backlog=backlog,
+            reuse_address=reuse_address,
+            reuse_port=reuse_port,
+            acceptor=acceptor,
+            error_handler=error_handler,
+        )
+    )
+
+
+def create_server(
+    server_factory: Callable[[], SSHServer] | None,
+    host: str = "",
+    port: int | tuple[()] = (),
+    *,
+    tunnel: None = None,
+    family: int | tuple[()] = (),
+    flags: int = socket.AI_PASSIVE,
+    backlog: int = 100,
+    sock: socket.socket | None = None,
+    reuse_address: bool | None = None,
+    reuse_port: bool | None = None,
+    acceptor: AcceptHandler[SSHServerConnection] | None = None,
+    error_handler: ErrorHandler[SSHServerConnection] | None = None,
+    options: SSHServerConnectionOptions | None = None,
+    **kwargs: Unpack[CreateServerKwargs],
+) -> Opening[SSHAcceptor[SSHServerConnection]]:
+    """Listen for SSH clients with an object per connection whose callbacks are called.
+
+    Parameters:
+        server_factory: makes the `SSHServer` of a connection; None for the default.
+
+    The others, result and errors as of `listen`.
+    """
+    full = cast(ServerKwargs, {**kwargs})
+    if server_factory is not None:
+        full["server_factory"] = server_factory
+    return listen(
+        host,
+        port,
+        tunnel=tunnel,
+        family=family,
+        flags=flags,
+        backlog=backlog,
+        sock=sock,
+        reuse_address=reuse_address,
+        reuse_port=reuse_port,
+        acceptor=acceptor,
+        error_handler=error_handler,
+        options=options,
+        **full,
+    )
+
+
+async def run_server(
+    sock: socket.socket,
+    *,
+    options: SSHServerConnectionOptions | None = None,
+    **kwargs: Unpack[ServerKwargs],
+) -> SSHServerConnection:
+    """Serve an SSH client over a socket that is already connected.
+
+    Parameters:
+        sock: the socket; it belongs to the connection from now on.
+        options: options object to start from.
+        kwargs: the fields of `SSHServerConnectionOptions`; `server_host_keys` is needed.
+
+    Returns when the client is authenticated. Raises a DisconnectError if it does not get so far,
+    OSError, KeyImportError, ValueError and NotImplementedError as `listen` does.
+    """
+    merged = merge_options(SSHServerConnectionOptions, options, **kwargs)
+    return await serve_socket(SSHServerConnection, merged, sock)

@@ -1,0 +1,79 @@
+"""`SSHClientConnection` with what ssh-connection leaves to others: SFTP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import ssh_connection
+from ssh_connection.connection.client_sessions import EnvArg
+from ssh_sftp import SFTPClient
+from ssh_sftp.aio import SFTPClientHandler
+
+from .opening import Opening
+from .sftp import SFTPClientSession
+
+__all__ = ["SSHClientConnection"]
+
+_WINDOW = 16 * 1024 * 1024
+_PACKET = 128 * 1024
+
+
+class SSHClientConnection(ssh_connection.SSHClientConnection):
+    """A connection to a server.
+
+    Made by `connect` and its like; not directly.
+    """
+
+    def start_sftp_client(
+        self,
+        env: EnvArg | tuple[()] = (),
+        send_env: Sequence[str] | tuple[()] | None = (),
+        path_encoding: str | None = "utf-8",
+        path_errors: str = "strict",
+        sftp_version: int = 3,
+    ) -> Opening[SFTPClient]:
+        """Start an SFTP session: `await` it, or use it in `async with`, which ends it.
+
+        Parameters:
+            env: environment variables for the server's process; a mapping, or a list of
+                NAME=value. Most servers accept only a few names.
+            send_env: names of local environment variables to send, with wildcards.
+            path_encoding: encoding of file names; None for names in bytes only.
+            path_errors: what to do about errors in names, as for `bytes.decode`.
+            sftp_version: highest version of the protocol to offer, 3 to 6.
+
+        Raises ChannelOpenError if the server refuses the session or has no SFTP, SFTPError if it
+        does not start, and ValueError for a version that does not exist.
+        """
+        if not 3 <= sftp_version <= 6:
+            raise ValueError(f"sftp_version must be 3 to 6, not {sftp_version}")
+        return Opening(
+            self._start_sftp_client(env, send_env, path_encoding, path_errors, sftp_version)
+        )
+
+    async def _start_sftp_client(
+        self,
+        env: EnvArg | tuple[()],
+        send_env: Sequence[str] | tuple[()] | None,
+        path_encoding: str | None,
+        path_errors: str,
+        sftp_version: int,
+    ) -> SFTPClient:
+        handler = SFTPClientHandler()
+        channel, _ = await self.create_session(
+            lambda: SFTPClientSession(handler),
+            None,
+            subsystem="sftp",
+            env=env,
+            send_env=send_env,
+            request_pty=False,
+            encoding=None,
+            window=_WINDOW,
+            max_pktsize=_PACKET,
+        )
+        try:
+            await handler.start(sftp_version)
+        except BaseException:
+            channel.abort()
+            raise
+        return SFTPClient(handler, path_encoding, path_errors)

@@ -1,0 +1,78 @@
+"""Options of clients and servers with the agent and SFTP in them.
+
+Here, and only here, the packages are wired: each option of this module becomes something that
+ssh-connection knows (a source of key pairs, the factory of a subsystem).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+import ssh_connection
+from ssh_connection import SSHServerChannel
+from ssh_connection.options.base import Later
+from ssh_keys import KeyListArg
+from ssh_sftp import SFTPServer
+
+from .agent import AgentKeySource, AgentPath, EnvironmentAgent
+from .sftp import sftp_subsystem
+
+__all__ = ["SFTPFactoryArg", "SSHClientConnectionOptions", "SSHServerConnectionOptions"]
+
+SFTPFactoryArg: TypeAlias = bool | Callable[[SSHServerChannel[bytes]], SFTPServer] | None
+"""A subclass of `SFTPServer`, or a function that makes one for a channel; True for `SFTPServer`."""
+
+_NOT_YET = (None, (), False, "")
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class SSHClientConnectionOptions(ssh_connection.SSHClientConnectionOptions):
+    """Options of `connect` and `create_connection`."""
+
+    later: ClassVar[Later] = {
+        **ssh_connection.SSHClientConnectionOptions.later,
+        "agent_forwarding": ("forwarded agents", _NOT_YET),
+    }
+
+    agent_path: AgentPath | tuple[()] | None = ()
+    """Path of the socket of an SSH agent whose keys are tried, or a server's connection whose
+    client forwards its agent. By default the agent that the environment variable SSH_AUTH_SOCK
+    names, if there is one and no `client_keys` are given. None for no agent."""
+
+    agent_identities: KeyListArg | tuple[()] | None = ()
+    """Public keys that the agent is asked for; by default all that it has."""
+
+    def __post_init__(self) -> None:
+        """Check the values; raises ValueError, TypeError, or KeyImportError for identities."""
+        super().__post_init__()
+        identities = None if self.agent_identities == () else self.agent_identities
+        if isinstance(self.agent_path, tuple):
+            if self.client_keys == ():
+                self.key_sources = (*self.key_sources, EnvironmentAgent(identities))
+        elif self.agent_path:
+            self.key_sources = (*self.key_sources, AgentKeySource(self.agent_path, identities))
+
+
+@dataclass(kw_only=True, repr=False, eq=False)
+class SSHServerConnectionOptions(ssh_connection.SSHServerConnectionOptions):
+    """Options of `listen` and `create_server`."""
+
+    later: ClassVar[Later] = {
+        **ssh_connection.SSHServerConnectionOptions.later,
+        "agent_forwarding": ("forwarded agents", (*_NOT_YET, True)),
+        "allow_scp": ("scp commands (clients of today use SFTP)", _NOT_YET),
+        "sftp_version": ("versions of SFTP above 3 on servers", (*_NOT_YET, 3)),
+    }
+
+    sftp_factory: SFTPFactoryArg = None
+    """Serves SFTP: True for an `SFTPServer` with the rights of this process, a subclass of it, or
+    a function of the channel that makes one. None and False for no SFTP."""
+
+    def __post_init__(self) -> None:
+        """Check the values; raises ValueError or TypeError."""
+        super().__post_init__()
+        if self.sftp_factory:
+            factory = SFTPServer if self.sftp_factory is True else self.sftp_factory
+            self.subsystems = {**(self.subsystems or {}), "sftp": sftp_subsystem(factory)}

@@ -1,0 +1,135 @@
+"""Keys of an agent in `connect`, with the real `ssh-agent`."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import ssh_meta
+from ssh_meta import connect_agent, generate_private_key
+from tests.meta.support import USER_KEY, connected, running_server
+
+RSA_KEY = generate_private_key("ssh-rsa", key_size=2048)
+
+
+@pytest.fixture
+def agent_path() -> Iterator[str]:
+    """The socket of an agent without keys."""
+    program = shutil.which("ssh-agent")
+    if program is None:
+        pytest.skip("ssh-agent is not installed")
+    with tempfile.TemporaryDirectory(prefix="agent-") as folder:
+        path = f"{folder}/agent"
+        process = subprocess.Popen(
+            [program, "-D", "-a", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        )
+        assert process.stdout is not None
+        with process.stdout:
+            assert b"SSH_AUTH_SOCK" in process.stdout.readline()
+            yield path
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture(autouse=True)
+def no_other_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No keys and no agent of whoever runs the tests."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+
+
+async def test_agent_of_the_environment_is_used(
+    agent_path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", agent_path)
+    async with connect_agent() as agent:
+        await agent.add_keys([USER_KEY])
+    async with running_server() as port:
+        async with connected(port, client_keys=()) as conn:
+            assert (await conn.run("echo", input="hello")).stdout == "hello"
+        # None switches it off, and so does naming keys.
+        for options in ({"agent_path": None}, {"client_keys": [RSA_KEY]}):
+            with pytest.raises(ssh_meta.PermissionDenied):
+                async with connected(port, **{"client_keys": (), **options}):
+                    pytest.fail("let in without a key")
+
+
+async def test_agent_that_is_named(agent_path: str) -> None:
+    async with connect_agent(agent_path) as agent:
+        await agent.add_keys([USER_KEY])
+    async with running_server() as port, connected(port, client_keys=(), agent_path=agent_path):
+        pass
+    async with (
+        running_server() as port,
+        connected(port, client_keys=[RSA_KEY], agent_path=agent_path),
+    ):
+        pass
+
+
+async def test_agent_that_is_named_has_to_be_there(tmp_path: Path) -> None:
+    async with running_server() as port:
+        with pytest.raises(ssh_meta.AgentError, match="missing"):
+            async with connected(port, client_keys=(), agent_path=str(tmp_path / "missing")):
+                pytest.fail("connected")
+
+
+async def test_agent_of_the_environment_may_be_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "gone"))
+    async with running_server() as port, connected(port, client_keys=(), password="secret"):
+        pass
+
+
+async def test_rsa_keys_sign_with_sha2(agent_path: str) -> None:
+    """The flags of the agent protocol: without them, OpenSSH's agent makes a SHA-1 signature."""
+
+    class RSAServer(ssh_meta.SSHServer):
+        def public_key_auth_supported(self) -> bool:
+            return True
+
+        def validate_public_key(self, username: str, key: ssh_meta.SSHKey) -> bool:
+            return key == RSA_KEY.convert_to_public()
+
+    async with connect_agent(agent_path) as agent:
+        await agent.add_keys([RSA_KEY])
+    async with running_server(server_factory=RSAServer) as port:
+        for algorithm in ("rsa-sha2-256", "rsa-sha2-512"):
+            async with connected(
+                port, client_keys=(), agent_path=agent_path, signature_algs=[algorithm]
+            ):
+                pass
+
+
+async def test_only_the_identities_that_are_wanted(agent_path: str) -> None:
+    async with connect_agent(agent_path) as agent:
+        await agent.add_keys([RSA_KEY, USER_KEY])
+    options = {"client_keys": (), "agent_path": agent_path}
+    async with running_server() as port:
+        wanted = [USER_KEY.convert_to_public()]
+        async with connected(port, **options, agent_identities=wanted):
+            pass
+        with pytest.raises(ssh_meta.PermissionDenied):
+            async with connected(port, **options, agent_identities=[RSA_KEY.convert_to_public()]):
+                pytest.fail("let in with another key")
+
+
+async def test_no_connection_to_the_agent_stays_open(agent_path: str) -> None:
+    """Many connections, options used again: the agent ends and nothing of ours notices."""
+    async with connect_agent(agent_path) as agent:
+        await agent.add_keys([USER_KEY])
+        options = ssh_meta.SSHClientConnectionOptions(
+            username="alice", known_hosts=None, agent_path=agent_path
+        )
+        async with running_server() as port:
+            for _ in range(5):
+                async with ssh_meta.connect("127.0.0.1", port, options=options) as conn:
+                    await conn.run("echo", input="x")
+            await agent.remove_all()
+            with pytest.raises(ssh_meta.PermissionDenied):
+                await ssh_meta.connect("127.0.0.1", port, options=options)

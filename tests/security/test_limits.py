@@ -1,0 +1,232 @@
+"""Limits that every server must have: each one reached, and memory measured while it holds."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+import ssh_meta
+from ssh_keys.wire import encode_string, encode_uint32
+from tests.security.conftest import USER_KEY, Serve
+from tests.security.live_peer import (
+    WAIT,
+    LivePeer,
+    attacking_client,
+    channel_request,
+    global_request,
+    open_session,
+)
+
+MIB = 1 << 20
+
+
+@contextmanager
+def memory_below(limit: int) -> Iterator[None]:
+    """What Python allocates meanwhile stays below `limit` bytes."""
+    tracemalloc.start()
+    try:
+        yield
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < limit, f"{peak / MIB:.1f} MiB"
+
+
+def stop_reading(peer: LivePeer) -> None:
+    """Take nothing more from the socket: the frozen reader."""
+    transport = peer.transport._transport
+    assert transport is not None
+    transport.pause_reading()
+
+
+async def produce(process: ssh_meta.SSHServerProcess[bytes]) -> None:
+    """Write for ever."""
+    block = bytes(65536)
+    while True:
+        process.stdout.write(block)
+        await process.stdout.drain()
+
+
+@pytest.mark.parametrize("window", [1 << 30, (1 << 32) - 1])
+async def test_frozen_reader_with_a_huge_window(serve: Serve, window: int) -> None:
+    """The window of a client is no promise of ours: memory stays small."""
+    async with serve(process_factory=produce) as victim, attacking_client(victim.port) as peer:
+        await peer.authenticate("alice", USER_KEY)
+        chan = await open_session(peer, window=window)
+        with memory_below(16 * MIB):
+            peer.send(channel_request(chan, b"exec", encode_string(b"x"), reply=False))
+            stop_reading(peer)
+            await asyncio.sleep(1)
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        b"\xc0" + encode_string(bytes(30_000)),
+        global_request(b"x" * 30_000),
+        b"\xc8" * 2,
+        channel_request(0, b"unknown@example.com", bytes(100)),
+    ],
+    ids=["PING", "global request", "unknown", "channel request"],
+)
+async def test_flood_of_a_client_that_never_reads(serve: Serve, flood: bytes) -> None:
+    """CVE-2025-26466: answers queue up to a bound, then we stop reading."""
+    async with serve() as victim, attacking_client(victim.port) as peer:
+        await peer.authenticate("alice", USER_KEY)
+        await open_session(peer)
+        stop_reading(peer)
+        transport = peer.transport._transport
+        assert transport is not None
+        conn = victim.record.connections[0]
+        with memory_below(24 * MIB):
+            for _ in range(200):
+                peer.send(*[flood] * 16)
+                await asyncio.sleep(0)
+                if transport.get_write_buffer_size() > 4 * MIB:
+                    await asyncio.sleep(0.05)
+                    break
+        # Either the victim still lives and has stopped reading, or it has ended the connection.
+        assert conn.is_closed() or transport.get_write_buffer_size() >= 0
+        server_transport = conn.transport._transport
+        if server_transport is not None:
+            assert server_transport.get_write_buffer_size() < 3 * MIB
+
+
+async def test_unauthenticated_connections_are_counted(serve: Serve) -> None:
+    """MaxStartups: beyond the last number nobody gets in, and a login makes room."""
+    async with serve(max_startups=(3, 100, 3), login_timeout=30) as victim:
+        streams = [await asyncio.open_connection("127.0.0.1", victim.port) for _ in range(3)]
+        for reader, _ in streams:
+            assert (await reader.readline()).startswith(b"SSH-2.0-")
+        reader, writer = await asyncio.open_connection("127.0.0.1", victim.port)
+        async with asyncio.timeout(WAIT):
+            rest = await reader.read()
+        assert not rest.startswith(b"SSH-2.0-") or b"\x14" not in rest
+        writer.close()
+        await writer.wait_closed()
+        streams[0][1].close()
+        await streams[0][1].wait_closed()
+        await victim.lost()
+        async with attacking_client(victim.port) as peer:
+            await peer.authenticate("alice", USER_KEY)
+        for _, writer in streams[1:]:
+            writer.close()
+            await writer.wait_closed()
+
+
+async def test_keepalive_finds_the_dead(serve: Serve) -> None:
+    async with serve(keepalive_interval=0.05, keepalive_count_max=2) as victim:
+        async with attacking_client(victim.port) as peer:
+            await peer.authenticate("alice", USER_KEY)
+            # It is there, and never answers.
+            await peer.expect(80)
+            async with asyncio.timeout(WAIT):
+                await peer.expect_end()
+        await victim.lost()
+
+
+async def test_keepalive_does_not_disturb_the_living(serve: Serve) -> None:
+    async with (
+        serve(keepalive_interval=0.05, keepalive_count_max=2) as victim,
+        attacking_client(victim.port) as peer,
+    ):
+        await peer.authenticate("alice", USER_KEY)
+        for _ in range(5):
+            await peer.expect(80)
+            peer.send(b"\x52")
+        await open_session(peer)
+
+
+async def test_idle_connection_is_closed(serve: Serve) -> None:
+    async with serve(idle_timeout=0.2) as victim, attacking_client(victim.port) as peer:
+        await peer.authenticate("alice", USER_KEY)
+        await peer.expect_end()
+
+
+async def test_rekey_by_bytes_happens_under_load(serve: Serve) -> None:
+    async with (
+        serve(rekey_bytes=1 << 20) as victim,
+        await ssh_meta.connect(
+            "127.0.0.1",
+            victim.port,
+            username="alice",
+            client_keys=[USER_KEY],
+            known_hosts=None,
+            agent_path=None,
+            rekey_bytes=1 << 20,
+        ) as conn,
+    ):
+        data = bytes(range(256)) * (16 << 10)
+        result = await conn.run("echo", input=data, encoding=None)
+        assert result.stdout == data
+
+
+@pytest.mark.parametrize("what", ["version", "kexinit"])
+async def test_silence_before_keys_ends(serve: Serve, what: str) -> None:
+    async with serve(login_timeout=0.3) as victim:
+        reader, writer = await asyncio.open_connection("127.0.0.1", victim.port)
+        if what == "kexinit":
+            writer.write(b"SSH-2.0-silent\r\n")
+        async with asyncio.timeout(WAIT):
+            said = await reader.read()
+        assert said.startswith(b"SSH-2.0-")
+        writer.close()
+        await writer.wait_closed()
+        error = await victim.lost()
+        assert isinstance(error, ssh_meta.ConnectionLost)
+
+
+async def test_slow_version_string_ends(serve: Serve) -> None:
+    """One byte at a time does not hold a connection open beyond the login time-out."""
+    async with serve(login_timeout=0.4) as victim:
+        _, writer = await asyncio.open_connection("127.0.0.1", victim.port)
+        async with asyncio.timeout(WAIT):
+            try:
+                for byte in b"SSH-2.0-" + b"x" * 200:
+                    writer.write(bytes((byte,)))
+                    await writer.drain()
+                    await asyncio.sleep(0.02)
+            except ConnectionError:
+                pass
+            await victim.lost()
+        writer.transport.abort()
+
+
+async def test_half_open_clients_are_forgotten(serve: Serve) -> None:
+    """Connections that are reset in the middle of anything leave nothing behind."""
+    async with serve() as victim:
+        for size in (0, 5, 21, 100, 700):
+            sock = socket.create_connection(("127.0.0.1", victim.port))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00" + bytes(4))
+            sock.send((b"SSH-2.0-reset\r\n" + encode_uint32(1000) + bytes(2000))[:size])
+            await asyncio.sleep(0.01)
+            sock.close()
+        await victim.lost(5)
+        assert all(conn.is_closed() for conn in victim.record.connections)
+
+
+async def test_connect_timeout() -> None:
+    """Our client: a server that accepts and says nothing."""
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    async with server:
+        for options in ({"connect_timeout": 0.2}, {"login_timeout": 0.2}):
+            with pytest.raises((ssh_meta.ConnectionLost, TimeoutError)):
+                async with asyncio.timeout(WAIT):
+                    await ssh_meta.connect(
+                        "127.0.0.1",
+                        server.sockets[0].getsockname()[1],
+                        known_hosts=None,
+                        client_keys=None,
+                        agent_path=None,
+                        **options,  # type: ignore[arg-type]
+                    )
