@@ -313,6 +313,10 @@ def test_moduli_without_a_group(tmp_path: Path) -> None:
         read_moduli(str(large))
     with pytest.raises(FileNotFoundError):
         read_moduli(str(tmp_path / "none"))
+    for path in (large, tmp_path / "none"):
+        with pytest.raises(KeyExchangeFailed, match="moduli file cannot be used") as caught:
+            dh_gex.choose_group(KexDhGexRequest(2048, 3072, 8192), str(path), seeded)
+        assert path.name not in str(caught.value)
 
 
 # --- RSA -----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import pytest
 
 from ssh_keys.algorithms import Status
 from ssh_keys.wire import encode_string, encode_uint32
-from ssh_transport import Disconnected, HostKeyOffered, KexCompleted, Role
+from ssh_transport import Disconnected, HostKeyOffered, KexCompleted, Role, TransportConfig
 from ssh_transport import gss as gss_module
 from ssh_transport.errors import KeyExchangeFailed, MessageOrderError, ProtocolError
 from ssh_transport.gss import GSSAPIContext, GSSError, gssapi_available
@@ -327,6 +327,14 @@ def test_core_with_gss_api() -> None:
     assert len(pair.of_type(Role.CLIENT, KexCompleted)) == 2
     assert pair.client.gss_context is not first
     assert not pair.of_type(Role.CLIENT, Disconnected)
+
+
+def test_config_without_gss_api() -> None:
+    """GSS-API methods that nobody gave credentials for are not offered."""
+    config = TransportConfig(role=Role.CLIENT, kex_algorithms=(CURVE.name, b"curve25519-sha256"))
+    assert config.kex_algorithms == (b"curve25519-sha256",)
+    with pytest.raises(ValueError, match="needs gss"):
+        TransportConfig(role=Role.CLIENT, kex_algorithms=(CURVE.name,))
 
 
 def test_core_refuses_an_impostor() -> None:

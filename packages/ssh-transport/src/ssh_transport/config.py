@@ -86,6 +86,13 @@ class TransportConfig:
                 setattr(self, field_name, getattr(policy, field_name))
             elif not names:
                 raise ValueError(f"{field_name} is empty")
+        if self.gss is None:
+            # A wildcard may have chosen them, and without a context every one of them fails.
+            self.kex_algorithms = tuple(
+                name for name in self.kex_algorithms if not name.startswith(b"gss-")
+            )
+            if not self.kex_algorithms:
+                raise ValueError("GSS-API key exchange needs gss, and no other method is given")
         if self.gex_bits == (0, 0, 0):
             self.gex_bits = policy.gex_bits
         self.min_rsa_bits = self.min_rsa_bits or policy.min_rsa_bits

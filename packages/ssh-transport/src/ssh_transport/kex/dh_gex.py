@@ -6,12 +6,14 @@ Groups have 2048 to 8192 bits, whatever the peer asks for. The form with the pre
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from ssh_keys.wire import encode_mpint, encode_uint32
 
 from ..errors import KeyExchangeFailed
 from ..protocols import HostKeyProof, KexContext, KexRun, KexStep
 from .dh import start
-from .dh_groups import BUILT_IN, SafePrimeGroup, read_moduli
+from .dh_groups import BUILT_IN, ModuliFileError, SafePrimeGroup, read_moduli
 from .ecdh import Random
 from .messages import (
     KexDhGexGroup,
@@ -49,13 +51,14 @@ def choose_group(request: KexDhGexRequest, moduli: str | None, random: Random) -
         moduli: path of a moduli(5) file, or None for the groups of RFC 3526.
         random: gives that many random bytes.
 
-    Raises KeyExchangeFailed if the request contradicts itself or nothing fits.
+    Raises KeyExchangeFailed if the request contradicts itself, nothing fits, or the file cannot
+    be used.
     """
     if not request.min <= request.n <= request.max:
         raise KeyExchangeFailed(
             f"group of {request.min} <= {request.n} <= {request.max} bits was asked for"
         )
-    known = BUILT_IN.values() if moduli is None else read_moduli(moduli)
+    known = _known_groups(moduli)
     least, most = max(request.min, MIN_BITS), min(request.max, MAX_BITS)
     fitting = [group for group in known if least <= group.bits <= most]
     if not fitting:
@@ -64,6 +67,16 @@ def choose_group(request: KexDhGexRequest, moduli: str | None, random: Random) -
     size = min((bits for bits in sizes if bits >= request.n), default=max(sizes))
     best = [group for group in fitting if group.bits == size]
     return best[int.from_bytes(random(4), "big") % len(best)]
+
+
+def _known_groups(moduli: str | None) -> Collection[SafePrimeGroup]:
+    if moduli is None:
+        return BUILT_IN.values()
+    try:
+        return read_moduli(moduli)
+    except (OSError, ModuliFileError) as exc:
+        # What is wrong is our own affair: the peer is told without the path, the log has the cause.
+        raise KeyExchangeFailed("no group: the moduli file cannot be used") from exc
 
 
 def check_group(group: SafePrimeGroup, request: KexDhGexRequest) -> None:
