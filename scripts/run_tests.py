@@ -64,6 +64,7 @@ def stages() -> list[Stage]:
         for name in DISTRIBUTIONS
     ]
     found += [
+        Stage("recorded", (*pytest, "tests/recorded"), "recorded sessions with other programs"),
         Stage("security", (*pytest, "tests/security"), "what a hostile peer may try"),
         Stage("docs", (*pytest, "tests/docs"), "the examples of the documentation, executed"),
         Stage("interop", (*pytest, "tests/interop"), "OpenSSH, Dropbear, PuTTY, Python peers"),

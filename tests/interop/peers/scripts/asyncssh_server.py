@@ -44,7 +44,16 @@ async def main():
     parser.add_argument("--authorized-keys", required=True)
     parser.add_argument("--user", required=True)
     parser.add_argument("--password", required=True)
+    parser.add_argument("--kex", default="")
+    parser.add_argument("--cipher", default="")
+    parser.add_argument("--mac", default="")
     arguments = parser.parse_args()
+    # The names that are offered; AsyncSSH's own choice where none is given.
+    wanted = {
+        "kex_algs": arguments.kex,
+        "encryption_algs": arguments.cipher,
+        "mac_algs": arguments.mac,
+    }
     await asyncssh.listen(
         "127.0.0.1",
         arguments.port,
@@ -55,6 +64,7 @@ async def main():
         sftp_factory=True,
         encoding=None,
         config=[],
+        **{option: names.split(",") for option, names in wanted.items() if names},
     )
     await asyncio.Event().wait()
 
