@@ -269,6 +269,7 @@ def test_large_data_packets_are_not_joined() -> None:
 def test_bad_length_is_refused_before_anything_is_kept(length: int, chunk: int) -> None:
     collector = Collector(max_length=1000)
     data = length.to_bytes(4, "big")
+    for start in range(0, 4 - chunk, chunk):
+        collector.framer.feed(data, start, start + chunk)
     with pytest.raises(PacketDecodeError, match="allowed are 1 to 1000"):
-        for start in range(0, 4, chunk):
-            collector.framer.feed(data, start, start + chunk)
+        collector.framer.feed(data, 4 - chunk, 4)

@@ -36,7 +36,7 @@ def test_there_is_one_class_per_status_code() -> None:
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
 def test_class_carries_code_reason_and_language(cls: type[errors.SFTPError]) -> None:
-    error = cls("why", "de")
+    error = cls("why", "de")  # type: ignore[arg-type]
     assert (error.code, error.reason, error.lang) == (cls.status, "why", "de")
     assert str(error) == "why"
     assert type(errors.error_for_status(cls.status, "why")) is cls

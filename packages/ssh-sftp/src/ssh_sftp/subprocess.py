@@ -86,13 +86,20 @@ async def connect_subprocess(
         _enlarge(descriptor)
     handler = SubprocessHandler(loop, process)
     PipeTransport(loop, *ours, handler)
-    return await start_sftp_client(
-        handler,
-        path_encoding=path_encoding,
-        path_errors=path_errors,
-        sftp_version=sftp_version,
-        timeout=timeout,
-    )
+    try:
+        return await start_sftp_client(
+            handler,
+            path_encoding=path_encoding,
+            path_errors=path_errors,
+            sftp_version=sftp_version,
+            timeout=timeout,
+        )
+    except BaseException:
+        handler.abort()
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        raise
 
 
 def _enlarge(descriptor: int) -> None:
@@ -121,5 +128,6 @@ class SubprocessHandler(SFTPClientHandler):
             async with asyncio.timeout(_EXIT_SECONDS):
                 await self._process.wait()
         except TimeoutError:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
             await self._process.wait()

@@ -173,6 +173,9 @@ class ClientPaths(ClientAttrs, ClientBase):
 
         Raises SFTPOpUnsupported if the server has no such extension, and SFTPError.
         """
+        if not username and self._handler.core.supports(b"expand-path@openssh.com"):
+            # OpenSSH 9 fails for the empty name, which the specification allows.
+            return await self.expand_path("~")
         self._require(b"home-directory")
         name = await self._handler.extended(name_reply, b"home-directory", username.encode())
         return self.decode(bytes_of(name.filename))
