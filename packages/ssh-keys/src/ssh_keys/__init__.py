@@ -61,6 +61,13 @@ from ssh_keys.known_hosts import (
     match_known_hosts,
     read_known_hosts,
 )
+from ssh_keys.known_hosts_editor import (
+    KnownHostsEditor,
+    KnownHostsLine,
+    hash_known_hosts,
+    learn_host_key,
+    remove_known_host,
+)
 from ssh_keys.signature_algorithms import (
     HOST_KEY_ALGORITHMS,
     SIGNATURE_ALGORITHMS,
@@ -96,6 +103,8 @@ __all__ = [
     "KeyPassphraseError",
     "KeyTruncatedError",
     "KnownHostsArg",
+    "KnownHostsEditor",
+    "KnownHostsLine",
     "KnownHostsMatch",
     "KnownHostsResult",
     "PacketDecodeError",
@@ -118,6 +127,7 @@ __all__ = [
     "decode_ssh_certificate",
     "decode_ssh_public_key",
     "generate_private_key",
+    "hash_known_hosts",
     "import_allowed_signers",
     "import_authorized_keys",
     "import_certificate",
@@ -125,6 +135,7 @@ __all__ = [
     "import_private_key",
     "import_public_key",
     "import_sshsig",
+    "learn_host_key",
     "load_certificates",
     "load_keypairs",
     "load_public_keys",
@@ -138,6 +149,7 @@ __all__ = [
     "read_private_key_list",
     "read_public_key",
     "read_public_key_list",
+    "remove_known_host",
     "set_default_skip_rsa_key_validation",
     "sig_algorithm_of",
     "validate_sshsig",

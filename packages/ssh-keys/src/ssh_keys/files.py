@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkstemp
 
 from ssh_keys.errors import KeyImportError
 
-__all__ = ["MAXIMUM_FILE_SIZE", "append_file", "hash_file", "read_file", "write_file"]
+try:
+    import fcntl
+except ImportError:  # pragma: no cover - Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["MAXIMUM_FILE_SIZE", "append_file", "edit_file", "hash_file", "read_file", "write_file"]
 
 #: Largest file that is read, in bytes; a known_hosts of 100,000 lines has about 12 MB.
 MAXIMUM_FILE_SIZE = 256 << 20
+#: How long to wait for somebody else who edits the same file, in seconds.
+LOCK_TIMEOUT = 10.0
 
 
 def read_file(filename: str | os.PathLike[str]) -> bytes:
@@ -69,6 +78,64 @@ def append_file(filename: str | os.PathLike[str], data: bytes, private: bool = F
             if file.read(1) != b"\n":
                 data = b"\n" + data
         file.write(data)
+
+
+def edit_file(
+    filename: str | os.PathLike[str],
+    change: Callable[[bytes], bytes],
+    timeout: float = LOCK_TIMEOUT,
+) -> None:
+    """Replace the content of a file by what a function makes of it, under a lock.
+
+    Parameters:
+        filename: the file, made (mode 0600) if it does not exist.
+        change: called with the content; what it returns is written, unless it is the same.
+        timeout: seconds to wait for the lock.
+
+    Raises OSError; TimeoutError if somebody else holds the lock.
+    """
+    path = Path(filename).expanduser()
+    path = path.resolve() if path.is_symlink() else path
+    handle = _open_locked(path, time.monotonic() + timeout)
+    try:
+        with os.fdopen(os.dup(handle), "rb") as file:
+            before = file.read()
+        after = change(before)
+        if after != before:
+            write_file(path, after)
+    finally:
+        # Closing releases the lock.
+        os.close(handle)
+
+
+def _open_locked(path: Path, deadline: float) -> int:
+    """Open a file and lock it; a file that was replaced in the meantime is opened again."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        try:
+            _lock(handle, path, deadline)
+            if os.path.samestat(os.fstat(handle), os.stat(path)):
+                return handle
+        except FileNotFoundError:
+            pass
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
+def _lock(handle: int, path: Path, deadline: float) -> None:
+    if fcntl is None:
+        # Windows: replacing is still atomic, two editors at once are not kept apart.
+        return  # type: ignore[unreachable]
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise TimeoutError(f"{os.fspath(path)!r} is locked") from None
+            time.sleep(0.01)
 
 
 def _public_mode(path: Path) -> int:

@@ -196,7 +196,7 @@ class SSHKnownHosts:
 
     def _add_rare(self, number: int, line: bytes) -> None:
         """Add a line that is marked, hashed, indented, with patterns, a comment or blank."""
-        marker, names, key = _split(line)
+        marker, names, key = split_line(line)
         if not names:
             if marker:
                 raise KeyImportError(f"line {number + 1}: no host names")
@@ -252,7 +252,7 @@ class SSHKnownHosts:
 
     def _entry(self, number: int) -> tuple[str, SSHKey]:
         marked = self._marked.get(number)
-        return marked or ("host", parse_public_line(_split(self._lines[number])[2]))
+        return marked or ("host", parse_public_line(split_line(self._lines[number])[2]))
 
     def _matching(self, names: Sequence[str], addr: str) -> Sequence[int]:
         """Return the lines for a host in the order of the file."""
@@ -270,6 +270,10 @@ class SSHKnownHosts:
             )
         return sorted(found)
 
+    def find_lines(self, host: str, addr: str = "", port: int | None = None) -> Sequence[int]:
+        """Return the numbers, from 1, of all lines for a host; parameters as of `lookup`."""
+        return [number + 1 for number in self._matching(_names(host, addr, port), addr)]
+
     def match(self, host: str, addr: str, port: int | None) -> KnownHostsMatch:
         """Return the seven lists of the public API; parameters as of `lookup`.
 
@@ -282,7 +286,12 @@ class SSHKnownHosts:
         )
 
 
-def _split(line: bytes) -> tuple[bytes, bytes, bytes]:
+def is_hashable(names: bytes) -> bool:
+    """Whether names are neither patterns nor hashed already."""
+    return _PATTERN_CHARS.isdisjoint(names) and not names.startswith(_HASH_MAGIC)
+
+
+def split_line(line: bytes) -> tuple[bytes, bytes, bytes]:
     """Return marker, names and key of a line, empty where there is none."""
     line = line.strip()
     if line.startswith(b"#"):
