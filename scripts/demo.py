@@ -143,7 +143,6 @@ async def own_server(folder: Path) -> AsyncIterator[Destination]:
             "known_hosts": str(known_hosts),
             "client_keys": [str(folder / "user")],
             "agent_path": None,
-            "config": [],
         }
         yield Destination(HOST, port, getpass.getuser(), options, (HOST, page), "/")
     finally:

@@ -97,7 +97,7 @@ class SendCounter:
 @asynccontextmanager
 async def connected(lib: Any, parameters: Parameters) -> AsyncIterator[Any]:
     """A connection to the server under ``port``."""
-    options: dict[str, Any] = {"compression_algs": ["none"], "agent_path": None, "config": []}
+    options: dict[str, Any] = {"compression_algs": ["none"], "agent_path": None, "config": None}
     for name in ("encryption_algs", "mac_algs", "kex_algs", "window"):
         if parameters.get(name):
             options[name] = parameters[name]

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 import ssh_meta
@@ -110,20 +110,31 @@ async def _execute(process: ssh_meta.SSHServerProcess[bytes]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def own_server(credentials: Credentials) -> AsyncIterator[OwnServer]:
-    """Run our server on loopback until the block ends."""
+async def own_server(
+    credentials: Credentials, algorithms: Mapping[str, str] | None = None
+) -> AsyncIterator[OwnServer]:
+    """Run our server on loopback until the block ends.
+
+    Args:
+        credentials: its host key and whom it lets in.
+        algorithms: options of ``listen`` such as ``mac_algs``.
+    """
     own = OwnServer(0, credentials)
+    chosen = algorithms or {}
     acceptor = await ssh_meta.listen(
         HOST,
         0,
         server_factory=lambda: _Server(own),
         server_host_keys=[str(credentials.host_key)],
-        compression_algs=["none", "zlib@openssh.com"],
         authorized_client_keys=str(credentials.authorized_keys),
         process_factory=_execute,
         sftp_factory=True,
         encoding=None,
         rekey_bytes=REKEY_BYTES,
+        encryption_algs=chosen.get("encryption_algs", ()),
+        mac_algs=chosen.get("mac_algs", ()),
+        kex_algs=chosen.get("kex_algs", ()),
+        compression_algs=chosen.get("compression_algs", ()),
     )
     own.port = acceptor.get_port()
     try:

@@ -53,8 +53,10 @@ async def echo(server: PeerServer, credentials: Credentials, case: dict[str, str
         known_hosts=str(credentials.known_hosts(server.port)),
         client_keys=[str(credentials.user_key)],
         agent_path=None,
-        config=[],
-        **{name: [value] for name, value in case.items()},
+        encryption_algs=case.get("encryption_algs", ()),
+        mac_algs=case.get("mac_algs", ()),
+        kex_algs=case.get("kex_algs", ()),
+        compression_algs=case.get("compression_algs", ()),
     ) as conn:
         done = await conn.run("cat", input=DATA, encoding=None, check=True)
     assert isinstance(done.stdout, bytes)
@@ -75,7 +77,7 @@ async def test_server_with_ssh(
     options = {OPENSSH_NAMES[name]: value for name, value in case.items() if name in OPENSSH_NAMES}
     if "compression_algs" in case:
         options["Compression"] = "yes"
-    async with own_server(credentials) as own:
+    async with own_server(credentials, case) as own:
         done = await SSH(tmp_path, options=options).exec(own.target(), "cat", DATA)
     assert (done.status, done.stdout) == (0, DATA), done.text
     for value in case.values():
@@ -108,9 +110,7 @@ def user_key(request: pytest.FixtureRequest) -> ssh_meta.SSHKey:
 
 
 @pytest.fixture
-def with_key(
-    user_key: ssh_meta.SSHKey, credentials: Credentials, tmp_path: Path
-) -> Credentials:
+def with_key(user_key: ssh_meta.SSHKey, credentials: Credentials, tmp_path: Path) -> Credentials:
     """The credentials of the run with another user key."""
     for name in ("host", "host.pub", "other", "other.pub"):
         (tmp_path / name).write_bytes((credentials.folder / name).read_bytes())

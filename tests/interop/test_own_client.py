@@ -31,7 +31,6 @@ def connect(
         known_hosts=str(credentials.known_hosts(server.port, wrong=wrong_host_key)),
         client_keys=[str(key or credentials.user_key)],
         agent_path=None,
-        config=[],
         rekey_bytes=REKEY_BYTES,
     )
 
@@ -48,7 +47,6 @@ def connect_with_password(
         client_keys=None,
         password=password,
         agent_path=None,
-        config=[],
     )
 
 

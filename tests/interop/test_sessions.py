@@ -30,7 +30,6 @@ async def conn(
         known_hosts=str(credentials.known_hosts(openssh_server.port)),
         client_keys=[str(credentials.user_key)],
         agent_path=None,
-        config=[],
     ) as connected:
         yield connected
 
@@ -181,7 +180,6 @@ async def test_connect_uses_the_agent(
             openssh_server.port,
             username=openssh_server.user,
             known_hosts=str(credentials.known_hosts(openssh_server.port)),
-            config=[],
         ) as conn:
             done = await conn.run("echo by agent", check=True)
         assert done.stdout == "by agent\n"

@@ -51,7 +51,8 @@ def sshd(
     config.write_text("".join(f"{name} {value}\n" for name, value in lines.items()))
     if os.geteuid() == 0:
         PRIVSEP.mkdir(mode=0o755, exist_ok=True)
-    argv = [program("sshd"), "-D", "-e", "-f", str(config)]
+    # Not -e: what its children log would get into the standard error of their sessions.
+    argv = [program("sshd"), "-D", "-E", str(folder / "sshd.log"), "-f", str(config)]
     if can_mount():
         home = folder / "sshd-home"
         home.mkdir(exist_ok=True)

@@ -16,6 +16,9 @@ def parse():
     parser.add_argument("--key")
     parser.add_argument("--password")
     parser.add_argument("--rekey-bytes", type=int)
+    parser.add_argument("--kex", default="")
+    parser.add_argument("--cipher", default="")
+    parser.add_argument("--mac", default="")
     parser.add_argument("words", nargs="+")
     return parser.parse_args()
 
@@ -48,6 +51,12 @@ async def execute(conn, command):
 async def main():
     arguments = parse()
     verb, *words = arguments.words
+    # The names that are offered; AsyncSSH's own choice where none is given.
+    wanted = {
+        "kex_algs": arguments.kex,
+        "encryption_algs": arguments.cipher,
+        "mac_algs": arguments.mac,
+    }
     try:
         async with asyncssh.connect(
             arguments.host,
@@ -60,6 +69,7 @@ async def main():
             rekey_bytes=arguments.rekey_bytes,
             agent_path=None,
             config=[],
+            **{option: names.split(",") for option, names in wanted.items() if names},
         ) as conn:
             if verb == "exec":
                 return await execute(conn, words[0])

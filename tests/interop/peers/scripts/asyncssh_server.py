@@ -31,7 +31,10 @@ async def handle(process):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
+    # With send_eof it would close the channel for stderr at the end of stdout.
+    await process.redirect(
+        stdin=child.stdin, stdout=child.stdout, stderr=child.stderr, send_eof=False
+    )
     status = await child.wait()
     await process.stdout.drain()
     process.exit(status)
