@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from itertools import product
 
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -224,6 +225,28 @@ def test_none_is_plain() -> None:
     assert buf[: 7 + len(body)] == bytes(3) + len(body).to_bytes(4, "big") + body
     assert opener.length(buf, 3, 9) == len(body)
     assert opener.open(buf, view, 3, 7 + len(body), 9) == body
+
+
+@pytest.mark.parametrize("pair", KINDS, ids=name_of)
+def test_length_can_be_asked_of_every_opener(pair: Pair) -> None:
+    direction = Direction(pair)
+    body = direction.body(100)
+    packet = direction.seal(body, 0)
+    opener = direction.opener()
+    assert opener.length(bytearray(packet), 0, 0) == len(body)
+    assert opener.clear_length is (int.from_bytes(packet[:4], "big") == len(body))
+
+
+def test_legacy_ciphers_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in an OpenSSL without its legacy provider."""
+
+    def missing(*_: bytes) -> None:
+        raise UnsupportedAlgorithm("no legacy provider")
+
+    monkeypatch.setattr("ssh_transport.ciphers.legacy.Cipher", missing)
+    assert [name for name in CIPHERS.names(Status.INSECURE) if b"aes" not in name] == []
+    with pytest.raises(ValueError, match="needs a library that is not installed"):
+        CIPHERS.select("3des-cbc")
 
 
 # --- Everything else is refused ------------------------------------------------------------------

@@ -141,6 +141,24 @@ def test_degenerate_secret() -> None:
         agree(third_root)
 
 
+def test_what_the_library_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Should OpenSSL come to check more than we do, that is the peer's fault or the group's."""
+    assert dh._LIBRARY is not None
+
+    def refuse(*_: object) -> None:
+        raise ValueError("not a good value")
+
+    group = BUILT_IN[2048]
+    _, agree = dh.start(group, seeded, dh._LIBRARY)
+    broken = dh._LIBRARY._replace(public=refuse)  # type: ignore[arg-type]
+    with pytest.raises(KeyExchangeFailed, match="group cannot be used"):
+        dh.start(group, seeded, broken)
+    monkeypatch.setattr(dh, "_power", lambda *_: lambda base: 4 if base == 2 else refuse())
+    _, agree = dh.start(group, seeded)
+    with pytest.raises(KeyExchangeFailed, match="degenerate"):
+        agree(5)
+
+
 METHODS = [b"diffie-hellman-group14-sha256", b"diffie-hellman-group-exchange-sha256"]
 
 

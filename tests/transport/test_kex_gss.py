@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import os
 import random
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -24,7 +25,7 @@ from ssh_transport.kex.messages import (
     KexGSSHostkey,
     KexGSSInit,
 )
-from ssh_transport.protocols import KexAlgorithm
+from ssh_transport.protocols import KexAlgorithm, KexContext, KexRun
 from tests.transport.kerberos import HOST, Realm, missing, running_realm
 from tests.transport.kex_driver import HOST_KEY, Exchange
 from tests.transport.pair import HOST_KEY as PAIR_HOST_KEY
@@ -288,9 +289,75 @@ def test_server_refuses_an_empty_token() -> None:
         exchange.run()
 
 
+class Endless(SharedKeyContext):
+    """A context that is never complete."""
+
+    def __init__(self) -> None:
+        super().__init__(True)
+
+    def step(self, token: bytes) -> bytes:
+        """One more token."""
+        return b"token"
+
+
+class Faulty(SharedKeyContext):
+    """A context of which one call fails or gives nothing."""
+
+    def __init__(self, initiator: bool, fault: str) -> None:
+        super().__init__(initiator, 4)
+        self.fault = fault
+
+    def step(self, token: bytes) -> bytes:
+        """Nothing, or one token too many."""
+        made = super().step(token)
+        if self.fault == "silent at once" or (self.fault == "silent" and token):
+            return b""
+        return made or (b"more" if self.fault == "talks on" else b"")
+
+    def sign(self, message: bytes) -> bytes:
+        """No code."""
+        if self.fault == "sign":
+            raise GSSError("context has expired")
+        return super().sign(message)
+
+
+@pytest.mark.parametrize(
+    ("side", "fault", "text"),
+    [
+        ("client_gss", "silent at once", "no token to begin with"),
+        ("client_gss", "silent", "no token to go on with"),
+        ("client_gss", "talks on", "wants to go on behind the end"),
+        ("server_gss", "silent", "no token to go on with"),
+        ("server_gss", "sign", "context has expired"),
+    ],
+)
+def test_faulty_mechanism(side: str, fault: str, text: str) -> None:
+    def make() -> Faulty:
+        return Faulty(side == "client_gss", fault)
+
+    with pytest.raises(KeyExchangeFailed, match=text):
+        exchange_of(CURVE, 4, {side: make}).run()
+
+
+def send_tokens(run: KexRun) -> None:
+    """More tokens than anybody needs."""
+    for _ in range(50):
+        run.send(KexGSSContinue(b"token").encode())
+
+
 def test_tokens_are_counted() -> None:
+    """Neither side goes on for ever, whatever the other one wants."""
     with pytest.raises(ProtocolError, match=r"too many|before its context"):
         exchange_of(CURVE, 100).run()
+    run = CURVE.client(KexContext(Role.CLIENT, "sha256", os.urandom, gss=Endless))
+    next(run)
+    with pytest.raises(ProtocolError, match="too many"):
+        send_tokens(run)
+    run = CURVE.server(KexContext(Role.SERVER, "sha256", os.urandom, gss=Endless))
+    next(run)
+    run.send(KexGSSInit(b"token", bytes(31) + b"\x09").encode())
+    with pytest.raises(ProtocolError, match="before its context"):
+        send_tokens(run)
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:

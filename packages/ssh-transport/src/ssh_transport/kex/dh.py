@@ -100,7 +100,11 @@ def start(
     """
     last = group.p - 1
     exponent = int.from_bytes(random(_EXPONENT_BYTES), "big") | 1 << 8 * _EXPONENT_BYTES - 1
-    power = _power(group, exponent, library)
+    try:
+        power = _power(group, exponent, library)
+        public = power(group.g)
+    except ValueError:
+        raise KeyExchangeFailed("Diffie-Hellman group cannot be used") from None
 
     def agree(peer: int) -> int:
         # RFC 4253 section 8 and RFC 4419 section 3; 1 and p - 1 would fix the secret.
@@ -114,10 +118,7 @@ def start(
             raise KeyExchangeFailed("peer's Diffie-Hellman value gives a degenerate secret")
         return secret
 
-    try:
-        return power(group.g), agree
-    except ValueError:
-        raise KeyExchangeFailed("Diffie-Hellman group cannot be used") from None
+    return public, agree
 
 
 def client(context: KexContext, group: SafePrimeGroup) -> KexRun:
