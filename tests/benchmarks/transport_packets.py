@@ -90,6 +90,14 @@ def bare_chacha(body: bytes) -> tuple[Call, Call]:
 def bare_ctr(key_size: int, mac: MACAlgorithm, body: bytes) -> tuple[Call, Call]:
     """One cipher call and one MAC of a packet, contexts kept."""
     cipher = Cipher(AES(os.urandom(key_size)), modes.CTR(bytes(16))).encryptor()
+    if mac.name.startswith(b"umac"):
+        umac, head = mac.new(os.urandom(mac.key_size)).compute, bytes(8)
+
+        def with_umac() -> None:
+            cipher.update(body)
+            umac(head, body)
+
+        return with_umac, with_umac
     algorithm = hashes.SHA512() if b"512" in mac.name else hashes.SHA256()
     keyed = hmac.HMAC(os.urandom(mac.key_size), algorithm)
 
