@@ -105,6 +105,7 @@ from .errors import (
 from .forward.listener import SSHListener
 from .forward.relay import SSHForwarder
 from .logging import set_log_level
+from .opening import Opening
 from .options.base import SSHConnectionOptions
 from .options.client import SSHClientConnectionOptions
 from .options.keywords import ClientKwargs, ServerKwargs
@@ -144,6 +145,7 @@ DISC_ILLEGAL_USER_NAME = _Reason.SSH_DISCONNECT_ILLEGAL_USER_NAME
 DISC_HOST_KEY_NOT_VERIFYABLE = DISC_HOST_KEY_NOT_VERIFIABLE
 
 __all__ = [
+    "Opening",
     "AgentForwarder",
     "BreakReceived",
     "ByteReader",

@@ -13,10 +13,10 @@ from typing import Unpack, cast
 from ssh_connection import SSHAcceptor, SSHClient, SSHServer
 from ssh_connection.acceptor import AcceptHandler, ErrorHandler
 from ssh_connection.api import merge_options, open_client, open_server, serve_socket
+from ssh_connection.opening import Opening
 
 from .client import SSHClientConnection
 from .keywords import ClientKwargs, CreateConnectionKwargs, CreateServerKwargs, ServerKwargs
-from .opening import Opening
 from .options import SSHClientConnectionOptions, SSHServerConnectionOptions
 from .server import SSHServerConnection
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import ssh_connection
 from ssh_connection.connection.client_sessions import EnvArg
+from ssh_connection.opening import Opening
 from ssh_sftp import SFTPClient
 from ssh_sftp.aio import SFTPClientHandler
 
-from .opening import Opening
 from .sftp import SFTPClientSession
 
 __all__ = ["SSHClientConnection"]

@@ -14,6 +14,7 @@ from ..forward.listener import SSHListener, forward_tcp_listener, forward_unix_l
 from ..forward.relay import AcceptHandler, RelaySession
 from ..forward.remote import RemoteListeners
 from ..messages.connection import ChannelOpen
+from ..opening import opening
 from ..options.base import SSHConnectionOptions
 from ..session import SSHTCPSession, SSHUNIXSession
 from ..stream_session import SocketHandler, SSHTCPStreamSession, SSHUNIXStreamSession
@@ -107,6 +108,7 @@ class ClientForwarding(Forwarding):
 
     # --- Listeners on the server -------------------------------------------------------------
 
+    @opening
     async def create_server(
         self,
         session_factory: TCPSessionFactory[AnyStr],
@@ -135,6 +137,7 @@ class ClientForwarding(Forwarding):
 
         return await self._remote_listeners().listen_tcp(listen_host, listen_port, accept)
 
+    @opening
     async def start_server(
         self,
         handler_factory: TCPHandlerFactory[AnyStr],
@@ -163,6 +166,7 @@ class ClientForwarding(Forwarding):
             session, listen_host, listen_port, encoding=encoding, **kwargs
         )
 
+    @opening
     async def create_unix_server(
         self,
         session_factory: UNIXSessionFactory[AnyStr],
@@ -186,6 +190,7 @@ class ClientForwarding(Forwarding):
 
         return await self._remote_listeners().listen_unix(listen_path, accept)
 
+    @opening
     async def start_unix_server(
         self,
         handler_factory: UNIXHandlerFactory[AnyStr],
@@ -217,6 +222,7 @@ class ClientForwarding(Forwarding):
 
     # --- Local listeners ---------------------------------------------------------------------
 
+    @opening
     async def forward_local_port(
         self,
         listen_host: str,
@@ -247,6 +253,7 @@ class ClientForwarding(Forwarding):
             )
         )
 
+    @opening
     async def forward_local_path(self, listen_path: str, dest_path: str) -> SSHListener:
         """Listen on a UNIX domain socket here, and have the server connect to one there.
 
@@ -260,6 +267,7 @@ class ClientForwarding(Forwarding):
             )
         )
 
+    @opening
     async def forward_local_port_to_path(
         self,
         listen_host: str,
@@ -281,6 +289,7 @@ class ClientForwarding(Forwarding):
             )
         )
 
+    @opening
     async def forward_local_path_to_port(
         self, listen_path: str, dest_host: str, dest_port: int
     ) -> SSHListener:
@@ -298,6 +307,7 @@ class ClientForwarding(Forwarding):
 
     # --- Listeners on the server, forwarded here ---------------------------------------------
 
+    @opening
     async def forward_remote_port(
         self, listen_host: str, listen_port: int, dest_host: str, dest_port: int
     ) -> SSHListener:
@@ -315,6 +325,7 @@ class ClientForwarding(Forwarding):
 
         return await self.create_server(connect, listen_host, listen_port)
 
+    @opening
     async def forward_remote_path(self, listen_path: str, dest_path: str) -> SSHListener:
         """Have the server listen on a UNIX domain socket, and connect to one here.
 
@@ -324,6 +335,7 @@ class ClientForwarding(Forwarding):
             lambda: self.forward_unix_connection(dest_path), listen_path
         )
 
+    @opening
     async def forward_remote_port_to_path(
         self, listen_host: str, listen_port: int, dest_path: str
     ) -> SSHListener:
@@ -337,6 +349,7 @@ class ClientForwarding(Forwarding):
 
         return await self.create_server(connect, listen_host, listen_port)
 
+    @opening
     async def forward_remote_path_to_port(
         self, listen_path: str, dest_host: str, dest_port: int
     ) -> SSHListener:

@@ -9,6 +9,7 @@ from typing import Any, AnyStr, Literal, TypeAlias, TypedDict, Unpack, cast, ove
 
 from ..channel.session_client import SSHClientChannel, TermSize
 from ..constants import EXTENDED_DATA_STDERR
+from ..opening import Opening
 from ..options.client import SSHClientConnectionOptions
 from ..process.client import SSHClientProcess
 from ..process.redirect import DEFAULT_BUFSIZE, PIPE, ProcessSource, ProcessTarget
@@ -159,34 +160,34 @@ class ClientSessions(SSHConnection):
         return cast(_ByteStreams, (SSHWriter(streams, chan), SSHReader(streams, chan), stderr))
 
     @overload
-    async def create_process(
+    def create_process(
         self,
         command: str | bytes | tuple[()] | None = ...,
         *,
         input: bytes | None = ...,
         encoding: None,
         **kwargs: Unpack[ProcessKwargs],
-    ) -> SSHClientProcess[bytes]: ...
+    ) -> Opening[SSHClientProcess[bytes]]: ...
 
     @overload
-    async def create_process(
+    def create_process(
         self,
         command: str | bytes | tuple[()] | None = ...,
         *,
         input: str | None = ...,
         encoding: str = ...,
         **kwargs: Unpack[ProcessKwargs],
-    ) -> SSHClientProcess[str]: ...
+    ) -> Opening[SSHClientProcess[str]]: ...
 
-    async def create_process(
+    def create_process(
         self,
         command: str | bytes | tuple[()] | None = (),
         *,
         input: str | bytes | None = None,
         encoding: str | tuple[()] | None = (),
         **kwargs: Unpack[ProcessKwargs],
-    ) -> SSHClientProcess[str] | SSHClientProcess[bytes]:
-        """Start a process: a session with redirection and an end to wait for.
+    ) -> Opening[SSHClientProcess[str]] | Opening[SSHClientProcess[bytes]]:
+        """Start a process: `await` it, or use it in `async with`, which closes it.
 
         Parameters:
             command: what to run; None for a shell.
@@ -202,9 +203,22 @@ class ClientSessions(SSHConnection):
         Returns the process, which is an asynchronous context manager. Raises ChannelOpenError if
         the server refuses, and OSError or TypeError for redirections that can not be.
         """
+        process = self._create_process(command, input, encoding, kwargs)
+        return cast("Opening[SSHClientProcess[bytes]]", Opening(process))
+
+    async def _create_process(
+        self,
+        command: str | bytes | tuple[()] | None,
+        input: str | bytes | None,
+        encoding: str | tuple[()] | None,
+        kwargs: ProcessKwargs,
+    ) -> SSHClientProcess[Any]:
         redirection = {name: kwargs.pop(name, default) for name, default in _REDIRECTION}  # type: ignore[misc]
         _, session = await self.create_session(
-            SSHClientProcess[Any], command, encoding=encoding, **cast(SessionKwargs, kwargs)
+            lambda: SSHClientProcess[Any](hold_output=True),
+            command,
+            encoding=encoding,
+            **cast(SessionKwargs, kwargs),
         )
         process = cast("SSHClientProcess[Any]", session)
         await process.begin(input=input, **cast(Any, redirection))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import PurePath
-from typing import Literal, overload
+from typing import Literal, cast, overload
 
 from ssh_sftp.client.base import SFTPPath
 from ssh_sftp.client.client_transfer import ClientTransfer, SFTPPaths, _as_list
@@ -35,6 +35,7 @@ from ssh_sftp.codec.constants import (
     FXF_WRITE,
 )
 from ssh_sftp.errors import SFTPOpUnsupported
+from ssh_sftp.opening import Opening, opening
 from ssh_sftp.openmode import mode_to_pflags
 
 __all__ = ["SFTPClient"]
@@ -53,7 +54,7 @@ class SFTPClient(ClientTransfer):
     """
 
     @overload
-    async def open(  # type: ignore[overload-overlap]
+    def open(  # type: ignore[overload-overlap]
         self,
         path: SFTPPath,
         pflags_or_mode: Literal["rb", "wb", "ab", "xb", "r+b", "w+b", "a+b", "x+b"],
@@ -62,9 +63,9 @@ class SFTPClient(ClientTransfer):
         errors: str = ...,
         block_size: int = ...,
         max_requests: int = ...,
-    ) -> SFTPClientFile[bytes]: ...
+    ) -> Opening[SFTPClientFile[bytes]]: ...
     @overload
-    async def open(  # type: ignore[overload-overlap]
+    def open(  # type: ignore[overload-overlap]
         self,
         path: SFTPPath,
         pflags_or_mode: int | str = ...,
@@ -74,9 +75,9 @@ class SFTPClient(ClientTransfer):
         errors: str = ...,
         block_size: int = ...,
         max_requests: int = ...,
-    ) -> SFTPClientFile[bytes]: ...
+    ) -> Opening[SFTPClientFile[bytes]]: ...
     @overload
-    async def open(
+    def open(
         self,
         path: SFTPPath,
         pflags_or_mode: int | str = ...,
@@ -85,8 +86,8 @@ class SFTPClient(ClientTransfer):
         errors: str = ...,
         block_size: int = ...,
         max_requests: int = ...,
-    ) -> SFTPClientFile[str]: ...
-    async def open(
+    ) -> Opening[SFTPClientFile[str]]: ...
+    def open(
         self,
         path: SFTPPath,
         pflags_or_mode: int | str = FXF_READ,
@@ -95,8 +96,8 @@ class SFTPClient(ClientTransfer):
         errors: str = "strict",
         block_size: int = -1,
         max_requests: int = -1,
-    ) -> SFTPClientFile[str] | SFTPClientFile[bytes]:
-        """Open a file (section 6.3).
+    ) -> Opening[SFTPClientFile[str]] | Opening[SFTPClientFile[bytes]]:
+        """Open a file (section 6.3): `await` it, or use it in `async with`, which closes it.
 
         Parameters:
             path: the file.
@@ -109,6 +110,19 @@ class SFTPClient(ClientTransfer):
 
         Raises SFTPError, ValueError for a mode that is not one.
         """
+        opened = self._open(path, pflags_or_mode, attrs, encoding, errors, block_size, max_requests)
+        return cast("Opening[SFTPClientFile[bytes]]", Opening(opened))
+
+    async def _open(
+        self,
+        path: SFTPPath,
+        pflags_or_mode: int | str,
+        attrs: SFTPAttrs,
+        encoding: str | None,
+        errors: str,
+        block_size: int,
+        max_requests: int,
+    ) -> SFTPClientFile[str] | SFTPClientFile[bytes]:
         pflags, binary = pflags_or_mode, False
         if isinstance(pflags, str):
             pflags, binary = mode_to_pflags(pflags)
@@ -133,6 +147,7 @@ class SFTPClient(ClientTransfer):
             max_requests,
         )
 
+    @opening
     async def open56(
         self,
         path: SFTPPath,

@@ -1,12 +1,17 @@
-"""What functions return that open something: awaitable, and an asynchronous context manager."""
+"""What functions return that open something: awaitable, and an asynchronous context manager.
+
+The same file is `ssh_connection/opening.py` and `ssh_sftp/opening.py`: ssh-sftp has no dependency,
+and a test holds the two copies byte-equal.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
+from functools import wraps
 from types import TracebackType
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Generic, ParamSpec, Protocol, Self, TypeVar
 
-__all__ = ["Opening"]
+__all__ = ["Opening", "opening"]
 
 
 class _Closing(Protocol):
@@ -21,10 +26,12 @@ class _Closing(Protocol):
     ) -> object: ...
 
 
+P = ParamSpec("P")
 T = TypeVar("T", bound=_Closing)
+T_co = TypeVar("T_co", bound=_Closing, covariant=True)
 
 
-class Opening(Generic[T]):
+class Opening(Generic[T_co]):
     """Something that is being opened.
 
     `await` gives it, and `async with` gives it and closes it at the end. One of the two has to be
@@ -34,15 +41,14 @@ class Opening(Generic[T]):
         coroutine: opens it.
     """
 
-    # Any: what a coroutine sends and receives is between it and the event loop.
-    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+    def __init__(self, coroutine: Coroutine[object, None, T_co]) -> None:
         self._coroutine = coroutine
-        self._opened: T | None = None
+        self._opened: T_co | None = None
 
-    def __await__(self) -> Generator[Any, Any, T]:
+    def __await__(self) -> Generator[object, None, T_co]:
         return self._coroutine.__await__()
 
-    async def __aenter__(self) -> T:
+    async def __aenter__(self) -> T_co:
         opened = self._opened = await self._coroutine
         return await opened.__aenter__()
 
@@ -54,3 +60,13 @@ class Opening(Generic[T]):
     ) -> None:
         if self._opened is not None:
             await self._opened.__aexit__(exc_type, exc_value, traceback)
+
+
+def opening(function: Callable[P, Coroutine[object, None, T]]) -> Callable[P, Opening[T]]:
+    """Make a coroutine function return an `Opening`."""
+
+    @wraps(function)
+    def start(*args: P.args, **kwargs: P.kwargs) -> Opening[T]:
+        return Opening(function(*args, **kwargs))
+
+    return start
