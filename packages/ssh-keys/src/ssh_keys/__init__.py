@@ -68,6 +68,7 @@ from ssh_keys.known_hosts_editor import (
     learn_host_key,
     remove_known_host,
 )
+from ssh_keys.krl import SSHKeyRevocationList, import_krl, read_krl
 from ssh_keys.signature_algorithms import (
     HOST_KEY_ALGORITHMS,
     SIGNATURE_ALGORITHMS,
@@ -115,6 +116,7 @@ __all__ = [
     "SSHCertificate",
     "SSHKey",
     "SSHKeyPair",
+    "SSHKeyRevocationList",
     "SSHKnownHosts",
     "SSHLocalKeyPair",
     "SSHSignature",
@@ -132,6 +134,7 @@ __all__ = [
     "import_authorized_keys",
     "import_certificate",
     "import_known_hosts",
+    "import_krl",
     "import_private_key",
     "import_public_key",
     "import_sshsig",
@@ -145,6 +148,7 @@ __all__ = [
     "read_certificate",
     "read_certificate_list",
     "read_known_hosts",
+    "read_krl",
     "read_private_key",
     "read_private_key_list",
     "read_public_key",
