@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -134,10 +134,10 @@ def serve() -> Serve:
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left_behind(caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]:
+def nothing_is_left_behind(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     """No test may end with an exception that nobody caught, or with a traceback in the log."""
     caplog.set_level(logging.DEBUG)
-    yield  # type: ignore[misc]
+    yield
     gc.collect()
     bad = [
         record

@@ -495,7 +495,12 @@ async def login(port: int, **options: object) -> ssh_meta.SSHClientConnection:
 
 def when_ready(peer: LivePeer, *payloads: bytes) -> None:
     """Send payloads as soon as there are keys."""
-    peer.ready.add_done_callback(lambda done: done.exception() or peer.send(*payloads))
+
+    def send(ready: asyncio.Future[None]) -> None:
+        if ready.exception() is None:
+            peer.send(*payloads)
+
+    peer.ready.add_done_callback(send)
 
 
 INFO_REQUEST = b"\x3c" + encode_string(b"") * 3

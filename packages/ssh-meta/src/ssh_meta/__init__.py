@@ -5,194 +5,179 @@ are subclasses and functions of the same kind with the parts put together: `conn
 connection that knows SFTP and tries the keys of an agent, `listen` serves SFTP.
 """
 
+from typing import TYPE_CHECKING
+
 import ssh_agent
 import ssh_connection
 import ssh_keys
 import ssh_sftp
 import ssh_transport
 
-# What the star brings is the package's `__all__`, to the letter: lists of names by hand would only
-# be a way to forget one. Those of ssh_connection have to be listed, as some of them are replaced by
-# what this package has itself, and a type checker believes whichever it sees first.
-# tests/architecture/test_exports.py holds the union.
+# What a star brings is the `__all__` of the package, to the letter. The names of ssh-connection
+# stand here one by one, since some of them are replaced below, and type checkers would keep the
+# first. tests/architecture/test_exports.py holds the union.
 from ssh_agent import *  # noqa: F403
-from ssh_connection import (  # noqa: F401
-    DEVNULL,
-    DISC_AUTH_CANCELLED_BY_USER,
-    DISC_BY_APPLICATION,
-    DISC_COMPRESSION_ERROR,
-    DISC_CONNECTION_LOST,
-    DISC_HOST_KEY_NOT_VERIFIABLE,
-    DISC_HOST_KEY_NOT_VERIFYABLE,
-    DISC_HOST_NOT_ALLOWED_TO_CONNECT,
-    DISC_ILLEGAL_USER_NAME,
-    DISC_KEY_EXCHANGE_FAILED,
-    DISC_MAC_ERROR,
-    DISC_NO_MORE_AUTH_METHODS_AVAILABLE,
-    DISC_PROTOCOL_ERROR,
-    DISC_PROTOCOL_VERSION_NOT_SUPPORTED,
-    DISC_RESERVED,
-    DISC_SERVICE_NOT_AVAILABLE,
-    DISC_TOO_MANY_CONNECTIONS,
-    EXTENDED_DATA_STDERR,
-    OPEN_ADMINISTRATIVELY_PROHIBITED,
-    OPEN_CONNECT_FAILED,
-    OPEN_REQUEST_PTY_FAILED,
-    OPEN_REQUEST_SESSION_FAILED,
-    OPEN_REQUEST_X11_FORWARDING_FAILED,
-    OPEN_RESOURCE_SHORTAGE,
-    OPEN_UNKNOWN_CHANNEL_TYPE,
-    PIPE,
-    PTY_CS7,
-    PTY_CS8,
-    PTY_ECHO,
-    PTY_ECHOCTL,
-    PTY_ECHOE,
-    PTY_ECHOK,
-    PTY_ECHOKE,
-    PTY_ECHONL,
-    PTY_ICANON,
-    PTY_ICRNL,
-    PTY_IEXTEN,
-    PTY_IGNCR,
-    PTY_IGNPAR,
-    PTY_IMAXBEL,
-    PTY_INLCR,
-    PTY_INPCK,
-    PTY_ISIG,
-    PTY_ISTRIP,
-    PTY_IUCLC,
-    PTY_IUTF8,
-    PTY_IXANY,
-    PTY_IXOFF,
-    PTY_IXON,
-    PTY_NOFLSH,
-    PTY_OCRNL,
-    PTY_OLCUC,
-    PTY_ONLCR,
-    PTY_ONLRET,
-    PTY_ONOCR,
-    PTY_OP_END,
-    PTY_OP_ISPEED,
-    PTY_OP_OSPEED,
-    PTY_OP_RESERVED,
-    PTY_OPOST,
-    PTY_PARENB,
-    PTY_PARMRK,
-    PTY_PARODD,
-    PTY_PENDIN,
-    PTY_TOSTOP,
-    PTY_VDISCARD,
-    PTY_VDSUSP,
-    PTY_VEOF,
-    PTY_VEOL,
-    PTY_VEOL2,
-    PTY_VERASE,
-    PTY_VFLUSH,
-    PTY_VINTR,
-    PTY_VKILL,
-    PTY_VLNEXT,
-    PTY_VQUIT,
-    PTY_VREPRINT,
-    PTY_VSTART,
-    PTY_VSTATUS,
-    PTY_VSTOP,
-    PTY_VSUSP,
-    PTY_VSWTCH,
-    PTY_WERASE,
-    PTY_XCASE,
-    STDOUT,
-    AgentForwarder,
-    BreakReceived,
-    ByteReader,
-    ByteWriter,
-    ChannelListenError,
-    ChannelOpenError,
-    ExecInterceptor,
-    IllegalUserName,
-    KeyPairSource,
-    Opening,
-    PasswordChangeRequired,
-    PermissionDenied,
-    ProcessError,
-    SignalReceived,
-    SSHAcceptor,
-    SSHChannel,
-    SSHClient,
-    SSHClientChannel,
-    SSHClientProcess,
-    SSHClientSession,
-    SSHCompletedProcess,
-    SSHConnection,
-    SSHConnectionOptions,
-    SSHForwarder,
-    SSHListener,
-    SSHReader,
-    SSHServer,
-    SSHServerChannel,
-    SSHServerProcess,
-    SSHServerSession,
-    SSHTCPChannel,
-    SSHTCPSession,
-    SSHUNIXChannel,
-    SSHUNIXSession,
-    SSHWriter,
-    SubsystemFactory,
-    TerminalSizeChanged,
-    TimeoutError,
-    get_server_host_key,
-    set_log_level,
+from ssh_connection import DEVNULL as DEVNULL
+from ssh_connection import DISC_AUTH_CANCELLED_BY_USER as DISC_AUTH_CANCELLED_BY_USER
+from ssh_connection import DISC_BY_APPLICATION as DISC_BY_APPLICATION
+from ssh_connection import DISC_COMPRESSION_ERROR as DISC_COMPRESSION_ERROR
+from ssh_connection import DISC_CONNECTION_LOST as DISC_CONNECTION_LOST
+from ssh_connection import DISC_HOST_KEY_NOT_VERIFIABLE as DISC_HOST_KEY_NOT_VERIFIABLE
+from ssh_connection import DISC_HOST_KEY_NOT_VERIFYABLE as DISC_HOST_KEY_NOT_VERIFYABLE
+from ssh_connection import DISC_HOST_NOT_ALLOWED_TO_CONNECT as DISC_HOST_NOT_ALLOWED_TO_CONNECT
+from ssh_connection import DISC_ILLEGAL_USER_NAME as DISC_ILLEGAL_USER_NAME
+from ssh_connection import DISC_KEY_EXCHANGE_FAILED as DISC_KEY_EXCHANGE_FAILED
+from ssh_connection import DISC_MAC_ERROR as DISC_MAC_ERROR
+from ssh_connection import (
+    DISC_NO_MORE_AUTH_METHODS_AVAILABLE as DISC_NO_MORE_AUTH_METHODS_AVAILABLE,
 )
+from ssh_connection import DISC_PROTOCOL_ERROR as DISC_PROTOCOL_ERROR
+from ssh_connection import (
+    DISC_PROTOCOL_VERSION_NOT_SUPPORTED as DISC_PROTOCOL_VERSION_NOT_SUPPORTED,
+)
+from ssh_connection import DISC_RESERVED as DISC_RESERVED
+from ssh_connection import DISC_SERVICE_NOT_AVAILABLE as DISC_SERVICE_NOT_AVAILABLE
+from ssh_connection import DISC_TOO_MANY_CONNECTIONS as DISC_TOO_MANY_CONNECTIONS
+from ssh_connection import EXTENDED_DATA_STDERR as EXTENDED_DATA_STDERR
+from ssh_connection import OPEN_ADMINISTRATIVELY_PROHIBITED as OPEN_ADMINISTRATIVELY_PROHIBITED
+from ssh_connection import OPEN_CONNECT_FAILED as OPEN_CONNECT_FAILED
+from ssh_connection import OPEN_REQUEST_PTY_FAILED as OPEN_REQUEST_PTY_FAILED
+from ssh_connection import OPEN_REQUEST_SESSION_FAILED as OPEN_REQUEST_SESSION_FAILED
+from ssh_connection import OPEN_REQUEST_X11_FORWARDING_FAILED as OPEN_REQUEST_X11_FORWARDING_FAILED
+from ssh_connection import OPEN_RESOURCE_SHORTAGE as OPEN_RESOURCE_SHORTAGE
+from ssh_connection import OPEN_UNKNOWN_CHANNEL_TYPE as OPEN_UNKNOWN_CHANNEL_TYPE
+from ssh_connection import PIPE as PIPE
+from ssh_connection import PTY_CS7 as PTY_CS7
+from ssh_connection import PTY_CS8 as PTY_CS8
+from ssh_connection import PTY_ECHO as PTY_ECHO
+from ssh_connection import PTY_ECHOCTL as PTY_ECHOCTL
+from ssh_connection import PTY_ECHOE as PTY_ECHOE
+from ssh_connection import PTY_ECHOK as PTY_ECHOK
+from ssh_connection import PTY_ECHOKE as PTY_ECHOKE
+from ssh_connection import PTY_ECHONL as PTY_ECHONL
+from ssh_connection import PTY_ICANON as PTY_ICANON
+from ssh_connection import PTY_ICRNL as PTY_ICRNL
+from ssh_connection import PTY_IEXTEN as PTY_IEXTEN
+from ssh_connection import PTY_IGNCR as PTY_IGNCR
+from ssh_connection import PTY_IGNPAR as PTY_IGNPAR
+from ssh_connection import PTY_IMAXBEL as PTY_IMAXBEL
+from ssh_connection import PTY_INLCR as PTY_INLCR
+from ssh_connection import PTY_INPCK as PTY_INPCK
+from ssh_connection import PTY_ISIG as PTY_ISIG
+from ssh_connection import PTY_ISTRIP as PTY_ISTRIP
+from ssh_connection import PTY_IUCLC as PTY_IUCLC
+from ssh_connection import PTY_IUTF8 as PTY_IUTF8
+from ssh_connection import PTY_IXANY as PTY_IXANY
+from ssh_connection import PTY_IXOFF as PTY_IXOFF
+from ssh_connection import PTY_IXON as PTY_IXON
+from ssh_connection import PTY_NOFLSH as PTY_NOFLSH
+from ssh_connection import PTY_OCRNL as PTY_OCRNL
+from ssh_connection import PTY_OLCUC as PTY_OLCUC
+from ssh_connection import PTY_ONLCR as PTY_ONLCR
+from ssh_connection import PTY_ONLRET as PTY_ONLRET
+from ssh_connection import PTY_ONOCR as PTY_ONOCR
+from ssh_connection import PTY_OP_END as PTY_OP_END
+from ssh_connection import PTY_OP_ISPEED as PTY_OP_ISPEED
+from ssh_connection import PTY_OP_OSPEED as PTY_OP_OSPEED
+from ssh_connection import PTY_OP_RESERVED as PTY_OP_RESERVED
+from ssh_connection import PTY_OPOST as PTY_OPOST
+from ssh_connection import PTY_PARENB as PTY_PARENB
+from ssh_connection import PTY_PARMRK as PTY_PARMRK
+from ssh_connection import PTY_PARODD as PTY_PARODD
+from ssh_connection import PTY_PENDIN as PTY_PENDIN
+from ssh_connection import PTY_TOSTOP as PTY_TOSTOP
+from ssh_connection import PTY_VDISCARD as PTY_VDISCARD
+from ssh_connection import PTY_VDSUSP as PTY_VDSUSP
+from ssh_connection import PTY_VEOF as PTY_VEOF
+from ssh_connection import PTY_VEOL as PTY_VEOL
+from ssh_connection import PTY_VEOL2 as PTY_VEOL2
+from ssh_connection import PTY_VERASE as PTY_VERASE
+from ssh_connection import PTY_VFLUSH as PTY_VFLUSH
+from ssh_connection import PTY_VINTR as PTY_VINTR
+from ssh_connection import PTY_VKILL as PTY_VKILL
+from ssh_connection import PTY_VLNEXT as PTY_VLNEXT
+from ssh_connection import PTY_VQUIT as PTY_VQUIT
+from ssh_connection import PTY_VREPRINT as PTY_VREPRINT
+from ssh_connection import PTY_VSTART as PTY_VSTART
+from ssh_connection import PTY_VSTATUS as PTY_VSTATUS
+from ssh_connection import PTY_VSTOP as PTY_VSTOP
+from ssh_connection import PTY_VSUSP as PTY_VSUSP
+from ssh_connection import PTY_VSWTCH as PTY_VSWTCH
+from ssh_connection import PTY_WERASE as PTY_WERASE
+from ssh_connection import PTY_XCASE as PTY_XCASE
+from ssh_connection import STDOUT as STDOUT
+from ssh_connection import AgentForwarder as AgentForwarder
+from ssh_connection import BreakReceived as BreakReceived
+from ssh_connection import ByteReader as ByteReader
+from ssh_connection import ByteWriter as ByteWriter
+from ssh_connection import ChannelListenError as ChannelListenError
+from ssh_connection import ChannelOpenError as ChannelOpenError
+from ssh_connection import ExecInterceptor as ExecInterceptor
+from ssh_connection import IllegalUserName as IllegalUserName
+from ssh_connection import KeyPairSource as KeyPairSource
+from ssh_connection import Opening as Opening
+from ssh_connection import PasswordChangeRequired as PasswordChangeRequired
+from ssh_connection import PermissionDenied as PermissionDenied
+from ssh_connection import ProcessError as ProcessError
+from ssh_connection import SignalReceived as SignalReceived
+from ssh_connection import SSHAcceptor as SSHAcceptor
+from ssh_connection import SSHChannel as SSHChannel
+from ssh_connection import SSHClient as SSHClient
+from ssh_connection import SSHClientChannel as SSHClientChannel
+from ssh_connection import SSHClientProcess as SSHClientProcess
+from ssh_connection import SSHClientSession as SSHClientSession
+from ssh_connection import SSHCompletedProcess as SSHCompletedProcess
+from ssh_connection import SSHConnection as SSHConnection
+from ssh_connection import SSHConnectionOptions as SSHConnectionOptions
+from ssh_connection import SSHForwarder as SSHForwarder
+from ssh_connection import SSHListener as SSHListener
+from ssh_connection import SSHReader as SSHReader
+from ssh_connection import SSHServer as SSHServer
+from ssh_connection import SSHServerChannel as SSHServerChannel
+from ssh_connection import SSHServerProcess as SSHServerProcess
+from ssh_connection import SSHServerSession as SSHServerSession
+from ssh_connection import SSHTCPChannel as SSHTCPChannel
+from ssh_connection import SSHTCPSession as SSHTCPSession
+from ssh_connection import SSHUNIXChannel as SSHUNIXChannel
+from ssh_connection import SSHUNIXSession as SSHUNIXSession
+from ssh_connection import SSHWriter as SSHWriter
+from ssh_connection import SubsystemFactory as SubsystemFactory
+from ssh_connection import TerminalSizeChanged as TerminalSizeChanged
+from ssh_connection import TimeoutError as TimeoutError
+from ssh_connection import get_server_host_key as get_server_host_key
+from ssh_connection import set_log_level as set_log_level
 from ssh_keys import *  # noqa: F403
-from ssh_meta._version import __version__
-from ssh_meta.agent import AgentKeySource, AgentPath
-from ssh_meta.api import (
-    connect,
-    create_connection,
-    create_server,
-    listen,
-    run_client,
-    run_server,
-)
-from ssh_meta.client import SSHClientConnection
-from ssh_meta.keywords import (
-    ClientKwargs,
-    CreateConnectionKwargs,
-    CreateServerKwargs,
-    ServerKwargs,
-)
-from ssh_meta.options import (
-    SFTPFactoryArg,
-    SSHClientConnectionOptions,
-    SSHServerConnectionOptions,
-)
-from ssh_meta.server import SSHServerConnection
 from ssh_sftp import *  # noqa: F403
 from ssh_transport import *  # noqa: F403
 
-__all__ = [
-    "AgentKeySource",
-    "AgentPath",
-    "ClientKwargs",
-    "CreateConnectionKwargs",
-    "CreateServerKwargs",
-    "SFTPFactoryArg",
-    "SSHClientConnection",
-    "SSHClientConnectionOptions",
-    "SSHServerConnection",
-    "SSHServerConnectionOptions",
-    "ServerKwargs",
-    "__version__",
-    "connect",
-    "create_connection",
-    "create_server",
-    "listen",
-    "run_client",
-    "run_server",
-]
-__all__ += ssh_agent.__all__
-__all__ += ssh_connection.__all__
-__all__ += ssh_keys.__all__
-__all__ += ssh_sftp.__all__
-__all__ += ssh_transport.__all__
-__all__ = list(dict.fromkeys(__all__))
+from ._version import __version__ as __version__
+from .agent import AgentKeySource as AgentKeySource
+from .agent import AgentPath as AgentPath
+from .api import connect as connect
+from .api import create_connection as create_connection
+from .api import create_server as create_server
+from .api import listen as listen
+from .api import run_client as run_client
+from .api import run_server as run_server
+from .client import SSHClientConnection as SSHClientConnection
+from .keywords import ClientKwargs as ClientKwargs
+from .keywords import CreateConnectionKwargs as CreateConnectionKwargs
+from .keywords import CreateServerKwargs as CreateServerKwargs
+from .keywords import ServerKwargs as ServerKwargs
+from .options import SFTPFactoryArg as SFTPFactoryArg
+from .options import SSHClientConnectionOptions as SSHClientConnectionOptions
+from .options import SSHServerConnectionOptions as SSHServerConnectionOptions
+from .server import SSHServerConnection as SSHServerConnection
+
+# For type checkers, what was imported with a star or as itself is public; an `__all__` that they
+# cannot compute would hide it.
+if not TYPE_CHECKING:
+    _OWN = (
+        "AgentKeySource",
+        "AgentPath",
+        "CreateConnectionKwargs",
+        "CreateServerKwargs",
+        "SFTPFactoryArg",
+    )
+    _PACKAGES = (ssh_agent, ssh_connection, ssh_keys, ssh_sftp, ssh_transport)
+    __all__ = list(dict.fromkeys([*_OWN, *(n for each in _PACKAGES for n in each.__all__)]))
