@@ -21,7 +21,7 @@ import tempfile
 import time
 from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import ssh_meta
@@ -45,7 +45,7 @@ class Destination:
     host: str
     port: int
     user: str
-    options: dict[str, object] = field(default_factory=dict)
+    options: ssh_meta.SSHClientConnectionOptions
     #: A web page that only the server can reach, as host and port; None when there is no such page.
     page: tuple[str, int] | None = None
     #: The folder for the file at the server.
@@ -139,11 +139,9 @@ async def own_server(folder: Path) -> AsyncIterator[Destination]:
         host_key = ssh_meta.read_private_key(str(folder / "host")).export_public_key().decode()
         known_hosts = folder / "known_hosts"
         known_hosts.write_text(f"[{HOST}]:{port} {host_key}")
-        options: dict[str, object] = {
-            "known_hosts": str(known_hosts),
-            "client_keys": [str(folder / "user")],
-            "agent_path": None,
-        }
+        options = ssh_meta.SSHClientConnectionOptions(
+            known_hosts=str(known_hosts), client_keys=[str(folder / "user")], agent_path=None
+        )
         yield Destination(HOST, port, getpass.getuser(), options, (HOST, page), "/")
     finally:
         child.stdin.close()
@@ -257,7 +255,7 @@ def show_negotiated(conn: ssh_meta.SSHClientConnection) -> None:
     facts = {
         "server": conn.get_extra_info("server_version"),
         "host key": f"{key.get_algorithm()} {key.get_fingerprint()}" if key else "?",
-        "key exchange": conn.get_extra_info("kex_alg"),
+        "key exchange": conn.get_extra_info("kex"),
         "cipher": conn.get_extra_info("send_cipher"),
         "MAC": conn.get_extra_info("send_mac"),
         "compression": conn.get_extra_info("send_compression"),
@@ -271,7 +269,7 @@ async def show(destination: Destination, size: int) -> None:
     """Connect and show everything."""
     started = time.perf_counter()
     async with ssh_meta.connect(
-        destination.host, destination.port, username=destination.user, **destination.options
+        destination.host, destination.port, username=destination.user, options=destination.options
     ) as conn:
         seconds = time.perf_counter() - started
         print(
@@ -303,16 +301,16 @@ def real_server(chosen: argparse.Namespace) -> Destination:
     host, colon, port = place.rpartition(":")
     if not colon or not port.isdigit():
         host, port = place, "22"
-    options: dict[str, object] = {}
-    if chosen.known_hosts:
-        options["known_hosts"] = chosen.known_hosts
-    if chosen.identity:
-        options["client_keys"] = chosen.identity
-    if chosen.ask_password or chosen.password_file:
-        file = chosen.password_file
-        options["password"] = file.read_text().rstrip("\n") if file else getpass.getpass()
-        options["client_keys"] = None
-        options["preferred_auth"] = "password,keyboard-interactive"
+    password = None
+    if chosen.password_file:
+        password = chosen.password_file.read_text().rstrip("\n")
+    elif chosen.ask_password:
+        password = getpass.getpass()
+    options = ssh_meta.SSHClientConnectionOptions(
+        known_hosts=chosen.known_hosts or (),
+        client_keys=None if password is not None else chosen.identity or (),
+        password=password,
+    )
     return Destination(host, int(port), user if at else getpass.getuser(), options)
 
 

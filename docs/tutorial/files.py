@@ -22,7 +22,7 @@ async def main(port: int) -> None:
     ):
         await sftp.mkdir("letters")
         await sftp.put("letter.txt", "letters/to-ada.txt")
-        print(sorted(await sftp.listdir("letters")))
+        print([name for name in await sftp.listdir("letters") if name not in (".", "..")])
         attributes = await sftp.stat("letters/to-ada.txt")
         print(attributes.size, "bytes")
 

@@ -12,5 +12,5 @@ print(again.get_fingerprint() == key.get_fingerprint())
 
 try:
     ssh_keys.import_private_key(text, passphrase="wrong")
-except ssh_keys.KeyEncryptionError:
+except ssh_keys.KeyPassphraseError:
     print("wrong passphrase")

@@ -6,7 +6,7 @@
     ValueError
     ├─ KeyImportError ─ KeyPassphraseError, KeyTruncatedError, UnsupportedKeyError
     ├─ KeyExportError
-    ├─ KeyEncryptionError
+    ├─ KeyEncryptionError ─ KeyPassphraseError   (also a KeyImportError)
     ├─ KeyGenerationError
     ├─ SignatureError
     ├─ CertificateError
@@ -50,8 +50,15 @@ class KeyImportError(ValueError):
     """Key, certificate or trust file that cannot be read; the text says what and where."""
 
 
-class KeyPassphraseError(KeyImportError):
-    """The key is encrypted, and the passphrase is missing or wrong."""
+class KeyEncryptionError(ValueError):
+    """Encryption or decryption of a key that failed, or a cipher that is not known."""
+
+
+class KeyPassphraseError(KeyImportError, KeyEncryptionError):
+    """The key is encrypted, and the passphrase is missing or wrong.
+
+    Applications catch the one as KeyImportError and the other as KeyEncryptionError.
+    """
 
 
 class KeyTruncatedError(KeyImportError):
@@ -64,10 +71,6 @@ class UnsupportedKeyError(KeyImportError):
 
 class KeyExportError(ValueError):
     """Key or certificate that cannot be written in the format that was asked for."""
-
-
-class KeyEncryptionError(ValueError):
-    """Encryption or decryption of a key that failed, or a cipher that is not known."""
 
 
 class KeyGenerationError(ValueError):
