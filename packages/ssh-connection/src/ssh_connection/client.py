@@ -63,7 +63,10 @@ class SSHClient:
         return False
 
     def validate_host_ca_key(self, host: str, addr: str, port: int, key: SSHKey) -> bool:
-        """Whether to trust the key that signed a host's certificate; parameters as above."""
+        """Whether to trust the key that signed a host's certificate; parameters as above.
+
+        It is not called yet, because certificates are not asked for yet.
+        """
         return False
 
     def auth_banner_received(self, msg: str, lang: str) -> None:

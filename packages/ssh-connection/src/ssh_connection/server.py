@@ -98,11 +98,10 @@ class SSHServer:
     def validate_gss_principal(
         self, username: str, user_principal: str, host_principal: str
     ) -> MaybeAwait[bool]:
-        """Whether a GSSAPI principal may log in as a user; by default none may."""
-        return False
+        """Whether a GSSAPI principal may log in as a user; by default none may.
 
-    def host_based_auth_supported(self) -> bool:
-        """Whether host-based authentication is offered; by default it is not."""
+        It is not called yet, because GSSAPI is not supported yet.
+        """
         return False
 
     def public_key_auth_supported(self) -> bool:
@@ -121,7 +120,10 @@ class SSHServer:
         return False
 
     def validate_ca_key(self, username: str, key: SSHKey) -> MaybeAwait[bool]:
-        """Whether certificates signed with a key let a user in; by default none do."""
+        """Whether certificates signed with a key let a user in; by default none do.
+
+        It is not called yet, because certificates are not accepted yet.
+        """
         return False
 
     def password_auth_supported(self) -> bool:
