@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from base64 import b64encode
 
-from ssh_keys.errors import KeyExportError
+from ssh_keys.errors import KeyEncryptionError, KeyExportError
 from ssh_keys.formats import openssh_key
 from ssh_keys.formats.armour import encode_pem
 from ssh_keys.formats.pbe import encrypt_pkcs8
 from ssh_keys.formats.pem_encryption import encrypt_pem
+from ssh_keys.formats.ppk import encode_ppk
 from ssh_keys.formats.rfc4716 import encode_rfc4716
 from ssh_keys.key_material import KeyMaterial
 
@@ -58,6 +59,20 @@ def encode_private_key(
             data = encrypt_pkcs8(data, secret, cipher_name, hash_name, pbe_version, rounds)
             label = b"ENCRYPTED PRIVATE KEY"
         return data if format_name == "pkcs8-der" else encode_pem(label, data)
+    if format_name in ("ppk", "ppk2"):
+        if secret and cipher_name != "aes256-cbc":
+            raise KeyEncryptionError(f"PPK has no cipher {cipher_name!a}")
+        comment = key.get_comment_bytes() or b""
+        _check_comment(comment)
+        return encode_ppk(
+            2 if format_name == "ppk2" else 3,
+            key.algorithm,
+            key.public_data,
+            private_data,
+            comment,
+            secret,
+            rounds,
+        )
     raise KeyExportError(f"unknown private key format {format_name!r}")
 
 

@@ -14,7 +14,7 @@ from ssh_keys.certificate_importing import CertListArg, load_certificates
 from ssh_keys.errors import KeyImportError, KeyPassphraseError, UnsupportedKeyError
 from ssh_keys.exporting import passphrase_bytes
 from ssh_keys.files import read_file
-from ssh_keys.formats import openssh_key
+from ssh_keys.formats import openssh_key, ppk
 from ssh_keys.formats.armour import PEMBlock, decode_base64, iterate_pem
 from ssh_keys.formats.pem_encryption import decrypt_pem
 from ssh_keys.formats.rfc4716 import iterate_rfc4716
@@ -22,7 +22,7 @@ from ssh_keys.key import SSHKey
 from ssh_keys.key_material import printable
 from ssh_keys.key_types import decode_ssh_private_key, decode_ssh_public_key
 from ssh_keys.keypair import SSHKeyPair, SSHLocalKeyPair
-from ssh_keys.wire import PacketDecodeError
+from ssh_keys.wire import PacketDecodeError, Reader
 
 __all__ = [
     "KeyListArg",
@@ -68,7 +68,8 @@ def import_private_key(
     """Return the first private key in data.
 
     Parameters:
-        data: a private key: OpenSSH (PROTOCOL.key), PEM or DER of PKCS#1, SEC 1 and PKCS#8.
+        data: a private key: OpenSSH (PROTOCOL.key), PEM or DER of PKCS#1, SEC 1 and PKCS#8,
+            PuTTY's PPK.
         passphrase: what the key is encrypted with; ignored if it is not encrypted.
         unsafe_skip_rsa_key_validation: leave out the costly primality tests of RSA keys, for keys
             from a trusted source.
@@ -300,11 +301,25 @@ def _private_keys(
     if data.startswith(b"\x30"):
         yield decode_private_der(data, passphrase, skip_validation)
         return
+    if data.startswith(ppk.MAGIC):
+        yield _putty_private_key(ppk.decode_ppk(data), passphrase, skip_validation)
+        return
     for block in iterate_pem(data):
         if block.label == b"OPENSSH PRIVATE KEY":
             yield _openssh_private_key(block, passphrase, skip_validation)
         elif block.label in _DER_PRIVATE_LABELS:
             yield _pem_private_key(block, passphrase, skip_validation)
+
+
+def _putty_private_key(
+    file: ppk.PPKFile, passphrase: bytes | None, skip_validation: bool
+) -> SSHKey:
+    reader = Reader(file.decrypt(passphrase))
+    key = decode_ssh_private_key(reader, skip_validation)
+    if key.public_data != file.public_data:
+        raise KeyImportError("the public key in front of the private key is another one")
+    key.set_comment(file.comment)
+    return key
 
 
 def _pem_private_key(block: PEMBlock, passphrase: bytes | None, skip_validation: bool) -> SSHKey:
@@ -340,6 +355,12 @@ def _openssh_private_key(
 def _public_keys(data: bytes) -> Iterator[SSHKey]:
     if data.startswith(b"\x30"):
         yield decode_public_der(data)
+        return
+    if data.startswith(ppk.MAGIC):
+        file = ppk.decode_ppk(data)
+        key = decode_ssh_public_key(file.public_data)
+        key.set_comment(file.comment)
+        yield key
         return
     if _ARMOUR.search(data) is None:
         yield from _public_lines(data)

@@ -56,17 +56,18 @@ class SSHKey(KeyMaterial):
 
         Parameters:
             format_name: `openssh` (PROTOCOL.key); `pkcs8-pem`, `pkcs8-der`; `pkcs1-pem`,
-                `pkcs1-der` (PKCS#1 for RSA, SEC 1 for ECDSA).
+                `pkcs1-der` (PKCS#1 for RSA, SEC 1 for ECDSA); `ppk` (PuTTY, version 3), `ppk2`.
             passphrase: what to encrypt with; None or empty for an unencrypted file.
             cipher_name: for `openssh` a cipher name of SSH such as `aes256-ctr`; for PKCS#8
                 `aes256-cbc`, `aes192-cbc`, `aes128-cbc`, `des3-cbc`, `des-cbc`, `blowfish-cbc`,
                 `cast128-cbc` with PBES2; `des-cbc`, `des2-cbc`, `des3-cbc`, `rc4-40`, `rc4-128`
-                with PBES1; for `pkcs1-pem` the three of AES, `des3-cbc` and `des-cbc`.
+                with PBES1; for `pkcs1-pem` the three of AES, `des3-cbc` and `des-cbc`; PPK has
+                only `aes256-cbc`.
             hash_name: hash of the key derivation of PKCS#8: `sha1`, `sha224`, `sha256`, `sha384`,
                 `sha512`; with PBES1 `sha1`, or `md5` for `des-cbc`.
             pbe_version: for PKCS#8, 1 for PBES1 and PKCS#12, 2 for PBES2.
             rounds: iterations of the key derivation; for `openssh` up to 1024 rounds of bcrypt,
-                of which 16 take about 0.1 s.
+                of which 16 take about 0.1 s; for `ppk` passes of Argon2id over 8 MiB, up to 512.
             ignore_few_rounds: accepted for compatibility; few rounds are never warned about.
 
         Raises KeyExportError if there is no private part, or the format cannot hold the key, and
