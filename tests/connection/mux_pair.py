@@ -27,6 +27,7 @@ class MemoryCore:
         self.peer: End | None = None
         self.mark = mark
         self.held = False
+        self.call_when_read = False
         self.sent: deque[bytes] = deque()
         self.waiting = 0
         self.log: list[bytes] = []
@@ -105,6 +106,9 @@ class End:
             self.core.fail(exc)
         except PacketDecodeError as exc:
             self.core.fail(ProtocolError(str(exc)))
+        if self.core.call_when_read and not self.core.blocked:
+            self.core.call_when_read = False
+            self.mux.on_writable()
 
 
 class Pair:

@@ -145,7 +145,7 @@ async def test_bulk_data_with_rekeys_and_back_pressure() -> None:
         assert len([e for e in server.events if isinstance(e, KexCompleted)]) >= 5
 
 
-async def test_many_messages_of_one_turn_leave_in_one_write(
+async def test_many_messages_of_one_turn_leave_in_two_writes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with connected() as (client, server):
@@ -163,7 +163,7 @@ async def test_many_messages_of_one_turn_leave_in_one_write(
             client.core.send(DATA + bytes([index]))
         while len(server.received) < 100:
             await asyncio.sleep(0)
-        assert len(writes) == 1
+        assert len(writes) <= 2, "the first at once, the others together"
         assert server.received == [bytes([index]) for index in range(100)]
 
 

@@ -234,6 +234,15 @@ class Mux:
         if not others_wait and not self.core.blocked:
             self.on_writable()
 
+    def schedule_when_read(self, channel: Channel) -> None:
+        """Drain the channel once everything that was received is handled.
+
+        A peer may open the window many times in one read, by a little each time; filling it once
+        makes full packets.
+        """
+        self._enqueue(channel)
+        self.core.call_when_read = True
+
     def remove(self, channel: Channel) -> None:
         """Forget a channel that both sides have closed; its number may be used again."""
         del self._channels[channel.number]

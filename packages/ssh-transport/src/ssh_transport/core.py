@@ -64,6 +64,7 @@ class TransportCore:
         self.role = config.role
         self.phase = Phase.FIRST_KEX
         self.blocked = True
+        self.call_when_read = False
         self.closed = False
         self.peer_version = b""
         self.server_sig_algs: tuple[bytes, ...] | None = None
@@ -177,6 +178,9 @@ class TransportCore:
             if self._identification is None:
                 reader.process()
                 self._epochs.check_received()
+                if self.call_when_read and not self.blocked:
+                    self.call_when_read = False
+                    self.on_writable()
         except DisconnectError as exc:
             self.fail(exc)
         except PacketDecodeError as exc:
@@ -210,6 +214,10 @@ class TransportCore:
     def output_sent(self, *, reusable: bool) -> None:
         """The output was sent; `reusable` if nobody refers to its memory any more."""
         self._writer.sent(reusable=reusable)
+
+    def output_returned(self) -> None:
+        """Nobody refers to the memory of earlier output any more."""
+        self._writer.returned()
 
     def take_output(self) -> bytes:
         """Return a copy of what is to be sent and forget it."""

@@ -288,6 +288,7 @@ class PacketWriter:
 
     BUFFER_SIZE = 192 * 1024
     _POOLED_PADDING = 4096
+    _KEEP_LENT = 4
 
     def __init__(self, random: Callable[[int], bytes], pool: OutputPool | None = None) -> None:
         self._random = random
@@ -297,6 +298,7 @@ class PacketWriter:
         self._buf: bytearray | None = None
         self._view = memoryview(b"")
         self._pos = _HEADROOM
+        self._lent: list[tuple[bytearray, memoryview]] = []
         self._sealer: PacketSealer = NoneSealer()
         self._compressor: Compressor | None = None
         self.seq = 0
@@ -385,9 +387,21 @@ class PacketWriter:
         return self._view[_HEADROOM : self._pos]
 
     def sent(self, *, reusable: bool) -> None:
-        """Forget the output; `reusable` says that nobody holds the view any more."""
-        if self._buf is not None and reusable:
-            self._pool.give_back(self._buf, self._view)
+        """Forget the output; `reusable` says that nobody holds the view any more.
+
+        Memory that is still held is used again after `returned`.
+        """
+        if self._buf is not None:
+            if reusable:
+                self._pool.give_back(self._buf, self._view)
+            elif len(self._lent) < self._KEEP_LENT:
+                self._lent.append((self._buf, self._view))
         self._buf = None
         self._view = memoryview(b"")
         self._pos = _HEADROOM
+
+    def returned(self) -> None:
+        """Nobody holds a view of earlier output any more."""
+        for data, view in self._lent:
+            self._pool.give_back(data, view)
+        self._lent.clear()

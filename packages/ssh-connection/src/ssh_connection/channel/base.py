@@ -238,7 +238,7 @@ class Channel:
             raise ProtocolError("window adjusted above 2**32 - 1 bytes")
         self._send_window = window
         if self._queue:
-            self._host.schedule(self)
+            self._host.schedule_when_read(self)
 
     def on_eof(self) -> None:
         """SSH_MSG_CHANNEL_EOF (RFC 4254 section 5.3)."""

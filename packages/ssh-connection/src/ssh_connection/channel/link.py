@@ -29,6 +29,9 @@ DEFAULT_MAX_PKTSIZE: Final = 32768
 class PacketSender(Protocol):
     """The part of `ssh_transport.TransportCore` that the connection layer uses."""
 
+    call_when_read: bool
+    """Set it to have `Mux.on_writable` called once everything that was received is handled."""
+
     @property
     def blocked(self) -> bool:
         """Whether bulk data has to wait (keys are being exchanged, or the output is full)."""
@@ -69,6 +72,10 @@ class ChannelHost(Protocol):
 
     def schedule(self, channel: Channel) -> None:
         """Drain the channel now or, if others wait already or the core is blocked, in turn."""
+        ...
+
+    def schedule_when_read(self, channel: Channel) -> None:
+        """Drain the channel once everything that was received is handled."""
         ...
 
     def remove(self, channel: Channel) -> None:
