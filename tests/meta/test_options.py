@@ -1,0 +1,143 @@
+"""The options that ssh-meta adds, and the keywords that type checkers know them by."""
+
+from __future__ import annotations
+
+import pytest
+
+import ssh_connection
+import ssh_meta
+from ssh_connection.options.base import field_names
+from tests.meta.support import HOST_KEY
+
+#: Parameters that `connect` and `listen` name themselves.
+OWN = {"host", "port", "tunnel", "family", "local_addr", "options"}
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "options", "lower_kwargs", "lower_options"),
+    [
+        (
+            ssh_meta.ClientKwargs,
+            ssh_meta.SSHClientConnectionOptions,
+            ssh_connection.ClientKwargs,
+            ssh_connection.SSHClientConnectionOptions,
+        ),
+        (
+            ssh_meta.ServerKwargs,
+            ssh_meta.SSHServerConnectionOptions,
+            ssh_connection.ServerKwargs,
+            ssh_connection.SSHServerConnectionOptions,
+        ),
+    ],
+    ids=["client", "server"],
+)
+def test_each_new_option_is_a_keyword(
+    kwargs: type,
+    options: type[ssh_connection.SSHConnectionOptions],
+    lower_kwargs: type,
+    lower_options: type[ssh_connection.SSHConnectionOptions],
+) -> None:
+    new_keywords = set(vars(kwargs)["__annotations__"]) - set(vars(lower_kwargs)["__annotations__"])
+    new_options = set(field_names(options)) - set(field_names(lower_options))
+    assert new_keywords == new_options
+    assert new_keywords
+    assert new_keywords.isdisjoint(OWN)
+
+
+@pytest.mark.parametrize(
+    ("create", "full", "factory"),
+    [
+        (ssh_meta.CreateConnectionKwargs, ssh_meta.ClientKwargs, "client_factory"),
+        (ssh_meta.CreateServerKwargs, ssh_meta.ServerKwargs, "server_factory"),
+    ],
+)
+def test_create_functions_name_the_factory_themselves(
+    create: type, full: type, factory: str
+) -> None:
+    keys = vars(create)["__annotations__"].keys()
+    assert vars(full)["__annotations__"].keys() == keys | {factory}
+
+
+def client(**options: object) -> ssh_meta.SSHClientConnectionOptions:
+    """Options of a client."""
+    return ssh_meta.SSHClientConnectionOptions(**options)  # type: ignore[arg-type]
+
+
+def server(**options: object) -> ssh_meta.SSHServerConnectionOptions:
+    """Options of a server."""
+    return ssh_meta.SSHServerConnectionOptions(**options)  # type: ignore[arg-type]
+
+
+def sources(**options: object) -> list[str]:
+    """Where the keys of a client come from, besides `client_keys`."""
+    return [type(source).__name__ for source in client(**options).key_sources]
+
+
+def test_which_agent_is_asked() -> None:
+    assert sources() == ["EnvironmentAgent"]
+    assert sources(client_keys=["key"]) == []
+    assert sources(client_keys=None) == []
+    assert sources(agent_path=None) == []
+    assert sources(agent_path="") == []
+    assert sources(agent_path="/run/agent") == ["AgentKeySource"]
+    assert sources(agent_path="/run/agent", client_keys=["key"]) == ["AgentKeySource"]
+
+
+def test_options_on_top_of_others_ask_once() -> None:
+    base = client(agent_path="/run/agent")
+    again = client(options=base, username="me")
+    assert len(again.key_sources) == 1
+    assert client(options=base, agent_path=None).key_sources == ()
+
+
+def test_sftp_factory_becomes_a_subsystem() -> None:
+    assert server().subsystems is None
+    assert server(sftp_factory=False).subsystems is None
+    for factory in (True, ssh_meta.SFTPServer, lambda chan: ssh_meta.SFTPServer(chan)):
+        subsystems = server(sftp_factory=factory).subsystems
+        assert subsystems is not None
+        assert set(subsystems) == {"sftp"}
+
+
+def test_sftp_factory_goes_beside_other_subsystems() -> None:
+    def other(chan: ssh_meta.SSHServerChannel[bytes]) -> ssh_meta.SSHServerSession[bytes]:
+        raise NotImplementedError
+
+    subsystems = server(sftp_factory=True, subsystems={"other": other}).subsystems
+    assert subsystems is not None
+    assert set(subsystems) == {"other", "sftp"}
+    assert subsystems["other"] is other
+
+
+@pytest.mark.parametrize(
+    ("options", "harmless"),
+    [
+        ({"allow_scp": True}, {"allow_scp": False}),
+        ({"sftp_version": 6}, {"sftp_version": 3}),
+        ({"agent_forwarding": object()}, {"agent_forwarding": False}),
+    ],
+    ids=str,
+)
+def test_what_is_not_there_yet_is_refused(
+    options: dict[str, object], harmless: dict[str, object]
+) -> None:
+    (name,) = options
+    with pytest.raises(NotImplementedError, match=name):
+        server(**options)
+    server(**harmless)
+
+
+def test_agent_forwarding_of_clients_is_refused() -> None:
+    with pytest.raises(NotImplementedError, match="agent_forwarding"):
+        client(agent_forwarding=True)
+    client(agent_forwarding=False)
+
+
+async def test_refusal_comes_from_listen_as_well() -> None:
+    with pytest.raises(NotImplementedError, match="allow_scp"):
+        await ssh_meta.listen("127.0.0.1", 0, server_host_keys=[HOST_KEY], allow_scp=True)  # type: ignore[call-arg]
+
+
+def test_secrets_do_not_show() -> None:
+    text = repr(client(password="hunter2", passphrase="hunter3"))
+    assert "hunter" not in text

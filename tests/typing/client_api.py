@@ -1,0 +1,117 @@
+"""What a type checker says about an application with a client: nothing, and the right types.
+
+Nothing here is run. `mypy --strict` checks `assert_type`, and that each wrong call is one: an
+ignore that is not needed is an error as well.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import assert_type
+
+import ssh_meta
+from ssh_meta import (
+    AgentConnecting,
+    Opening,
+    SSHAgentClient,
+    SSHAgentKeyPair,
+    SSHClient,
+    SSHClientConnection,
+    SSHClientConnectionOptions,
+    SSHClientProcess,
+    SSHCompletedProcess,
+    SSHKey,
+    SSHReader,
+    SSHWriter,
+)
+
+
+class Client(SSHClient):
+    """Callbacks with the types of the base class."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The end."""
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: SSHKey) -> bool:
+        """Trust nobody."""
+        return False
+
+    async def password_auth_requested(self) -> str | None:
+        """Callbacks that are awaitable may be coroutines."""
+        return None
+
+
+async def connecting(sock: socket.socket, agent: SSHAgentClient) -> None:
+    """Every way to a connection."""
+    assert_type(await ssh_meta.connect("host"), SSHClientConnection)
+    assert_type(ssh_meta.connect("host"), Opening[SSHClientConnection])
+    async with ssh_meta.connect(
+        "host",
+        2222,
+        username="me",
+        password="secret",
+        client_keys=["~/.ssh/id_ed25519", ssh_meta.generate_private_key("ssh-ed25519")],
+        known_hosts=None,
+        agent_path=None,
+        agent_identities=(),
+        kex_algs=["curve25519-sha256"],
+        rekey_bytes="1g",
+        keepalive_interval="30s",
+        connect_timeout=3.5,
+    ) as conn:
+        assert_type(conn, SSHClientConnection)
+
+    conn, client = await ssh_meta.create_connection(Client, "host", username="me")
+    assert_type(conn, SSHClientConnection)
+    assert_type(client, SSHClient)
+    assert_type(await ssh_meta.run_client(sock, username="me"), SSHClientConnection)
+    assert_type(await ssh_meta.get_server_host_key("host"), SSHKey | None)
+
+    options = SSHClientConnectionOptions(username="me", agent_path="/run/agent")
+    assert_type(options, SSHClientConnectionOptions)
+    assert_type(await ssh_meta.connect("host", options=options), SSHClientConnection)
+    assert_type(await ssh_meta.connect("host", tunnel=conn), SSHClientConnection)
+
+
+async def wrong_calls() -> None:
+    """What is not an option, or not of its type."""
+    await ssh_meta.connect("host", usernam="me")  # type: ignore[call-arg]
+    await ssh_meta.connect("host", port="22")  # type: ignore[arg-type]
+    await ssh_meta.connect("host", sftp_factory=True)  # type: ignore[call-arg]
+    await ssh_meta.connect("host", keepalive_interval=[1])  # type: ignore[arg-type]
+    await ssh_meta.create_connection(Client, "host", client_factory=Client)  # type: ignore[misc]
+
+
+async def running(conn: SSHClientConnection) -> None:
+    """Commands: text unless the encoding is None."""
+    result = await conn.run("ls", check=True)
+    assert_type(result, SSHCompletedProcess[str])
+    assert_type(result.exit_status, int | None)
+    assert_type(await conn.create_process("cat"), SSHClientProcess[str])
+    async with conn.create_process("cat", encoding=None) as process:
+        assert_type(process, SSHClientProcess[bytes])
+        assert_type(process.stdin, SSHWriter[bytes])
+        assert_type(process.stdout, SSHReader[bytes])
+        assert_type(await process.stdout.read(), bytes)
+        process.stdin.write(b"data")
+        process.stdin.write("data")  # type: ignore[arg-type]
+
+
+async def forwarding(conn: SSHClientConnection) -> None:
+    """Ports and streams."""
+    listener = await conn.forward_local_port("", 0, "db", 5432)
+    assert_type(listener.get_port(), int)
+    reader, writer = await conn.open_connection("db", 5432)
+    assert_type(reader, SSHReader[bytes])
+    assert_type(writer, SSHWriter[bytes])
+
+
+async def agents() -> None:
+    """Agents and their keys."""
+    assert_type(ssh_meta.connect_agent(), AgentConnecting)
+    async with ssh_meta.connect_agent("/run/agent") as agent:
+        assert_type(agent, SSHAgentClient)
+        for pair in await agent.get_keys():
+            assert_type(pair, SSHAgentKeyPair)
+            assert_type(await pair.sign(b"data", b"ssh-ed25519"), bytes)
+        assert_type(list(await agent.query_extensions()), list[str])
