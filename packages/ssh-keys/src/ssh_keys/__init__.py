@@ -22,6 +22,7 @@ from ssh_keys.certificate_importing import (
     read_certificate,
     read_certificate_list,
 )
+from ssh_keys.drunken_bishop import randomart
 from ssh_keys.errors import (
     CertificateError,
     Error,
@@ -143,6 +144,7 @@ __all__ = [
     "load_keypairs",
     "load_public_keys",
     "match_known_hosts",
+    "randomart",
     "read_allowed_signers",
     "read_authorized_keys",
     "read_certificate",
