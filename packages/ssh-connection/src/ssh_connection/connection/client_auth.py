@@ -89,9 +89,10 @@ def _default_keys(options: SSHClientConnectionOptions, log: ConnectionLog) -> li
 
 
 def _unique(pairs: Sequence[SSHKeyPair]) -> Sequence[SSHKeyPair]:
-    if len(pairs) < 2:
-        return pairs
-    return tuple({pair.public_data: pair for pair in reversed(pairs)}.values())[::-1]
+    first: dict[bytes, SSHKeyPair] = {}
+    for pair in pairs:
+        first.setdefault(pair.public_data, pair)
+    return tuple(first.values())
 
 
 class OptionCredentials:
