@@ -351,7 +351,7 @@ async def test_cancelled_open_does_not_leak_its_handle(tmp_path: Path) -> None:
     (tmp_path / "f").touch()
     async with pair(SFTPServer(chroot=str(tmp_path))) as session:
         for _ in range(5):
-            task = asyncio.create_task(session.client.open("f", "rb"))
+            task = asyncio.ensure_future(session.client.open("f", "rb"))
             await asyncio.sleep(0)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):

@@ -164,7 +164,7 @@ PEERS = {
     "gone": ("pass", "closed"),
     "banner": ("print('This account is disabled.', flush=True)", "packet length"),
     "status": (
-        "import os, sys; os.write(1, bytes.fromhex('00000009650000000000000000')); sys.stdin.read()",
+        "import os, sys; os.write(1, bytes.fromhex('0000000965' + '00' * 8)); sys.stdin.read()",
         "instead of SSH_FXP_VERSION",
     ),
 }

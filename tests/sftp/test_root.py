@@ -282,6 +282,8 @@ def test_directory_that_becomes_a_link_meanwhile(tmp_path: Path) -> None:
             os.rename(base / "link", base / "x")
             os.rename(base / "x", base / "link")
             os.rename(base / "y", base / "x")
+            for _ in range(50):  # most of the time it is the directory
+                os.stat(base / "x")
 
     thread = threading.Thread(target=swap)
     thread.start()

@@ -39,6 +39,17 @@ def attrs_from_stat(result: os.stat_result) -> SFTPAttrs:
     )
 
 
+def keep_freed_memory() -> None:
+    """Have the C library keep some freed memory instead of giving it back at once.
+
+    A transfer frees a few hundred KiB with each block and needs them again for the next one. glibc
+    returns that much to the system by default, and takes page faults to get it back, which costs a
+    tenth of a download. Freeing one large block, of which no page was ever touched, raises its
+    thresholds; elsewhere it does nothing.
+    """
+    bytearray(16 * 1024 * 1024)
+
+
 def get_attrs(path: bytes, *, follow_symlinks: bool) -> SFTPAttrs:
     """Return the attributes of a local file. Raises OSError."""
     return attrs_from_stat(os.stat(path, follow_symlinks=follow_symlinks))

@@ -12,6 +12,7 @@ from typing import Final
 from ssh_sftp.aio import SFTPClientHandler
 from ssh_sftp.client.client import SFTPClient
 from ssh_sftp.codec.constants import MIN_SFTP_VERSION
+from ssh_sftp.opening import opening
 from ssh_sftp.pipes import PipeTransport
 
 try:
@@ -51,6 +52,7 @@ async def start_sftp_client(
     return SFTPClient(handler, path_encoding, path_errors)
 
 
+@opening
 async def connect_subprocess(
     argv: Sequence[str],
     *,
@@ -60,6 +62,8 @@ async def connect_subprocess(
     timeout: float | None = 60.0,
 ) -> SFTPClient:
     """Run a program that speaks SFTP on its standard input and output; return the client.
+
+    `await` it, or use it in `async with`, which ends the session.
 
     Parameters:
         argv: program and arguments; no shell is involved. It ends when its input does.

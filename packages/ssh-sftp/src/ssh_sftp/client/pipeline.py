@@ -78,6 +78,7 @@ class BlockReader:
         # While the end is not known, one more request per answer: a small file costs two.
         self._ramp = self._max_requests if length is not None else min(2, self._max_requests)
         self._window = DEFAULT_WINDOW if max_requests <= 0 else max_requests * block_size
+        self._low = self._window * 3 // 4
         self._exact = exact
         self._hold = hold
         # request id -> (offset, bytes asked for, bytes of the short answer that it completes)
@@ -110,6 +111,9 @@ class BlockReader:
 
     def _fill(self) -> None:
         core, handle, in_flight = self._core, self._handle, self._in_flight
+        if self._bytes + self._held > self._low:
+            # Requests leave several at a time: a packet for each would cost both sides a wake-up.
+            return
         while not self._done:
             if self._bytes + self._held >= self._window or len(in_flight) >= self._ramp:
                 return

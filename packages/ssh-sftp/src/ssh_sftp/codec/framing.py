@@ -109,6 +109,13 @@ class PacketFramer:
 
         Raises PacketDecodeError for a length of 0 or above `max_length`.
         """
+        size = end - start
+        if size < self._need and size >= _SMALL_CHUNK and self._buffer is None:
+            # The middle of a data packet, which is what most chunks are.
+            if not self._paused:
+                self._pieces.append(memoryview(data)[start:end])
+                self._need -= size
+                return
         if not self._paused:
             start = self._run(data, start, end)
         if start < end:
