@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from struct import pack
 from typing import Any
 
@@ -125,7 +126,7 @@ async def start_process(
     chan: SSHClientChannel[Any] = SSHClientChannel(
         pair.client.services, pair.client.mux, **(channel_options or {})
     )
-    _, process = await chan.create(SSHClientProcess, command, **(create_options or {}))
+    _, process = await chan.create(partial(SSHClientProcess, hold_output=True), command, **(create_options or {}))
     assert isinstance(process, SSHClientProcess)
     await process.begin(**options)
     return process

@@ -29,7 +29,20 @@ class SSHClientProcess(SSHProcess[AnyStr], SSHClientStreamSession[AnyStr]):
     """A process on the server; made by `create_process`.
 
     It is an async context manager that closes the process on exit.
+
+    Parameters:
+        hold_output: keep output on the channel until `begin` was called, so that what arrives
+            at once already goes to where it is redirected, unchanged.
     """
+
+    def __init__(self, *, hold_output: bool = False) -> None:
+        super().__init__()
+        self._hold_output = hold_output
+
+    def session_started(self) -> None:
+        """The command runs; its output may be in the same packet."""
+        if self._hold_output:
+            self.stream_channel.pause_reading()
 
     # --- Information -------------------------------------------------------------------------
 
@@ -134,6 +147,8 @@ class SSHClientProcess(SSHProcess[AnyStr], SSHClientStreamSession[AnyStr]):
         except BaseException:
             self.channel.abort()
             raise
+        finally:
+            self.channel.resume_reading()
 
     def _pass_on(self, exc: BreakReceived | SignalReceived | TerminalSizeChanged) -> None:
         """What happened in the stream that is our stdin happens to the process."""

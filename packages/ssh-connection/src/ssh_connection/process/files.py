@@ -16,7 +16,9 @@ __all__ = [
     "AsyncFile",
     "FileLike",
     "is_async_file",
+    "is_socket_fd",
     "is_stream_fd",
+    "is_terminal_fd",
     "open_fd",
     "open_path",
     "own_or_duplicate",
@@ -48,6 +50,11 @@ def is_stream_fd(fd: int) -> bool:
     """Whether a descriptor is a pipe or a socket, which the event loop can wait for."""
     mode = os.fstat(fd).st_mode
     return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
+
+
+def is_socket_fd(fd: int) -> bool:
+    """Whether a descriptor is a socket."""
+    return stat.S_ISSOCK(os.fstat(fd).st_mode)
 
 
 def is_terminal_fd(fd: int) -> bool:

@@ -17,6 +17,7 @@ from ..stream import SSHReader, SSHWriter
 from .files import (
     FileLike,
     is_async_file,
+    is_socket_fd,
     is_stream_fd,
     is_terminal_fd,
     open_fd,
@@ -86,7 +87,7 @@ async def open_source(source: ProcessSource, channel: Channel) -> Source:
     file, opened = await _open_file(source, False)
     fd = _fileno(file)
     if fd is not None and is_stream_fd(fd):
-        if _is_socket(fd):
+        if is_socket_fd(fd):
             return await open_pipe_source(_socket_of(file, fd, opened), fd, True)
         return await open_pipe_source(own_or_duplicate(file, fd), fd, False)
     if fd is not None and is_terminal_fd(fd):
@@ -115,7 +116,7 @@ async def open_sink(target: ProcessTarget, channel: Channel) -> tuple[Sink, bool
     fd = _fileno(file)
     if fd is not None and is_stream_fd(fd):
         _flush(file)
-        if _is_socket(fd):
+        if is_socket_fd(fd):
             return await open_pipe_sink(_socket_of(file, fd, opened), True), True
         return await open_pipe_sink(own_or_duplicate(file, fd), False), True
     file = _bytes_if_wanted(file, channel)
@@ -167,14 +168,6 @@ def _fileno(file: IO[bytes] | IO[str]) -> int | None:
         if isinstance(base, io.FileIO | socket.SocketIO):
             return file.fileno()
     return None
-
-
-def _is_socket(fd: int) -> bool:
-    try:
-        with socket.socket(fileno=os.dup(fd)):
-            return True
-    except OSError:
-        return False
 
 
 def _socket_of(file: IO[bytes] | IO[str], fd: int, opened: bool) -> socket.socket:
