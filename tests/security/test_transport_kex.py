@@ -5,10 +5,12 @@ The names of the lessons stand beside the tests that show what was learned.
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from ssh_keys import SSHKey, SSHLocalKeyPair, generate_private_key
-from ssh_keys.wire import encode_name_list, encode_string, encode_uint32
+from ssh_keys.wire import Reader, encode_mpint, encode_name_list, encode_string, encode_uint32
 from ssh_transport import (
     AlgorithmNegotiationError,
     ConnectionLost,
@@ -25,6 +27,7 @@ from ssh_transport import (
     Role,
     TransportConfig,
 )
+from ssh_transport.kex.dh_groups import BUILT_IN
 from tests.security.raw_peer import (
     HOST_KEY,
     ClearPeer,
@@ -342,6 +345,98 @@ def test_client_refuses_bad_values(kex: str, value: bytes) -> None:
     peer.send(kexinit(names), kex_reply(value))
     assert isinstance(peer.victim.expect_end().error, ProtocolError | KeyExchangeFailed)
     assert not any(isinstance(event, HostKeyOffered) for event in peer.victim.events)
+
+
+# --- Finite fields: RFC 4253 section 8, RFC 4419, RFC 8270 ------------------------------------
+
+GROUP16 = b"diffie-hellman-group16-sha512"
+GEX = b"diffie-hellman-group-exchange-sha256"
+P4096, P2048 = BUILT_IN[4096].p, BUILT_IN[2048].p
+
+BAD_PUBLIC_VALUES = {
+    "0": 0,
+    "1": 1,
+    "-1": -1,
+    "p - 1": P4096 - 1,
+    "p": P4096,
+    "p + 1": P4096 + 1,
+    "2 p + 2": 2 * P4096 + 2,
+    "much more than p": 1 << 100_000,
+}
+
+
+@pytest.mark.parametrize("name", BAD_PUBLIC_VALUES)
+@pytest.mark.parametrize("role", ROLES)
+def test_public_value_outside_of_the_group(role: Role, name: str) -> None:
+    """RFC 4253 section 8: 1 < e, f < p - 1."""
+    value = encode_mpint(BAD_PUBLIC_VALUES[name])
+    peer = meet(role, kex_algorithms=(GROUP16,))
+    reply = encode_string(HOST_KEY.public_data) + value + encode_string(HOST_KEY.sign(b""))
+    peer.send(kexinit((GROUP16,)), b"\x1f" + reply if role is Role.CLIENT else b"\x1e" + value)
+    assert isinstance(peer.victim.expect_end().error, ProtocolError | KeyExchangeFailed)
+    assert peer.victim.core.host_key is None
+
+
+@pytest.mark.parametrize(
+    ("p", "g"),
+    [
+        (23, 5),
+        ((1 << 1024) - 105, 2),
+        (P2048 >> 1, 2),
+        (P2048 - 1, 2),
+        (1 << 9000, 2),
+        (-P2048, 2),
+        (0, 0),
+        (P2048, 0),
+        (P2048, 1),
+        (P2048, P2048 - 1),
+        (P2048, P2048),
+    ],
+    ids=["tiny", "1024", "2047", "even", "9001", "negative", "0", "g0", "g1", "g-1", "g=p"],
+)
+def test_group_of_a_server_that_is_too_weak(p: int, g: int) -> None:
+    """Logjam, RFC 8270: never below 2048 bits, and no generator that is none."""
+    peer = meet(Role.CLIENT, kex_algorithms=(GEX,))
+    peer.send(kexinit((GEX,)), b"\x1f" + encode_mpint(p) + encode_mpint(g))
+    assert isinstance(peer.victim.expect_end().error, ProtocolError | KeyExchangeFailed)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [(1024, 1024, 1024), (512, 1024, 2047), (4096, 2048, 8192), (8192, 4096, 2048), (0, 0, 0)],
+    ids=str,
+)
+def test_client_that_wants_a_weak_group(sizes: tuple[int, int, int]) -> None:
+    """Bounds that contradict each other or end below 2048 bits get no group, or a strong one."""
+    peer = meet(Role.SERVER, kex_algorithms=(GEX,))
+    peer.send(kexinit((GEX,)), b"\x22" + b"".join(map(encode_uint32, sizes)))
+    if peer.victim.ended:
+        assert isinstance(peer.victim.ended.error, ProtocolError | KeyExchangeFailed)
+    else:
+        (group,) = peer.listen()
+        assert group[0] == 31
+        assert Reader(group, 1).mpint().bit_length() >= 2048
+
+
+# --- Weak and monstrous RSA keys --------------------------------------------------------------
+
+
+def rsa_blob(bits: int) -> bytes:
+    """An RSA public key blob of that many bits that is nobody's."""
+    return encode_string(b"ssh-rsa") + encode_mpint(65537) + encode_mpint((1 << bits) - 1)
+
+
+@pytest.mark.parametrize("bits", [512, 1024, 2047, 16385, 100_000])
+def test_rsa_host_key_of_a_size_that_nobody_should_have(bits: int) -> None:
+    """CVE-2026-39829 x/crypto: refused before any arithmetic with it."""
+    names = (b"rsa-sha2-512",)
+    peer = meet(Role.CLIENT, host_key_algorithms=names)
+    signature = encode_string(b"rsa-sha2-512") + encode_string(b"\x01" * (bits // 8))
+    reply = kex_reply(X25519_BASE, host_key=rsa_blob(bits), signature=signature)
+    start = time.process_time()
+    peer.send(kexinit(KEX, names), reply)
+    assert isinstance(peer.victim.expect_end().error, KeyExchangeFailed)
+    assert time.process_time() - start < 1
 
 
 @pytest.mark.parametrize(

@@ -80,18 +80,23 @@ class SFTPClientSession(SSHClientSession[bytes]):
         handler: the SFTP session.
     """
 
+    # One call less per packet than when the channel counts.
+    explicit_consumption = True
+
     def __init__(self, handler: SFTPClientHandler) -> None:
         self._handler = handler
         self._received = handler.data_received
 
     def connection_made(self, chan: SSHClientChannel[bytes]) -> None:  # type: ignore[override]
         """Give the channel to the SFTP session."""
+        self._consumed = chan.consumed
         self._handler.connection_made(_ChannelTransport(chan, chan.close))
 
     def data_view_received(self, packet: bytes, start: int, end: int, datatype: int | None) -> None:
         """Hand the data on; what the server's process says on its stderr is no SFTP."""
         if datatype is None:
             self._received(packet, start, end)
+        self._consumed(end - start)
 
     def eof_received(self) -> bool | None:
         """The server is done."""
@@ -117,17 +122,22 @@ class SFTPServerSession(SSHServerSession[bytes]):
         server: what the requests are made to.
     """
 
+    # One call less per packet than when the channel counts.
+    explicit_consumption = True
+
     def __init__(self, server: SFTPServer) -> None:
         self._handler = SFTPServerHandler(server)
         self._received = self._handler.data_received
 
     def connection_made(self, chan: SSHServerChannel[bytes]) -> None:  # type: ignore[override]
         """Give the channel to the SFTP session."""
+        self._consumed = chan.consumed
         self._handler.connection_made(_ChannelTransport(chan, lambda: chan.exit(0)))
 
     def data_view_received(self, packet: bytes, start: int, end: int, datatype: int | None) -> None:
         """Hand the data on."""
         self._received(packet, start, end)
+        self._consumed(end - start)
 
     def eof_received(self) -> bool | None:
         """The client is done: answer what it has asked for."""
