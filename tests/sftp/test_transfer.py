@@ -377,6 +377,19 @@ async def test_file_without_a_length_is_read_to_its_end(local: Path) -> None:
     assert (local / "status").read_text().startswith("Name:")
 
 
+async def test_fifo_is_not_waited_for(client: SFTPClient, remote: Path, local: Path) -> None:
+    (remote / "tree").mkdir()
+    os.mkfifo(remote / "tree" / "fifo")
+    (remote / "tree" / "zfile").write_text("x")
+    errors: list[BaseException] = []
+    await client.get("tree", recurse=True, error_handler=errors.append)
+    assert [str(error) for error in errors] == ["b'tree/fifo' is not a regular file"]
+    assert read_tree(local / "tree") == {"zfile": b"x"}
+    os.mkfifo(local / "tree" / "fifo")
+    with pytest.raises(SFTPFailure, match="not a regular file"):
+        await client.put("tree", "back", recurse=True)
+
+
 async def test_local_file_system_that_is_full(client: SFTPClient, remote: Path) -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("no /dev/full")

@@ -363,6 +363,7 @@ class SFTPServerHandler:
         self._reading = True
         self._eof = False
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ending: asyncio.Task[None] | None = None
 
     # --- Called by the owner of the stream --------------------------------------------------------
 
@@ -396,7 +397,7 @@ class SFTPServerHandler:
             return
         for task in self._tasks:
             task.cancel()
-        self.loop.create_task(self._end(self.core.end()))
+        self._ending = self.loop.create_task(self._end(self.core.end()))
 
     def pause_writing(self) -> None:
         """Look at no more requests."""

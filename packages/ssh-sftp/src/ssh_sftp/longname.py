@@ -32,6 +32,7 @@ _MONTHS: Final = (
     "Nov",
     "Dec",
 )
+_MAX_REMEMBERED: Final = 1024
 _HALF_YEAR: Final = 365 * 86400 // 2
 _MODE_OF_TYPE: Final = {value: mode for mode, value in attrs_flags.TYPE_OF_MODE.items()}
 
@@ -54,6 +55,14 @@ def group_name(gid: int) -> str:
         except (KeyError, OverflowError):
             pass
     return str(gid)
+
+
+def remember(names: dict[int, str], number: int, name: str) -> str:
+    """Keep a name for the next time; not for any number of ids that a client asks for."""
+    if len(names) >= _MAX_REMEMBERED:
+        names.clear()
+    names[number] = name
+    return name
 
 
 def format_longname(name: SFTPName, user: str, group: str) -> bytes:

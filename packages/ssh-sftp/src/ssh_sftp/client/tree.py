@@ -20,7 +20,11 @@ from ssh_sftp.client.client_attrs import is_directory
 from ssh_sftp.client.client_paths import ClientPaths
 from ssh_sftp.client.pipeline import DEFAULT_WINDOW
 from ssh_sftp.codec.attrs import SFTPAttrs, SFTPName
-from ssh_sftp.codec.attrs_flags import FILEXFER_TYPE_SYMLINK
+from ssh_sftp.codec.attrs_flags import (
+    FILEXFER_TYPE_FIFO,
+    FILEXFER_TYPE_SOCKET,
+    FILEXFER_TYPE_SYMLINK,
+)
 from ssh_sftp.errors import (
     SFTPError,
     SFTPFailure,
@@ -260,6 +264,9 @@ class TreeCopy:
         elif attrs.type == FILEXFER_TYPE_SYMLINK:
             await self._target.symlink(await self._source.readlink(path), place)
             self._links.add(place)
+        elif attrs.type in (FILEXFER_TYPE_FIFO, FILEXFER_TYPE_SOCKET):
+            # Opening a FIFO waits for a peer, here or on the server, perhaps for ever.
+            raise SFTPFailure(f"{path!r} is not a regular file")
         else:
             await self._start_file(path, place, attrs)
 

@@ -16,7 +16,7 @@ from ssh_sftp.codec.attrs import SFTPAttrs, SFTPName, SFTPVFSAttrs
 from ssh_sftp.codec.constants import FXF_APPEND, MIN_SFTP_VERSION
 from ssh_sftp.codec.extensions import EXTENSIONS
 from ssh_sftp.errors import SFTPInvalidParameter, SFTPOpUnsupported
-from ssh_sftp.longname import format_longname, group_name, user_name
+from ssh_sftp.longname import format_longname, group_name, remember, user_name
 from ssh_sftp.openmode import pflags_to_os
 from ssh_sftp.server import copying, listing
 from ssh_sftp.server.apply import (
@@ -108,7 +108,7 @@ class SFTPServer:
             return ""
         name = self._users.get(uid)
         if name is None:
-            name = self._users[uid] = user_name(uid)
+            name = remember(self._users, uid, user_name(uid))
         return name
 
     def format_group(self, gid: int | None) -> str:
@@ -117,7 +117,7 @@ class SFTPServer:
             return ""
         name = self._groups.get(gid)
         if name is None:
-            name = self._groups[gid] = group_name(gid)
+            name = remember(self._groups, gid, group_name(gid))
         return name
 
     def format_longname(self, name: SFTPName) -> MaybeAwait[None]:
