@@ -1,28 +1,44 @@
 """Write the pages of the reference that are made from tables of the code.
 
-    python scripts/diagrams.py            write docs/reference/*.md
-    python scripts/diagrams.py --check    exit with status 1 if a page is not what would be written
+    python -m scripts.diagrams            write docs/reference/*.md
+    python -m scripts.diagrams --check    exit with status 1 if a page is not what would be written
 
-A test does the check, so a page can not drift from the code.
+Run it from the root of the checkout. A test does the check, so a page can not drift from the code.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import ssh_connection.constants
 import ssh_connection.errors
 import ssh_transport.constants
-from ssh_transport import DisconnectError, DisconnectReason, Phase, Role
+from scripts.record_session import OPENSSH_CERTIFICATES, OPENSSH_NAMES
+from ssh_keys import HOST_KEY_ALGORITHMS
+from ssh_keys.algorithms import Algorithm
+from ssh_transport import (
+    CIPHERS,
+    COMPRESSIONS,
+    KEX_METHODS,
+    MACS,
+    PRESETS,
+    DisconnectError,
+    DisconnectReason,
+    Phase,
+    Policy,
+    Role,
+)
 from ssh_transport.phases import KNOWN, LEGAL
+from tests.recorded.tape import FOLDER as RECORDINGS
+from tests.recorded.tape import load
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs" / "reference"
 
-_MADE_BY = "<!-- Made by scripts/diagrams.py. Change the code, then run it again. -->"
+_MADE_BY = "<!-- Made by python -m scripts.diagrams. Change the code, then run it again. -->"
 
 
 # --- Which message is legal when ---
@@ -157,9 +173,130 @@ def disconnect_reasons() -> str:
     return "\n".join(lines) + "\n"
 
 
+# --- Every algorithm, and who proved it ---
+
+_ALGORITHMS = f"""\
+# Algorithms
+
+{_MADE_BY}
+
+Every name that can be negotiated, best first. *Status*: `default` is offered unless you choose
+otherwise, `supported` is sound but offered only by name, `insecure` is for old peers. *Policies*
+are the presets of `Policy.named` that contain it. *Recorded*: programs with which a session is in
+`tests/recorded`, replayed byte for byte in every test run. *Live*: programs with which
+`tests/interop/test_algorithm_product.py` shakes hands where they are installed. Names without
+either have met nobody but ourselves yet, see the notes at the end.
+"""
+
+_NOTES = """
+Authenticators (`sk-*`, `webauthn-*`) have been nobody's host keys here; their signatures are tested
+in `tests/keys`. GSS-API methods (`gss-*`) need a Kerberos realm and credentials, so they are in no
+policy: ask for them by name.
+"""
+
+_FIELDS: dict[str, tuple[str, Iterable[Algorithm], str]] = {
+    "kex_algorithms": ("Key exchange methods", KEX_METHODS, "kex"),
+    "host_key_algorithms": ("Host key algorithms", HOST_KEY_ALGORITHMS, "host_key"),
+    "ciphers": ("Ciphers", CIPHERS, "cipher"),
+    "macs": ("MACs", MACS, "mac"),
+    "compressions": ("Compression methods", COMPRESSIONS, "compression"),
+}
+
+#: What the live test does beyond `ssh -Q` of OpenSSH, by name.
+_OPENSSH = "OpenSSH"
+_LIVE = {
+    **dict.fromkeys(
+        ("mlkem768x25519-sha256", "mlkem768nistp256-sha256", "mlkem1024nistp384-sha384"),
+        "AsyncSSH, libssh",
+    ),
+    "sntrup761x25519-sha512": f"{_OPENSSH}, libssh",
+    "sntrup761x25519-sha512@openssh.com": f"{_OPENSSH}, PuTTY, TinySSH",
+    "curve25519-sha256": f"{_OPENSSH}, TinySSH",
+    **dict.fromkeys(
+        (
+            "curve448-sha512",
+            "diffie-hellman-group15-sha512",
+            "diffie-hellman-group17-sha512",
+            "rsa2048-sha256",
+            "rsa1024-sha1",
+            "blowfish-cbc",
+            "arcfour256",
+            "arcfour128",
+        ),
+        "AsyncSSH, PuTTY",
+    ),
+    **dict.fromkeys(
+        (
+            "cast128-cbc",
+            "arcfour",
+            "hmac-sha2-256-96",
+            "hmac-sha2-512-96",
+            "hmac-sha2-256-96-etm@openssh.com",
+            "hmac-sha2-512-96-etm@openssh.com",
+        ),
+        "AsyncSSH",
+    ),
+    **dict.fromkeys(OPENSSH_CERTIFICATES, _OPENSSH),
+}
+
+_PROGRAMS = {
+    "sshd": "OpenSSH",
+    "ssh": "OpenSSH",
+    "dropbear": "Dropbear",
+    "dbclient": "Dropbear",
+    "plink": "PuTTY",
+    "tinysshd": "TinySSH",
+    "asyncssh": "AsyncSSH",
+}
+
+
+def _recorded() -> dict[tuple[str, str], dict[str, set[str]]]:
+    """For each field and name: the programs of the recordings, and our roles with each."""
+    found: dict[tuple[str, str], dict[str, set[str]]] = {}
+    for path in sorted(RECORDINGS.glob("*.txt")):
+        session = load(path).session
+        fields = {"kex", "host_key", "cipher", "mac", "compression"}
+        if CIPHERS[session.cipher.encode()].tag_size:
+            fields.discard("mac")
+        for field in fields:
+            name: str = getattr(session, field)
+            programs = found.setdefault((field, name), {})
+            programs.setdefault(_PROGRAMS[session.peer], set()).add(session.role.value)
+    return found
+
+
+def _live(name: str) -> str:
+    """The programs of the live test for a name."""
+    return _LIVE.get(name, _OPENSSH if name in OPENSSH_NAMES else "")
+
+
+def algorithms() -> str:
+    """The page about every algorithm."""
+    recorded = _recorded()
+    lines = _ALGORITHMS.splitlines()
+    for field, (title, table, kind) in _FIELDS.items():
+        lines += ["", f"## {title}", ""]
+        lines += [
+            "| name | status | policies | recorded (our role) | live |",
+            "|---|---|---|---|---|",
+        ]
+        for row in table:
+            name = row.name.decode()
+            policies = [p for p in PRESETS if row.name in getattr(Policy.named(p), field)]
+            programs = recorded.get((kind, name), {})
+            proof = ", ".join(
+                f"{program} ({' and '.join(sorted(roles))})"
+                for program, roles in sorted(programs.items())
+            )
+            cells = (f"`{name}`", row.status.value, ", ".join(policies), proof, _live(name))
+            lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join((*lines, _NOTES.rstrip())) + "\n"
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "message-legality.md": message_legality,
     "disconnect-reasons.md": disconnect_reasons,
+    "algorithms.md": algorithms,
 }
 """The pages in docs/reference, by file name."""
 

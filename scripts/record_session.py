@@ -77,6 +77,23 @@ _OPENSSH_MACS = (
 _REPEATABLE_KEYS = ("ssh-ed25519", "rsa-sha2-256", "rsa-sha2-512", "ssh-rsa")
 _OTHER_KEYS = ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-dss")
 
+#: Host key algorithms of certificates that tests/interop/test_algorithm_product.py proves: what
+#: `ssh -Q HostKeyAlgorithms` prints, without the keys of authenticators.
+OPENSSH_CERTIFICATES = tuple(
+    f"{name}-cert-v01@openssh.com" for name in (*_REPEATABLE_KEYS, *_OTHER_KEYS)
+)
+#: Every name of OpenSSH 9.2 that we have too.
+OPENSSH_NAMES = frozenset(
+    (
+        *_OPENSSH_KEX,
+        *_OPENSSH_CIPHERS,
+        *_OPENSSH_MACS,
+        *_REPEATABLE_KEYS,
+        *_OTHER_KEYS,
+        *OPENSSH_CERTIFICATES,
+    )
+)
+
 _DROPBEAR_KEX = (
     "curve25519-sha256",
     "curve25519-sha256@libssh.org",
@@ -123,6 +140,8 @@ _PUTTY_MACS = (
     "hmac-sha1-96-etm@openssh.com",
     "hmac-md5-etm@openssh.com",
 )
+
+_PUTTY_KEYS = (*_REPEATABLE_KEYS, "ssh-ed448")
 
 #: What nobody else has.
 _ASYNCSSH_KEX = (
@@ -179,7 +198,7 @@ def sessions() -> list[Session]:
         Session(peer="ssh", role=_SERVER, compression=zlib_name),
         *_sessions("dropbear", _CLIENT, _DROPBEAR_KEX, _DROPBEAR_CIPHERS, _DROPBEAR_MACS),
         *_sessions("dbclient", _SERVER, _DROPBEAR_KEX, _DROPBEAR_CIPHERS, _DROPBEAR_MACS),
-        *_sessions("plink", _SERVER, _PUTTY_KEX, _PUTTY_CIPHERS, _PUTTY_MACS, _REPEATABLE_KEYS),
+        *_sessions("plink", _SERVER, _PUTTY_KEX, _PUTTY_CIPHERS, _PUTTY_MACS, _PUTTY_KEYS),
         Session(peer="plink", role=_SERVER, compression="zlib"),
         Session(peer="plink", role=_SERVER, compression=zlib_name),
         *_sessions("asyncssh", _CLIENT, _ASYNCSSH_KEX, _ASYNCSSH_CIPHERS, _ASYNCSSH_MACS),

@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from ssh_keys import import_public_key
 from tests.interop.peers.availability import program, python_with
 from tests.interop.peers.credentials import HOST
 from tests.interop.peers.dropbear import convert
@@ -68,6 +69,7 @@ def prepare_folder(folder: Path) -> Path:
         shutil.copy(KEYS / name, folder / name)
         (folder / name).chmod(0o600)
         shutil.copy(KEYS / f"{name}.pub", folder / f"{name}.pub")
+    shutil.copy(KEYS / "ssh-ed448.pub", folder)
     ssh = folder / "home" / ".ssh"
     ssh.mkdir(parents=True, exist_ok=True)
     for path in (ssh, ssh.parent):
@@ -106,10 +108,15 @@ def _child(
 
 
 @contextlib.contextmanager
-def _inetd(argv: Sequence[str], folder: Path) -> Iterator[SocketWire]:
-    """Run a server that speaks on its standard input and output."""
+def inetd(argv: Sequence[str], folder: Path, *, home: bool = True) -> Iterator[SocketWire]:
+    """Run a server that speaks on its standard input and output.
+
+    Parameters:
+        home: give it an empty home folder, which a server needs that logs somebody in.
+    """
     ours, theirs = socket.socketpair()
-    argv = with_home(argv, folder / "home", "root")
+    if home:
+        argv = with_home(argv, folder / "home", "root")
     environ = clean_environment(folder / "home")
     with ours, _child(argv, folder, environ, theirs):
         theirs.close()
@@ -157,13 +164,13 @@ def sshd(session: Session, folder: Path) -> contextlib.AbstractContextManager[So
             "HostKeyAlgorithms": session.host_key,
         },
     )
-    return _inetd(sshd_inetd(config), folder)
+    return inetd(sshd_inetd(config), folder)
 
 
 def dropbear(session: Session, folder: Path) -> contextlib.AbstractContextManager[SocketWire]:
     """Dropbear's server."""
     key = convert(folder / ("rsa" if "rsa" in session.host_key else session.host_key), folder)
-    return _inetd([program("dropbear"), "-i", "-r", str(key)], folder)
+    return inetd([program("dropbear"), "-i", "-r", str(key)], folder)
 
 
 def tinysshd(session: Session, folder: Path) -> contextlib.AbstractContextManager[SocketWire]:
@@ -171,7 +178,7 @@ def tinysshd(session: Session, folder: Path) -> contextlib.AbstractContextManage
     keys = folder / "tinysshd"
     if not keys.exists():
         subprocess.run([program("tinysshd-makekey"), "-q", str(keys)], check=True)
-    return _inetd([program("tinysshd"), "-v", str(keys)], folder)
+    return inetd([program("tinysshd"), "-v", str(keys)], folder)
 
 
 @contextlib.contextmanager
@@ -201,20 +208,34 @@ def _connect(process: subprocess.Popen[bytes], port: int) -> socket.socket:
 # --- Clients ---
 
 
+def _accept(
+    listener: socket.socket, process: subprocess.Popen[bytes], folder: Path
+) -> socket.socket:
+    while process.poll() is None:
+        with contextlib.suppress(TimeoutError):
+            return listener.accept()[0]
+    log = (folder / "peer.log").read_text(errors="replace")
+    raise AssertionError(f"client ended with status {process.returncode}: {log}")
+
+
 @contextlib.contextmanager
 def _client(argv: Callable[[int], list[str]], folder: Path, **environ: str) -> Iterator[SocketWire]:
     """Run a client that connects to a port of ours, once."""
     with socket.create_server((HOST, 0)) as listener:
-        listener.settimeout(TIMEOUT)
+        listener.settimeout(0.2)
         port = listener.getsockname()[1]
-        with _child(argv(port), folder, clean_environment(folder / "home", **environ), None):
-            sock, _ = listener.accept()
-            with sock:
-                yield SocketWire(sock)
+        environment = clean_environment(folder / "home", **environ)
+        with (
+            _child(argv(port), folder, environment, None) as process,
+            _accept(listener, process, folder) as sock,
+        ):
+            yield SocketWire(sock)
 
 
-def _key_file(session: Session) -> str:
-    return "rsa" if "rsa" in session.host_key else session.host_key
+def key_file(session: Session) -> str:
+    """The name of the key that belongs to a host key algorithm, or to certificates of it."""
+    name = session.host_key.removesuffix("@openssh.com").removesuffix("-cert-v01")
+    return "rsa" if "rsa" in name else name
 
 
 def ssh(session: Session, folder: Path) -> contextlib.AbstractContextManager[SocketWire]:
@@ -222,8 +243,10 @@ def ssh(session: Session, folder: Path) -> contextlib.AbstractContextManager[Soc
 
     def argv(port: int) -> list[str]:
         known = folder / "known_hosts"
-        public = (folder / f"{_key_file(session)}.pub").read_text()
-        known.write_text(f"[{HOST}]:{port} {public}")
+        certified = "-cert-" in session.host_key
+        public = (folder / f"{'authority' if certified else key_file(session)}.pub").read_text()
+        marker = "@cert-authority " if certified else ""
+        known.write_text(f"{marker}[{HOST}]:{port} {public}")
         options = {
             "UserKnownHostsFile": str(known),
             "GlobalKnownHostsFile": "/dev/null",
@@ -272,17 +295,41 @@ def plink(session: Session, folder: Path) -> contextlib.AbstractContextManager[S
     sessions = folder / "home/.putty/sessions"
     sessions.mkdir(parents=True, exist_ok=True)
     (sessions / "recorded").write_text("".join(f"{k}={v}\n" for k, v in _PUTTY.items()))
-    public = folder / f"{_key_file(session)}.pub"
-    printed = subprocess.run(
-        [program("ssh-keygen"), "-l", "-f", str(public)], check=True, capture_output=True, text=True
-    )
-    fingerprint = printed.stdout.split()[1]
+    public = folder / f"{key_file(session)}.pub"
+    fingerprint = import_public_key(public.read_bytes()).get_fingerprint()
 
     def argv(port: int) -> list[str]:
         words = [program("plink"), "-load", "recorded", "-ssh", "-batch", "-noagent"]
         words += ["-C"] if session.compression != "none" else []
         words += ["-P", str(port), "-l", "root", "-hostkey", fingerprint]
         return [*words, HOST, "cat"]
+
+    return _client(argv, folder)
+
+
+def asyncssh_client(
+    session: Session, folder: Path
+) -> contextlib.AbstractContextManager[SocketWire]:
+    """AsyncSSH's client with the algorithms of the session only."""
+
+    def argv(port: int) -> list[str]:
+        known = folder / "known_hosts"
+        known.write_text(f"[{HOST}]:{port} {(folder / f'{key_file(session)}.pub').read_text()}")
+        words = [python_with("asyncssh"), str(SCRIPTS / "asyncssh_client.py"), "--user", "root"]
+        words += ["--host", HOST, "--port", str(port), "--known-hosts", str(known)]
+        words += ["--kex", session.kex, "--cipher", session.cipher, "--mac", session.mac]
+        words += ["--rekey-bytes", str(1 << 30)]
+        return [*words, "--password", "none", "exec", "cat"]
+
+    return _client(argv, folder)
+
+
+def libssh_client(session: Session, folder: Path) -> contextlib.AbstractContextManager[SocketWire]:
+    """libssh's client with the key exchange method of the session only."""
+
+    def argv(port: int) -> list[str]:
+        words = [python_with("pylibsshext"), str(SCRIPTS / "libssh_client.py"), "--user", "root"]
+        return [*words, "--host", HOST, "--port", str(port), "--kex", session.kex]
 
     return _client(argv, folder)
 
@@ -315,5 +362,7 @@ PEERS: Mapping[str, Callable[[Session, Path], contextlib.AbstractContextManager[
     "ssh": ssh,
     "dbclient": dbclient,
     "plink": plink,
+    "asyncssh-client": asyncssh_client,
+    "libssh": libssh_client,
 }
 """What holds a session with a peer: context managers of (session, folder)."""

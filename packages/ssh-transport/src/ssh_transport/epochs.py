@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from ssh_keys import SSHKey
+from ssh_keys import SSHCertificate, SSHKey
 from ssh_keys.wire import encode_name_list
 
 from .compression import COMPRESSIONS
@@ -167,10 +167,12 @@ class KeyEpochs:
         self.receiving_kex = True
         self._host.update_handlers()
 
-    def host_key_offered(self, key: SSHKey, blob: bytes) -> None:
+    def host_key_offered(
+        self, key: SSHKey, blob: bytes, certificate: SSHCertificate | None
+    ) -> None:
         """Ask the owner whether it trusts the host key."""
         self._host.pause()
-        self._host.emit(HostKeyOffered(key, blob))
+        self._host.emit(HostKeyOffered(key, blob, certificate))
 
     def signature_awaited(self, signature: Awaitable[bytes]) -> None:
         """Ask the owner to wait for the signature."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 
-from ssh_keys import SSHKey
+from ssh_keys import SSHCertificate, SSHKey
 
 from .errors import DisconnectError
 from .negotiation import NegotiatedAlgorithms
@@ -48,10 +48,18 @@ class HostKeyOffered:
     """*Decision* (client): the server proved that it owns this key; is it trusted?
 
     Answer with `core.accept_host_key()`, or `core.fail(HostKeyMismatch(...))`.
+
+    Parameters:
+        key: the key that signed.
+        blob: what the server sent: the key, or the certificate that it is in.
+        certificate: if a host key algorithm of OpenSSH certificates was negotiated. Only its own
+            signature is checked yet; ask `certificate.validate`, and whether its authority is
+            trusted.
     """
 
     key: SSHKey
     blob: bytes
+    certificate: SSHCertificate | None = None
 
 
 @dataclass(frozen=True, slots=True)

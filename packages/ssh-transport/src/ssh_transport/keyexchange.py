@@ -12,7 +12,15 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Protocol
 
-from ssh_keys import KeyImportError, SignatureError, SSHKey, decode_ssh_public_key
+from ssh_keys import (
+    HOST_KEY_ALGORITHMS,
+    KeyImportError,
+    SignatureError,
+    SSHCertificate,
+    SSHKey,
+    decode_ssh_certificate,
+    decode_ssh_public_key,
+)
 from ssh_keys import sig_algorithm_of as sig_algorithm_of_host_key
 from ssh_keys.wire import PacketDecodeError, encode_string
 
@@ -44,7 +52,9 @@ from .protocols import (
 )
 from .slow_steps import SlowStep
 
-__all__ = ["KexHost", "KexState", "KeyExchange"]
+__all__ = ["KexHost", "KexState", "KeyExchange", "decode_host_key"]
+
+_CERTIFICATE = b"-cert-v01@openssh.com"
 
 
 class KexState(Enum):
@@ -72,7 +82,9 @@ class KexHost(Protocol):
     def use_incoming_keys(self, opener: PacketOpener) -> None:
         """The peer's NEWKEYS was received: open with new keys from now on."""
 
-    def host_key_offered(self, key: SSHKey, blob: bytes) -> None:
+    def host_key_offered(
+        self, key: SSHKey, blob: bytes, certificate: SSHCertificate | None
+    ) -> None:
         """Client: the server proved to own this key; answer `KeyExchange.host_key_accepted`."""
 
     def signature_awaited(self, signature: Awaitable[bytes]) -> None:
@@ -86,6 +98,18 @@ class KexHost(Protocol):
 
         False if there is nowhere to run it: the exchange then does it itself.
         """
+
+
+def decode_host_key(algorithm: bytes, blob: bytes) -> tuple[SSHKey, SSHCertificate | None]:
+    """Return the key in K_S, and the certificate if the algorithm is one of certificates.
+
+    Whether the certificate is good for anything, only its owner can tell: what `validate` checks
+    is not checked here. Raises KeyImportError.
+    """
+    if not HOST_KEY_ALGORITHMS[algorithm].key_algorithm.endswith(_CERTIFICATE):
+        return decode_ssh_public_key(blob), None
+    certificate = decode_ssh_certificate(blob)
+    return certificate.key, certificate
 
 
 class KeyExchange:
@@ -277,7 +301,10 @@ class KeyExchange:
         assert self.algorithms is not None
         name = self.algorithms.host_key
         digest = self._hash(proof, self._host_key_blob)
-        signature = self._config.host_keys[name].sign(digest, sig_algorithm_of_host_key(name))
+        try:
+            signature = self._config.host_keys[name].sign(digest, sig_algorithm_of_host_key(name))
+        except SignatureError as exc:
+            raise KeyExchangeFailed(f"our host key cannot sign: {exc}") from exc
         if isinstance(signature, bytes):
             self._send_to_run(signature)
         else:
@@ -298,7 +325,11 @@ class KeyExchange:
         if self.host_key is not None and proof.host_key != self._host_key_blob:
             raise HostKeyMismatch("server changed its host key in a key re-exchange")
         try:
-            key = self.host_key or decode_ssh_public_key(proof.host_key)
+            key, certificate = (
+                (self.host_key, None)
+                if self.host_key is not None
+                else decode_host_key(self.algorithms.host_key, proof.host_key)
+            )
         except KeyImportError as exc:
             raise KeyExchangeFailed(f"server's host key cannot be used: {exc}") from None
         digest = self._hash(proof, proof.host_key)
@@ -317,7 +348,7 @@ class KeyExchange:
             return
         self.state = KexState.DECISION
         self._offered_key, self._host_key_blob = key, proof.host_key
-        self._host.host_key_offered(key, proof.host_key)
+        self._host.host_key_offered(key, proof.host_key, certificate)
 
     def host_key_accepted(self) -> None:
         """Client: the owner trusts the key that was offered."""
