@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -90,6 +91,20 @@ async def test_named_keys(tmp_path: Path) -> None:
         await load(client_keys=tmp_path / "nothing")
     with pytest.raises(KeyImportError):
         await load(client_keys=b"nothing")
+
+
+class Silent:
+    """An agent that does not answer."""
+
+    async def keypairs(self) -> Sequence[SSHKeyPair]:
+        await asyncio.Event().wait()
+        return []
+
+
+async def test_source_that_does_not_answer() -> None:
+    sources = (Silent(), Source(ECDSA))
+    keys = await load(client_keys=None, key_sources=sources, login_timeout=0.05)
+    assert keys == [ECDSA.public_data]
 
 
 async def test_sources_come_last_and_keys_once() -> None:

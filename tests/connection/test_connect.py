@@ -479,7 +479,10 @@ async def test_extra_info() -> None:
             }
         assert conn.get_extra_info("peername") == (HOST, server.get_port())
         assert conn.get_extra_info("sockname") == peer.get_extra_info("peername")
-        assert isinstance(conn.get_extra_info("socket"), TransportSocket)
+        for end in (conn, peer):
+            sock = end.get_extra_info("socket")
+            assert isinstance(sock, TransportSocket)
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
         assert conn.get_extra_info("nothing", "default") == "default"
         conn.set_extra_info(nothing=1)
         assert conn.get_extra_info("nothing") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -102,6 +103,8 @@ class SSHConnection:
         self._extra["peername"] = peername = transport.get_extra_info("peername")
         self._extra["sockname"] = transport.get_extra_info("sockname")
         self._log.info("connected with %s", Peer(peername))
+        if self._options.tcp_keepalive:
+            _keep_alive(transport)
         login_timeout = self._options.seconds("login_timeout")
         if login_timeout is not None:
             self._login_timer = self._loop.call_later(login_timeout, self._login_expired)
@@ -405,6 +408,16 @@ class SSHConnection:
     async def __aexit__(self, *exc_info: object) -> None:
         self.close()
         await self.wait_closed()
+
+
+def _keep_alive(transport: asyncio.Transport) -> None:
+    sock = transport.get_extra_info("socket")
+    if sock is not None and sock.family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        except OSError:
+            # The peer has reset the connection already; connection_lost will tell.
+            pass
 
 
 def version_string(version: str | bytes | tuple[()]) -> bytes:

@@ -64,7 +64,9 @@ async def load_client_keys(
             pairs += load()
     for source in options.key_sources:
         try:
-            pairs += await source.keypairs()
+            # An agent that does not answer must not keep us from trying the other keys.
+            async with asyncio.timeout(options.seconds("login_timeout")):
+                pairs += await source.keypairs()
         except (OSError, Error) as exc:
             log.info("no keys from %s: %s", type(source).__name__, Peer(exc))
     return _unique(pairs)

@@ -78,9 +78,6 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
     family: int = 0
     """Address family of the socket: `socket.AF_INET`, `AF_INET6`, or 0 for either."""
 
-    local_addr: tuple[str, int] | None = None
-    """Local host and port to connect from."""
-
     tcp_keepalive: bool = True
     """Whether TCP itself finds out about dead connections (SO_KEEPALIVE)."""
 
@@ -114,9 +111,6 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
     rekey_seconds: float | str = 3600
     """Seconds after which new keys are made; a number or text such as `1h`."""
 
-    connect_timeout: Seconds = None
-    """Seconds that connecting may take, from the look-up of the name to authentication."""
-
     login_timeout: Seconds = 120
     """Seconds from the start of the connection in which authentication has to be finished."""
 
@@ -146,7 +140,7 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
         """Check the values; raises ValueError or TypeError."""
         self.rekey_bytes = parse_bytes("rekey_bytes", self.rekey_bytes)
         self.rekey_seconds = parse_seconds("rekey_seconds", self.rekey_seconds)
-        for name in ("connect_timeout", "login_timeout", "keepalive_interval"):
+        for name in ("login_timeout", "keepalive_interval"):
             setattr(self, name, parse_seconds(name, getattr(self, name)))
         if self.keepalive_count_max < 1:
             raise ValueError("keepalive_count_max must be at least 1")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from ssh_keys import KeyPairListArg, KnownHostsArg, Passphrase
@@ -13,7 +12,8 @@ from ..protocols import KeyPairSource
 from ..userauth.client import CLIENT_METHODS
 from ..userauth.saslprep import SASLPrepError, saslprep
 from .algorithms import AlgorithmsArg
-from .base import LATER_BASE, NOTHING, Later, SSHConnectionOptions
+from .base import LATER_BASE, NOTHING, Later, Seconds, SSHConnectionOptions
+from .units import parse_seconds
 
 if TYPE_CHECKING:
     from ..channel.session_client import TermSize
@@ -63,6 +63,12 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
 
     port: int | tuple[()] = ()
     """Port to connect to, 22 by default."""
+
+    local_addr: tuple[str, int] | None = None
+    """Local host and port to connect from."""
+
+    connect_timeout: Seconds = None
+    """Seconds that connecting may take, from the look-up of the name to authentication."""
 
     tunnel: str | SSHClientConnection | tuple[()] | None = ()
     """Connection to go through, or [user@]host[:port] of a host to go through, with commas between
@@ -139,8 +145,7 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
         if self.server_host_key_algs == "default":
             self.server_host_key_algs = ()
         super().__post_init__()
-        if isinstance(self.client_keys, Path):
-            self.client_keys = str(self.client_keys)
+        self.connect_timeout = parse_seconds("connect_timeout", self.connect_timeout)
         self.methods = self._methods()
         _check_name("host", self.host)
         if isinstance(self.username, str):

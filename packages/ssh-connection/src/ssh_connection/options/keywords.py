@@ -47,7 +47,6 @@ class CommonKwargs(TypedDict, total=False):
     password_auth: bool
     rekey_bytes: int | str
     rekey_seconds: float | str
-    connect_timeout: Seconds
     login_timeout: Seconds
     keepalive_interval: Seconds
     keepalive_count_max: int
@@ -60,6 +59,7 @@ class CommonKwargs(TypedDict, total=False):
 class CreateConnectionKwargs(CommonKwargs, total=False):
     """Keywords of `create_connection`: fields of `SSHClientConnectionOptions`."""
 
+    connect_timeout: Seconds
     client_version: str | bytes | tuple[()]
     known_hosts: KnownHostsArg | tuple[()] | None
     host_key_alias: str | tuple[()] | None

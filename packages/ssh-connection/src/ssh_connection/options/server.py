@@ -32,6 +32,8 @@ _LATER: Later = {
     "send_server_host_keys": ("host key updates", NOTHING),
     "known_client_hosts": ("host-based authentication", NOTHING),
     "trust_client_host": ("host-based authentication", NOTHING),
+    "connect_timeout": ("connections to clients", NOTHING),
+    "local_addr": ("connections to clients", NOTHING),
     "rdns_lookup": ("reverse look-ups", NOTHING),
 }
 
