@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Generator
 from functools import wraps
 from types import TracebackType
-from typing import Generic, ParamSpec, Protocol, Self, TypeVar
+from typing import ParamSpec, Protocol, Self, TypeVar
 
 __all__ = ["Opening", "opening"]
 
@@ -31,11 +31,11 @@ T = TypeVar("T", bound=_Closing)
 T_co = TypeVar("T_co", bound=_Closing, covariant=True)
 
 
-class Opening(Generic[T_co]):
-    """Something that is being opened.
+class Opening(Coroutine[object, None, T_co]):
+    """Something that is being opened: a coroutine, and an asynchronous context manager.
 
-    `await` gives it, and `async with` gives it and closes it at the end. One of the two has to be
-    done, and only once.
+    `await` and tasks give it, `async with` gives it and closes it at the end. One of them has to
+    be done, and only once.
 
     Parameters:
         coroutine: opens it.
@@ -47,6 +47,25 @@ class Opening(Generic[T_co]):
 
     def __await__(self) -> Generator[object, None, T_co]:
         return self._coroutine.__await__()
+
+    def send(self, value: None) -> object:
+        """Go on, as of any coroutine."""
+        return self._coroutine.send(value)
+
+    def throw(
+        self,
+        typ: type[BaseException] | BaseException,
+        val: BaseException | object = None,
+        tb: TracebackType | None = None,
+    ) -> object:
+        """Raise an exception where it waits, as of any coroutine."""
+        if isinstance(typ, BaseException):
+            return self._coroutine.throw(typ)
+        return self._coroutine.throw(typ, val, tb)
+
+    def close(self) -> None:
+        """Give up before it is opened, as of any coroutine."""
+        self._coroutine.close()
 
     async def __aenter__(self) -> T_co:
         opened = self._opened = await self._coroutine
