@@ -10,6 +10,7 @@ import asyncio
 import socket
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import IO, AnyStr, Final, Generic, Protocol, cast
 
 from ..channel.session_client import SSHClientChannel
@@ -46,6 +47,10 @@ class Sink(Protocol):
 
     async def end(self, eof: bool) -> None:
         """Nothing more comes: flush, pass EOF on if `eof`, close what was opened."""
+        ...
+
+    def discard(self) -> None:
+        """A write has failed: close what was opened, without a further attempt."""
         ...
 
 
@@ -123,6 +128,7 @@ class QueueTarget(Generic[AnyStr]):
         except Exception as exc:
             # Reported by `finish`. What still arrives is dropped, the process goes on.
             self._error = exc
+            self._sink.discard()
             while self._queue:
                 self._channel.consumed(self._queue.popleft()[1])
 
@@ -185,9 +191,15 @@ class FileSink:
         """A file has no use for it."""
 
     async def end(self, eof: bool) -> None:
-        """Flush and, if it is ours and EOF is passed on, close."""
-        last = self._file.close if self._close and eof else self._file.flush
+        """Close the file if it is ours, else flush it."""
+        last = self._file.close if self._close else self._file.flush
         await asyncio.get_running_loop().run_in_executor(None, last)
+
+    def discard(self) -> None:
+        """Close the file if it is ours."""
+        if self._close:
+            with suppress(OSError):
+                self._file.close()
 
 
 class AsyncFileSink:
@@ -204,6 +216,9 @@ class AsyncFileSink:
         """A file has no use for it."""
 
     async def end(self, eof: bool) -> None:
+        """Nothing: the file is the caller's."""
+
+    def discard(self) -> None:
         """Nothing: the file is the caller's."""
 
 
@@ -225,6 +240,9 @@ class StreamWriterSink:
         """Pass EOF on."""
         if eof and self._writer.can_write_eof():
             self._writer.write_eof()
+
+    def discard(self) -> None:
+        """Nothing: the writer is the caller's."""
 
 
 class SSHWriterSink(Generic[AnyStr]):
@@ -259,6 +277,9 @@ class SSHWriterSink(Generic[AnyStr]):
         if eof:
             self._writer.write_eof()
 
+    def discard(self) -> None:
+        """Nothing: the writer is the caller's."""
+
 
 class PipeSink(asyncio.Protocol):
     """A pipe or a socket, written by the event loop."""
@@ -273,6 +294,9 @@ class PipeSink(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The transport is there."""
         self._transport = cast("asyncio.WriteTransport", transport)
+        if isinstance(transport, asyncio.ReadTransport):
+            # A socket may be the source of something else at the same time.
+            transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The other end is closed."""
@@ -289,13 +313,6 @@ class PipeSink(asyncio.Protocol):
         """The transport's buffer has room."""
         self._ready.set()
 
-    def data_received(self, data: bytes) -> None:
-        """What a socket that is only written receives is dropped."""
-
-    def eof_received(self) -> bool:
-        """The other end of a socket sends no more; it may still read."""
-        return True
-
     async def write(self, data: bytes | str) -> None:
         """Write and wait for the transport's buffer to have room."""
         if self._transport is None:
@@ -311,6 +328,11 @@ class PipeSink(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
             await self._lost.wait()
+
+    def discard(self) -> None:
+        """Close the pipe without writing what is left."""
+        if self._transport is not None:
+            self._transport.abort()
 
 
 async def open_pipe_sink(file: object, is_socket: bool) -> PipeSink:
