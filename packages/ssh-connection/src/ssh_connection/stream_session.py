@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, AnyStr, cast
 
+from ssh_keys import Error
+
 from .channel.text import SSHChannel
 from .constants import EXTENDED_DATA_STDERR
 from .errors import BreakReceived, SignalReceived, TerminalSizeChanged
@@ -145,9 +147,11 @@ class SSHStreamSession(CountingSession[AnyStr]):
             try:
                 await pending
             except Exception as exc:
-                chan.loop.call_exception_handler(
-                    {"message": f"handler of {chan!r} failed", "exception": exc}
-                )
+                # A handler that merely finds its client gone has not failed.
+                if not (self._connection_lost and isinstance(exc, OSError | Error)):
+                    chan.loop.call_exception_handler(
+                        {"message": f"handler of {chan!r} failed", "exception": exc}
+                    )
                 chan.abort()
 
         self._task = chan.loop.create_task(run(result))
