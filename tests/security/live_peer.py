@@ -40,7 +40,8 @@ class LivePeer:
         self.transport = AsyncTransport(self.core, self)
         self.events: list[Event] = []
         self.said: list[bytes] = []
-        self.ready = asyncio.get_running_loop().create_future()
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ready.add_done_callback(lambda ready: ready.exception())  # not every test asks
         self.lost = asyncio.get_running_loop().create_future()
         self._news = asyncio.Event()
         self._callbacks: dict[int, Callable[[bytes], object]] = {}

@@ -591,3 +591,158 @@ async def test_banner_is_the_applications_to_escape_and_logs_are_ours(
     for record in caplog.records:
         if record.name.startswith("ssh_"):
             assert record.getMessage().isprintable(), record.getMessage()
+
+
+# --- Restrictions of keys --------------------------------------------------------------------
+
+
+def authorized(options: str) -> ssh_meta.SSHAuthorizedKeys:
+    """Authorized keys with the test's key and its options."""
+    return ssh_meta.import_authorized_keys(f"{options} {USER_KEY.export_public_key().decode()}")
+
+
+class Forwarding(ssh_meta.SSHServer):
+    """Would forward everything; the options of the key say no."""
+
+    def password_auth_supported(self) -> bool:
+        """As the second factor."""
+        return True
+
+    def validate_password(self, username: str, password: str) -> bool:
+        """Alice's password."""
+        return password == "secret"
+
+    def connection_requested(
+        self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
+    ) -> bool:
+        """Forward it."""
+        return True
+
+
+def tcpip_open(port: int) -> bytes:
+    """A request for a connection to loopback."""
+    return channel_open(
+        kind=b"direct-tcpip",
+        rest=encode_string(b"127.0.0.1")
+        + encode_uint32(port)
+        + encode_string(b"127.0.0.1")
+        + encode_uint32(1),
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "allowed"),
+    [
+        ('from="127.0.0.1"', True),
+        ('from="127.0.0.0/8"', True),
+        ('from="10.0.0.1"', False),
+        ('from="*,!127.0.0.1"', False),
+        ('expiry-time="20200101"', False),
+    ],
+)
+async def test_where_and_until_when_a_key_counts(serve: Serve, options: str, allowed: bool) -> None:
+    """CVE-2024-45337, CVE-2026-56854: source-address is enforced."""
+    async with (
+        serve(server_factory=Forwarding, authorized_client_keys=authorized(options)) as victim,
+        attacking_client(victim.port) as peer,
+    ):
+        await peer.request_userauth()
+        peer.send(userauth_publickey(peer.core.session_id, b"alice", USER_KEY))
+        assert (await peer.expect(SUCCESS, FAILURE))[0] == (SUCCESS if allowed else FAILURE)
+
+
+@pytest.mark.parametrize(
+    ("options", "allowed"),
+    [
+        ("", True),
+        ("no-port-forwarding", False),
+        ("restrict", False),
+        ('permitopen="127.0.0.1:1"', False),
+    ],
+)
+@pytest.mark.parametrize("methods", ["publickey", "publickey,password"])
+async def test_restrictions_of_a_key_hold_behind_other_factors(
+    serve: Serve, methods: str, options: str, allowed: bool
+) -> None:
+    """CVE-2026-39828 x/crypto: partial success does not wash them off."""
+    async with (
+        serve(
+            server_factory=Forwarding,
+            authorized_client_keys=authorized(options),
+            auth_methods=methods,
+        ) as victim,
+        attacking_client(victim.port) as peer,
+    ):
+        await peer.request_userauth()
+        peer.send(userauth_publickey(peer.core.session_id, b"alice", USER_KEY))
+        if methods != "publickey":
+            assert (await peer.expect(FAILURE))[-1] == 1
+            peer.send(password_request(b"alice", b"secret"))
+        await peer.expect(SUCCESS)
+        peer.send(tcpip_open(victim.port))
+        assert (await peer.expect(91, 92))[0] == (91 if allowed else 92)
+
+
+async def test_forced_command(serve: Serve) -> None:
+    """What the client asks for is only the original command."""
+    commands: list[tuple[str | None, str | None]] = []
+
+    def run(process: ssh_meta.SSHServerProcess[bytes]) -> None:
+        original = process.env.get("SSH_ORIGINAL_COMMAND")
+        commands.append((process.command, original))
+        process.exit(0)
+
+    async with (
+        serve(
+            server_factory=Forwarding,
+            authorized_client_keys=authorized('command="safe"'),
+            process_factory=run,
+            sftp_factory=True,
+        ) as victim,
+        attacking_client(victim.port) as peer,
+    ):
+        await peer.authenticate("alice", USER_KEY)
+        for kind, rest in (
+            (b"exec", encode_string(b"rm -rf /")),
+            (b"shell", b""),
+            (b"subsystem", encode_string(b"sftp")),
+        ):
+            chan = await open_session(peer)
+            peer.send(b"\x62" + encode_uint32(chan) + encode_string(kind) + b"\x01" + rest)
+            await peer.expect(99, 100)
+            await peer.expect(97)
+            peer.send(b"\x61" + encode_uint32(chan))
+        assert {command for command, _ in commands} == {"safe"}
+        assert commands[0] == ("safe", "rm -rf /")
+
+
+# --- The host key, as our client sees it ------------------------------------------------------
+
+
+async def test_error_while_a_host_key_is_verified_is_no_success() -> None:
+    """CVE-2025-26465."""
+    asked: list[bool] = []
+
+    class Broken(ssh_meta.SSHClient):
+        def validate_host_public_key(self, host: str, addr: str, port: int, key: SSHKey) -> bool:
+            asked.append(True)
+            raise RuntimeError("the check itself failed")
+
+    async with attacking_server() as (port, peers):
+        with pytest.raises(RuntimeError, match="the check itself failed"):
+            await login(port, client_factory=Broken, known_hosts=ssh_meta.import_known_hosts(""))
+        await peers[0].expect_end()
+        assert not [payload for payload in peers[0].said if payload[0] in (5, 50)]
+    assert asked
+
+
+@pytest.mark.parametrize("answer", [False, None, 1, "yes"])
+async def test_only_true_is_yes(answer: object) -> None:
+    class Odd(ssh_meta.SSHClient):
+        def validate_host_public_key(self, host: str, addr: str, port: int, key: SSHKey) -> bool:
+            return answer  # type: ignore[return-value]
+
+    async with attacking_server() as (port, peers):
+        with pytest.raises(ssh_meta.HostKeyNotVerifiable):
+            await login(port, client_factory=Odd, known_hosts=ssh_meta.import_known_hosts(""))
+        await peers[0].expect_end()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
 import tracemalloc
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -230,3 +232,22 @@ async def test_connect_timeout() -> None:
                         agent_path=None,
                         **options,  # type: ignore[arg-type]
                     )
+
+
+async def test_connections_leave_no_objects(serve: Serve) -> None:
+    """CVE-2025-8277 and its like: what ended, however it ended, is forgotten."""
+    dead: list[weakref.ref[ssh_meta.SSHServerConnection]] = []
+    async with serve() as victim:
+        for how in range(30):
+            async with attacking_client(victim.port) as peer:
+                if how % 3:
+                    await peer.authenticate("alice", USER_KEY)
+                    await open_session(peer)
+                if how % 3 == 2:
+                    peer.send(b"\x5e")
+                    await peer.expect_end()
+            await victim.lost(how + 1)
+            dead.append(weakref.ref(victim.record.connections.pop()))
+    del peer
+    gc.collect()
+    assert [ref() for ref in dead if ref() is not None] == []
