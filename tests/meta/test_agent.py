@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import subprocess
 import tempfile
@@ -133,3 +134,24 @@ async def test_no_connection_to_the_agent_stays_open(agent_path: str) -> None:
             await agent.remove_all()
             with pytest.raises(ssh_meta.PermissionDenied):
                 await ssh_meta.connect("127.0.0.1", port, options=options)
+
+
+async def test_agent_that_hangs_does_not_hang_us(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ssh_meta.agent, "_LIST_TIMEOUT", 0.1)
+    with tempfile.TemporaryDirectory(prefix="agent-") as folder:
+        path = f"{folder}/agent"
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        agent = await asyncio.start_unix_server(silent, path)
+        monkeypatch.setenv("SSH_AUTH_SOCK", path)
+        async with agent, running_server() as port:
+            async with connected(port, client_keys=(), password="secret"):
+                pass
+            with pytest.raises(ssh_meta.AgentError, match="within"):
+                async with connected(port, client_keys=(), agent_path=path):
+                    pytest.fail("connected")

@@ -23,6 +23,9 @@ __all__ = ["AgentKeySource", "AgentPath", "EnvironmentAgent", "agent_keys"]
 AgentPath = str | AgentOpener
 """Where an agent is: the path of its socket, or a server's connection whose client forwards it."""
 
+_LIST_TIMEOUT = 10.0
+"""Seconds that an agent may take to list its keys: there is nothing in it to confirm."""
+
 _logger = logging.getLogger("ssh_meta.agent")
 
 
@@ -59,7 +62,7 @@ async def agent_keys(
 
     Raises AgentError.
     """
-    async with connect_agent(agent_path) as agent:
+    async with connect_agent(agent_path, timeout=_LIST_TIMEOUT) as agent:
         found = await agent.get_keys(identities)
     signer = _AgentOnDemand(agent_path)
     return [
