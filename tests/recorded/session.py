@@ -92,6 +92,7 @@ class Session:
             macs=(self.mac.encode(),),
             compressions=(self.compression.encode(),),
             host_keys={self.host_key.encode(): key_pair(self.host_key)} if server else {},
+            gex_bits=(2048, 3072, 8192),
             min_rsa_bits=1024,
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ssh_keys import HOST_KEY_ALGORITHMS, SSHLocalKeyPair, generate_private_key
@@ -47,7 +49,7 @@ def test_a_connection_is_modern_unless_told_otherwise() -> None:
     assert config.macs == MACS.names(Status.DEFAULT)
     assert config.compressions == COMPRESSIONS.names(Status.DEFAULT)
     assert config.min_rsa_bits == 2048
-    assert config.gex_bits == (2048, 3072, 8192)
+    assert config.gex_bits == (3072, 3072, 8192)
 
 
 def test_modern_is_contained_in_compat_and_compat_in_legacy() -> None:
@@ -160,3 +162,16 @@ def test_small_rsa_host_key_proves_nothing_under_cnsa2() -> None:
     assert "2048 bits, at least 3072" in event.error.reason
     fips = {b"rsa-sha2-512": RSA2048}
     assert not connected(policy=Policy.named("fips"), server={"host_keys": fips}).client.closed
+
+
+def test_modern_server_chooses_no_group_below_3072_bits() -> None:
+    gex: dict[str, Any] = {"kex_algorithms": (b"diffie-hellman-group-exchange-sha256",)}
+    asked = {"gex_bits": (2048, 2048, 8192)}
+    assert not connected(**gex, client=asked).client.closed
+    pair = Pair(**gex, client={"gex_bits": (2048, 2048, 2048)}).start()
+    (event,) = pair.of_type(Role.SERVER, Disconnected)
+    assert isinstance(event.error, KeyExchangeFailed)
+    assert "no group of 3072 to 2048 bits" in event.error.reason
+    compat = {"policy": Policy.named("compat")}
+    small = Pair(**gex, client={"gex_bits": (2048, 2048, 2048)}, server=compat).start()
+    assert not small.client.closed

@@ -36,8 +36,8 @@ class TransportConfig:
         rekey_bytes: new keys after that many bytes in one direction.
         rekey_seconds: new keys after that many seconds.
         kex_timeout: seconds that one key exchange may take, version exchange included.
-        gex_bits: client: (min, preferred, max) size of a group exchange, in bits; from
-            the policy if not given.
+        gex_bits: (min, preferred, max) size of a group exchange, in bits: what a client asks for;
+            a server chooses no group below min. From the policy if not given.
         min_rsa_bits: client: RSA host keys smaller than this prove nothing; from the policy if
             0.
         moduli: server: path of a moduli(5) file for group exchange, None for built-in groups.

@@ -81,9 +81,10 @@ _CNSA_KEYS = ("ecdsa-sha2-nistp384*", "x509v3-ecdsa-sha2-nistp384", "rsa-sha2-51
 _RULES: dict[str, _Rule] = {
     "modern": _Rule(
         "What is on by default: post-quantum key exchange first, authenticated encryption, no "
-        "SHA-1, nothing that ssh-audit warns of.",
+        "SHA-1, groups of 3072 bits and more.",
         (_DEFAULT,),
         {},
+        gex_bits=(3072, 3072, 8192),
     ),
     "compat": _Rule(
         "Everything that is sound, for peers of the last ten years: also NIST curves, groups of "
@@ -154,7 +155,7 @@ class Policy:
         kex_algorithms, host_key_algorithms, ciphers, macs, compressions: what is offered.
         sig_algorithms: signature algorithms accepted in user authentication.
         min_rsa_bits: RSA host keys smaller than this prove nothing.
-        gex_bits: client: (min, preferred, max) size of a group exchange, in bits.
+        gex_bits: (min, preferred, max) size of a group exchange, in bits, as in `TransportConfig`.
     """
 
     name: str

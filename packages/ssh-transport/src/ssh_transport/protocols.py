@@ -291,7 +291,8 @@ class KexContext:
         hash_name: the method's hash ("sha256").
         random: gives that many random bytes.
         host_key: server: K_S, the blob of the negotiated host key.
-        gex_bits: client: (min, n, max) of a group exchange, in bits (RFC 4419, RFC 8270).
+        gex_bits: (min, n, max) of a group exchange, in bits (RFC 4419, RFC 8270): what a client
+            asks for; a server chooses no group below min.
         moduli: server: path of a moduli(5) file, or None for the built-in groups.
         gss: makes the security context of a GSS-API method, raising `GSSError`.
     """

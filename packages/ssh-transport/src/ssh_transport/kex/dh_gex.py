@@ -40,7 +40,9 @@ MAX_BITS = 8192
 """RFC 4419 section 3."""
 
 
-def choose_group(request: KexDhGexRequest, moduli: str | None, random: Random) -> SafePrimeGroup:
+def choose_group(
+    request: KexDhGexRequest, moduli: str | None, random: Random, least_bits: int = MIN_BITS
+) -> SafePrimeGroup:
     """Return the group that fits a client's request best.
 
     That is one of the smallest that have the preferred size, else one of the largest there are
@@ -50,6 +52,7 @@ def choose_group(request: KexDhGexRequest, moduli: str | None, random: Random) -
         request: sizes in bits, checked here.
         moduli: path of a moduli(5) file, or None for the groups of RFC 3526.
         random: gives that many random bytes.
+        least_bits: no smaller group, whatever is asked for; at least MIN_BITS in any case.
 
     Raises KeyExchangeFailed if the request contradicts itself, nothing fits, or the file cannot
     be used.
@@ -59,10 +62,10 @@ def choose_group(request: KexDhGexRequest, moduli: str | None, random: Random) -
             f"group of {request.min} <= {request.n} <= {request.max} bits was asked for"
         )
     known = _known_groups(moduli)
-    least, most = max(request.min, MIN_BITS), min(request.max, MAX_BITS)
+    least, most = max(request.min, MIN_BITS, least_bits), min(request.max, MAX_BITS)
     fitting = [group for group in known if least <= group.bits <= most]
     if not fitting:
-        raise KeyExchangeFailed(f"no group of {request.min} to {request.max} bits")
+        raise KeyExchangeFailed(f"no group of {least} to {most} bits")
     sizes = {group.bits for group in fitting}
     size = min((bits for bits in sizes if bits >= request.n), default=max(sizes))
     best = [group for group in fitting if group.bits == size]
@@ -117,7 +120,7 @@ def client(context: KexContext) -> KexRun:
 def server(context: KexContext) -> KexRun:
     """Run a group exchange as the server."""
     request = read(KexDhGexRequest, (yield KexStep(expect=KexDhGexRequest.number)))
-    group = choose_group(request, context.moduli, context.random)
+    group = choose_group(request, context.moduli, context.random, context.gex_bits[0])
     offer = KexDhGexGroup(group.p, group.g).encode()
     e = read(KexDhGexInit, (yield KexStep((offer,), KexDhGexInit.number))).e
     f, agree = start(group, context.random)

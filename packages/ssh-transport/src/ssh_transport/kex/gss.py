@@ -289,7 +289,7 @@ def server_group_exchange(context: KexContext) -> KexRun:
     """Run an exchange in a group that we choose (RFC 4462 section 2.2)."""
     request = read(KexGSSGroupReq, (yield KexStep(expect=KexGSSGroupReq.number)))
     sizes = KexDhGexRequest(request.min, request.n, request.max)
-    group = dh_gex.choose_group(sizes, context.moduli, context.random)
+    group = dh_gex.choose_group(sizes, context.moduli, context.random, context.gex_bits[0])
     offer = KexGSSGroup(group.p, group.g).encode()
     fields = dh_gex.group_fields(sizes, group)
     yield from server(context, GroupAgreement(group), fields, (offer,))
