@@ -35,7 +35,7 @@ class World:
 
     def __init__(self, window: int, max_pktsize: int, mark: int) -> None:
         self.pair = Pair(mark)
-        self.options = {"window": window, "max_pktsize": max_pktsize}
+        self.options: dict[str, Any] = {"window": window, "max_pktsize": max_pktsize}
         self.channels: list[tuple[Half, Half]] = []
 
     async def open(self) -> None:

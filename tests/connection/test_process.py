@@ -469,11 +469,11 @@ async def test_slow_target_stops_the_peer(binary: Pair) -> None:
 @pytest.mark.parametrize("stream", ["stdin", "stdout", "stderr"])
 async def test_targets_that_can_not_be_opened(pair: Pair, stream: str) -> None:
     with pytest.raises(OSError, match="No such file"):
-        await run(pair, "cat", **{stream: "/nonexistent/file"})
+        await start_process(pair, "cat", **{stream: "/nonexistent/file"})  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="can not redirect"):
-        await run(pair, "cat", **{stream: object()})
+        await start_process(pair, "cat", **{stream: object()})  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="descriptor"):
-        await run(pair, "cat", **{stream: -7})
+        await start_process(pair, "cat", **{stream: -7})  # type: ignore[arg-type]
     await pair.settle()
     assert pair.client.mux.channels == ()
 

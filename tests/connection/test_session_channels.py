@@ -522,7 +522,7 @@ async def test_write_buffer_limits() -> None:
 
 
 @pytest.mark.parametrize("option", [{"window": 0}, {"window": 1 << 32}, {"max_pktsize": 0}])
-async def test_sizes_out_of_range(option: dict[str, int]) -> None:
+async def test_sizes_out_of_range(option: dict[str, Any]) -> None:
     async with Pair() as pair:
         with pytest.raises(ValueError, match="out of range"):
             SSHClientChannel[Any](pair.client.services, pair.client.mux, **option)

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from .channel.session_server import SSHServerChannel
     from .channel.streamlocal import SSHUNIXChannel
     from .channel.tcpip import SSHTCPChannel
-    from .channel.text import SSHChannel
 
 __all__ = [
     "CountingSession",
@@ -45,17 +44,13 @@ class ViewSession(Protocol):
 
 
 class SSHSession(Generic[AnyStr]):
-    """What sessions of all kinds are told about their channel."""
+    """What sessions of all kinds are told about their channel.
+
+    Each kind has its own `connection_made`, with the type of its channel.
+    """
 
     explicit_consumption: bool = False
     """True if the session itself calls `channel.consumed` (see `ViewSession`)."""
-
-    def connection_made(self, chan: SSHChannel[AnyStr]) -> None:
-        """The channel is open.
-
-        Parameters:
-            chan: the channel; keep it to write to it.
-        """
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The channel is closed; always the last call.
@@ -102,7 +97,7 @@ class CountingSession(SSHSession[AnyStr]):
 class SSHClientSession(SSHSession[AnyStr]):
     """A session on a client: the counterpart of a shell, command or subsystem."""
 
-    def connection_made(self, chan: SSHClientChannel[AnyStr]) -> None:  # type: ignore[override]
+    def connection_made(self, chan: SSHClientChannel[AnyStr]) -> None:
         """The channel is open; the command is not started yet.
 
         Parameters:
@@ -137,7 +132,7 @@ class SSHClientSession(SSHSession[AnyStr]):
 class SSHServerSession(SSHSession[AnyStr]):
     """A session on a server. The `*_requested` methods may also be coroutines."""
 
-    def connection_made(self, chan: SSHServerChannel[AnyStr]) -> None:  # type: ignore[override]
+    def connection_made(self, chan: SSHServerChannel[AnyStr]) -> None:
         """The channel is open; nothing was requested yet.
 
         Parameters:
@@ -202,7 +197,7 @@ class SSHServerSession(SSHSession[AnyStr]):
 class SSHTCPSession(SSHSession[AnyStr]):
     """A session on a forwarded TCP connection."""
 
-    def connection_made(self, chan: SSHTCPChannel[AnyStr]) -> None:  # type: ignore[override]
+    def connection_made(self, chan: SSHTCPChannel[AnyStr]) -> None:
         """The channel is open.
 
         Parameters:
@@ -213,7 +208,7 @@ class SSHTCPSession(SSHSession[AnyStr]):
 class SSHUNIXSession(SSHSession[AnyStr]):
     """A session on a forwarded UNIX domain socket."""
 
-    def connection_made(self, chan: SSHUNIXChannel[AnyStr]) -> None:  # type: ignore[override]
+    def connection_made(self, chan: SSHUNIXChannel[AnyStr]) -> None:
         """The channel is open.
 
         Parameters:

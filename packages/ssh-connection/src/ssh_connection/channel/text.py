@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, AnyStr, Final, Generic, cast
+from typing import TYPE_CHECKING, AnyStr, Final, Generic, Protocol, cast
 
 from ssh_transport.errors import ProtocolError
 
@@ -27,6 +27,14 @@ DataType = int | None
 """Extended data type (`EXTENDED_DATA_STDERR`), or None for ordinary data."""
 
 _EOF_MARK: Final = -1  # in the queue of held data: the peer's EOF
+
+
+class _Attachable(Protocol):
+    """A session of any kind, whose channel is of the kind that goes with it."""
+
+    def connection_made(self, chan: object) -> None:
+        """The channel is open."""
+        ...
 
 
 class SSHChannel(Channel, Generic[AnyStr]):
@@ -97,7 +105,7 @@ class SSHChannel(Channel, Generic[AnyStr]):
             self._session = self._session_factory()
         if self._session is not None:
             self._made = True
-            self._session.connection_made(self)
+            cast("_Attachable", self._session).connection_made(self)
 
     def _start(self) -> None:
         """The session may begin: tell it, and deliver what arrived before."""
