@@ -788,3 +788,30 @@ async def test_acceptor_handlers() -> None:
     assert accepted == ["accepted"]
     assert failed == ["DisconnectError"]
     assert DISC_BY_APPLICATION == 11
+
+
+async def test_what_opens_is_a_context_manager() -> None:
+    async with listen(HOST, 0, server_factory=Server, server_host_keys=[HOST_KEY]) as server:
+        port = server.get_port()
+        known = known_hosts(port)
+        async with connect(
+            HOST, port, known_hosts=known, username="user", password="secret", client_keys=None
+        ) as conn:
+            async with conn.connect_ssh(
+                HOST, port, known_hosts=known, username="guest", client_keys=None
+            ) as inner:
+                assert not inner.is_closed()
+            assert inner.is_closed()
+        assert conn.is_closed()
+        for peer in server.connections:
+            await peer.wait_closed()
+    ours, theirs = socket.socketpair()
+
+    async def serve() -> None:
+        async with run_server(theirs, server_factory=Server, server_host_keys=[HOST_KEY]) as peer:
+            await peer.wait_closed()
+
+    task = asyncio.create_task(serve())
+    async with run_client(ours, known_hosts=None, username="guest", client_keys=None) as conn:
+        assert not conn.is_closed()
+    await task

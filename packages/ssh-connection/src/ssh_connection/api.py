@@ -1,7 +1,8 @@
 """The functions that open connections: `connect`, `listen` and their like.
 
 Each is a thin shell over `open_client` and `open_server`, which take the class of the connections:
-another package can offer the same functions for its own subclasses.
+another package can offer the same functions for its own subclasses. What they return can be
+awaited, or used in `async with`, which closes it at the end.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from .client import SSHClient
 from .connection.client import SSHClientConnection
 from .connection.opening import open_client
 from .connection.server import SSHServerConnection
+from .opening import opening
 from .options.algorithms import AlgorithmsArg
 from .options.base import SSHConnectionOptions
 from .options.client import SSHClientConnectionOptions
@@ -71,6 +73,7 @@ def merge_options(kind: type[O], options: O | None, **given: object) -> O:
 # --- Clients ---------------------------------------------------------------------------------
 
 
+@opening
 async def connect(
     host: str = "",
     port: int | tuple[()] = (),
@@ -153,6 +156,7 @@ async def create_connection(
     return conn, conn.owner
 
 
+@opening
 async def run_client(
     sock: socket.socket,
     *,
@@ -268,6 +272,7 @@ async def open_server(
     return made
 
 
+@opening
 async def listen(
     host: str = "",
     port: int | tuple[()] = (),
@@ -324,6 +329,7 @@ async def listen(
     )
 
 
+@opening
 async def create_server(
     server_factory: Callable[[], SSHServer] | None,
     host: str = "",
@@ -390,6 +396,7 @@ async def serve_socket(
     return conn
 
 
+@opening
 async def run_server(
     sock: socket.socket,
     *,

@@ -25,6 +25,7 @@ from ..errors import ChannelOpenError
 from ..logging import Peer
 from ..messages.connection import ChannelOpen
 from ..mux import Mux
+from ..opening import opening
 from ..options.client import SSHClientConnectionOptions
 from ..options.keywords import ClientKwargs, CreateConnectionKwargs
 from ..userauth.client import ClientAuthConfig, ClientAuthenticator
@@ -230,6 +231,7 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
 
     # --- SSH through this connection ---------------------------------------------------------
 
+    @opening
     async def connect_ssh(
         self, host: str, port: int | tuple[()] = (), **kwargs: Unpack[ClientKwargs]
     ) -> Self:
