@@ -70,6 +70,7 @@ IO_MODULES = (
     "ssh_sftp.local",
     "ssh_sftp.longname",
     "ssh_sftp.pipes",
+    "ssh_sftp.scp.files",
     "ssh_sftp.server.apply",
     "ssh_sftp.server.copying",
     "ssh_sftp.server.filesystem",

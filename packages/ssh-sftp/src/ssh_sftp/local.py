@@ -88,10 +88,10 @@ def set_attrs(target: bytes | int, attrs: SFTPAttrs) -> None:
         os.utime(target, ns=times)
 
 
-def make_directory(path: bytes) -> None:
+def make_directory(path: bytes, mode: int = 0o777) -> None:
     """Make a directory; one that exists is no error. Raises OSError."""
     try:
-        os.mkdir(path)
+        os.mkdir(path, mode)
     except FileExistsError:
         if not os.path.isdir(path):
             raise
@@ -102,9 +102,9 @@ def open_for_reading(path: bytes) -> int:
     return os.open(path, os.O_RDONLY | _BINARY)
 
 
-def open_for_writing(path: bytes) -> int:
+def open_for_writing(path: bytes, mode: int = 0o666) -> int:
     """Return a descriptor of a new or emptied file. Raises OSError."""
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, 0o666)
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, mode)
 
 
 if hasattr(os, "pwritev"):

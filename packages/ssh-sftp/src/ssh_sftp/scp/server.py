@@ -1,0 +1,63 @@
+"""scp as a server: the other end of `scp -O`, on the files of an `SFTPServer`."""
+
+from __future__ import annotations
+
+import logging
+from inspect import isawaitable
+
+from ssh_sftp.errors import SFTPConnectionLost, SFTPError
+from ssh_sftp.scp.files import ServerFiles
+from ssh_sftp.scp.protocol import ByteReader, ByteWriter, ScpCommand, ScpStream
+from ssh_sftp.scp.sink import ScpSink
+from ssh_sftp.scp.source import ScpSource
+from ssh_sftp.server.filesystem import SFTPServer
+
+__all__ = ["serve_scp"]
+
+logger = logging.getLogger("ssh_sftp.scp")
+
+
+async def serve_scp(
+    command: ScpCommand, server: SFTPServer, reader: ByteReader, writer: ByteWriter
+) -> int:
+    """Do what a command asks for, then end the server; return the exit status, 0 or 1.
+
+    Parameters:
+        command: from `parse_command`.
+        server: its files are read and written.
+        reader, writer: the stream to the client.
+    """
+    stream = ScpStream(reader, writer)
+    files = ServerFiles(server)
+    failures: list[BaseException] = []
+    try:
+        if command.source:
+            source = ScpSource(
+                stream,
+                files,
+                preserve=command.preserve,
+                recurse=command.recurse,
+                error_handler=failures.append,
+            )
+            await source.run(command.paths)
+        else:
+            sink = ScpSink(
+                stream,
+                files,
+                preserve=command.preserve,
+                recurse=command.recurse,
+                directory=command.directory,
+                error_handler=failures.append,
+            )
+            await sink.run(command.paths[0])
+    except SFTPConnectionLost as exc:
+        logger.info("scp ended: %s", exc.reason)
+        return 1
+    except (SFTPError, OSError) as exc:
+        logger.info("scp failed: %s", exc)
+        return 1
+    finally:
+        ended = server.exit()
+        if isawaitable(ended):
+            await ended
+    return 1 if failures else 0
