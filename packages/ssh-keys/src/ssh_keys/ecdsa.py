@@ -106,16 +106,17 @@ class ECDSAKey(SSHKey):
         """Read the private fields: curve, point, private value (PROTOCOL.key)."""
         curve, point = read_point(curve_name, reader)
         value = reader.mpint()
-        public_key = load_point(curve, point)
         if value < 1 or value.bit_length() > curve.bits:
             raise KeyImportError("ECDSA private value out of range")
         try:
             private_key = ec.derive_private_key(value, curve.make())
         except ValueError:
             raise KeyImportError("ECDSA private value out of range") from None
-        if private_key.public_key() != public_key:
+        # The point is not decoded: it has to be the one that belongs to the private value.
+        key = cls(curve, private_key.public_key(), private_key)
+        if key._point != point:
             raise KeyImportError("ECDSA private and public key do not belong together")
-        return cls(curve, public_key, private_key)
+        return key
 
     @property
     def bits(self) -> int:

@@ -338,7 +338,6 @@ def _openssh_private_key(
     block: PEMBlock, passphrase: bytes | None, skip_validation: bool
 ) -> SSHKey:
     container = openssh_key.parse(block.data)
-    public_key = decode_ssh_public_key(container.public_data)
     reader = container.decrypt(passphrase)
     key = decode_ssh_private_key(reader, skip_validation)
     try:
@@ -346,7 +345,7 @@ def _openssh_private_key(
     except PacketDecodeError as exc:
         raise KeyImportError(f"comment of the private key: {exc}") from None
     openssh_key.check_padding(reader.rest())
-    if key.public_data != public_key.public_data:
+    if key.public_data != container.public_data:
         raise KeyImportError("the public key in front of the private key is another one")
     key.set_comment(comment)
     return key
