@@ -163,7 +163,7 @@ async def test_server_without_sftp() -> None:
         with pytest.raises(ssh_meta.ChannelOpenError):
             await conn.start_sftp_client()
         with pytest.raises(ValueError, match="3 to 6"):
-            conn.start_sftp_client(sftp_version=7)
+            await conn.start_sftp_client(sftp_version=7)
 
 
 async def test_peer_that_does_not_speak_sftp() -> None:

@@ -13,7 +13,7 @@ from typing import Unpack, cast
 from ssh_connection import SSHAcceptor, SSHClient, SSHServer
 from ssh_connection.acceptor import AcceptHandler, ErrorHandler
 from ssh_connection.api import merge_options, open_client, open_server, serve_socket
-from ssh_connection.opening import Opening
+from ssh_connection.opening import opening
 
 from .client import SSHClientConnection
 from .keywords import ClientKwargs, CreateConnectionKwargs, CreateServerKwargs, ServerKwargs
@@ -33,7 +33,8 @@ __all__ = [
 # --- Clients ---------------------------------------------------------------------------------
 
 
-def connect(
+@opening
+async def connect(
     host: str = "",
     port: int | tuple[()] = (),
     *,
@@ -44,7 +45,7 @@ def connect(
     sock: socket.socket | None = None,
     options: SSHClientConnectionOptions | None = None,
     **kwargs: Unpack[ClientKwargs],
-) -> Opening[SSHClientConnection]:
+) -> SSHClientConnection:
     """Connect to an SSH server and authenticate: `await` it, or use it in `async with`.
 
     Parameters:
@@ -74,7 +75,7 @@ def connect(
         local_addr=local_addr,
         **kwargs,
     )
-    return Opening(open_client(SSHClientConnection, merged, sock=sock, flags=flags))
+    return await open_client(SSHClientConnection, merged, sock=sock, flags=flags)
 
 
 async def create_connection(
@@ -114,12 +115,13 @@ async def create_connection(
     return conn, conn.owner
 
 
-def run_client(
+@opening
+async def run_client(
     sock: socket.socket,
     *,
     options: SSHClientConnectionOptions | None = None,
     **kwargs: Unpack[ClientKwargs],
-) -> Opening[SSHClientConnection]:
+) -> SSHClientConnection:
     """Authenticate to an SSH server over a socket that is already connected.
 
     Parameters:
@@ -130,13 +132,14 @@ def run_client(
     Result and errors as of `connect`.
     """
     merged = merge_options(SSHClientConnectionOptions, options, **kwargs)
-    return Opening(open_client(SSHClientConnection, merged, sock=sock))
+    return await open_client(SSHClientConnection, merged, sock=sock)
 
 
 # --- Servers ---------------------------------------------------------------------------------
 
 
-def listen(
+@opening
+async def listen(
     host: str = "",
     port: int | tuple[()] = (),
     *,
@@ -151,7 +154,7 @@ def listen(
     error_handler: ErrorHandler[SSHServerConnection] | None = None,
     options: SSHServerConnectionOptions | None = None,
     **kwargs: Unpack[ServerKwargs],
-) -> Opening[SSHAcceptor[SSHServerConnection]]:
+) -> SSHAcceptor[SSHServerConnection]:
     """Listen for SSH clients: `await` it, or use it in `async with`.
 
     Parameters:
@@ -177,22 +180,21 @@ def listen(
     merged = merge_options(
         SSHServerConnectionOptions, options, host=host or (), port=port, family=family, **kwargs
     )
-    return Opening(
-        open_server(
-            SSHServerConnection,
-            merged,
-            sock=sock,
-            flags=flags,
-            backlog=backlog,
-            reuse_address=reuse_address,
-            reuse_port=reuse_port,
-            acceptor=acceptor,
-            error_handler=error_handler,
-        )
+    return await open_server(
+        SSHServerConnection,
+        merged,
+        sock=sock,
+        flags=flags,
+        backlog=backlog,
+        reuse_address=reuse_address,
+        reuse_port=reuse_port,
+        acceptor=acceptor,
+        error_handler=error_handler,
     )
 
 
-def create_server(
+@opening
+async def create_server(
     server_factory: Callable[[], SSHServer] | None,
     host: str = "",
     port: int | tuple[()] = (),
@@ -208,7 +210,7 @@ def create_server(
     error_handler: ErrorHandler[SSHServerConnection] | None = None,
     options: SSHServerConnectionOptions | None = None,
     **kwargs: Unpack[CreateServerKwargs],
-) -> Opening[SSHAcceptor[SSHServerConnection]]:
+) -> SSHAcceptor[SSHServerConnection]:
     """Listen for SSH clients with an object per connection whose callbacks are called.
 
     Parameters:
@@ -219,7 +221,7 @@ def create_server(
     full = cast(ServerKwargs, {**kwargs})
     if server_factory is not None:
         full["server_factory"] = server_factory
-    return listen(
+    return await listen(
         host,
         port,
         tunnel=tunnel,

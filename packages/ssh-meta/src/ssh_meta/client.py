@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import ssh_connection
 from ssh_connection.connection.client_sessions import EnvArg
-from ssh_connection.opening import Opening
+from ssh_connection.opening import opening
 from ssh_sftp import SFTPClient
 from ssh_sftp.aio import SFTPClientHandler
 
@@ -24,14 +24,15 @@ class SSHClientConnection(ssh_connection.SSHClientConnection):
     Made by `connect` and its like; not directly.
     """
 
-    def start_sftp_client(
+    @opening
+    async def start_sftp_client(
         self,
         env: EnvArg | tuple[()] = (),
         send_env: Sequence[str] | tuple[()] | None = (),
         path_encoding: str | None = "utf-8",
         path_errors: str = "strict",
         sftp_version: int = 3,
-    ) -> Opening[SFTPClient]:
+    ) -> SFTPClient:
         """Start an SFTP session: `await` it, or use it in `async with`, which ends it.
 
         Parameters:
@@ -47,18 +48,6 @@ class SSHClientConnection(ssh_connection.SSHClientConnection):
         """
         if not 3 <= sftp_version <= 6:
             raise ValueError(f"sftp_version must be 3 to 6, not {sftp_version}")
-        return Opening(
-            self._start_sftp_client(env, send_env, path_encoding, path_errors, sftp_version)
-        )
-
-    async def _start_sftp_client(
-        self,
-        env: EnvArg | tuple[()],
-        send_env: Sequence[str] | tuple[()] | None,
-        path_encoding: str | None,
-        path_errors: str,
-        sftp_version: int,
-    ) -> SFTPClient:
         handler = SFTPClientHandler()
         channel, _ = await self.create_session(
             lambda: SFTPClientSession(handler),

@@ -87,7 +87,7 @@ class SFTPClientSession(SSHClientSession[bytes]):
         self._handler = handler
         self._received = handler.data_received
 
-    def connection_made(self, chan: SSHClientChannel[bytes]) -> None:  # type: ignore[override]
+    def connection_made(self, chan: SSHClientChannel[bytes]) -> None:
         """Give the channel to the SFTP session."""
         self._consumed = chan.consumed
         self._handler.connection_made(_ChannelTransport(chan, chan.close))
@@ -129,7 +129,7 @@ class SFTPServerSession(SSHServerSession[bytes]):
         self._handler = SFTPServerHandler(server)
         self._received = self._handler.data_received
 
-    def connection_made(self, chan: SSHServerChannel[bytes]) -> None:  # type: ignore[override]
+    def connection_made(self, chan: SSHServerChannel[bytes]) -> None:
         """Give the channel to the SFTP session."""
         self._consumed = chan.consumed
         self._handler.connection_made(_ChannelTransport(chan, lambda: chan.exit(0)))
