@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import ssh_meta
+from tests.interop.conftest import launch
 from tests.interop.own_server import OwnServer
 from tests.interop.peers.availability import program
 from tests.interop.peers.credentials import HOST, Credentials
@@ -65,11 +66,23 @@ async def test_exit_signal(conn: ssh_meta.SSHClientConnection) -> None:
     assert done.exit_signal[0] == "TERM"
 
 
-async def test_send_signal(conn: ssh_meta.SSHClientConnection) -> None:
-    async with conn.create_process("echo ready; exec sleep 60") as process:
-        assert await process.stdout.readline() == "ready\n"
-        process.terminate()
-        done = await process.wait()
+async def test_send_signal(credentials: Credentials, tmp_path: Path) -> None:
+    # Not sshd: it takes no signals in sessions of root.
+    with launch("dropbear", credentials, tmp_path) as server:
+        async with (
+            ssh_meta.connect(
+                HOST,
+                server.port,
+                username=server.user,
+                known_hosts=str(credentials.known_hosts(server.port)),
+                client_keys=[str(credentials.user_key)],
+                agent_path=None,
+            ) as conn,
+            conn.create_process("echo ready; exec sleep 60") as process,
+        ):
+            assert await process.stdout.readline() == "ready\n"
+            process.terminate()
+            done = await process.wait()
     assert done.exit_signal is not None
     assert done.exit_signal[0] == "TERM"
 

@@ -23,21 +23,36 @@ class Server(asyncssh.SSHServer):
         return username == self.arguments.user and password == self.arguments.password
 
 
+async def pump(reader, writer):
+    """Move bytes until the end."""
+    while data := await reader.read(1 << 17):
+        writer.write(data)
+        await writer.drain()
+
+
+async def feed(process, child):
+    """Move standard input, and its end."""
+    try:
+        await pump(process.stdin, child.stdin)
+    except (BrokenPipeError, ConnectionResetError):
+        pass
+    child.stdin.close()
+
+
 async def handle(process):
     """Run the command that the client asked for, in a shell."""
+    # Not redirect(): its reader fails now and then when writing pauses, and it closes the channel
+    # for stderr at the end of stdout.
     child = await asyncio.create_subprocess_shell(
         process.command or "cat",
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    # With send_eof it would close the channel for stderr at the end of stdout.
-    await process.redirect(
-        stdin=child.stdin, stdout=child.stdout, stderr=child.stderr, send_eof=False
-    )
-    status = await child.wait()
-    await process.stdout.drain()
-    process.exit(status)
+    feeding = asyncio.create_task(feed(process, child))
+    await asyncio.gather(pump(child.stdout, process.stdout), pump(child.stderr, process.stderr))
+    feeding.cancel()
+    process.exit(await child.wait())
 
 
 async def main():

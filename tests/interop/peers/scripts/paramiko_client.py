@@ -26,7 +26,9 @@ def execute(client, command):
     channel.exec_command(command)
 
     def send():
-        channel.sendall(sys.stdin.buffer.read())
+        # Chunks, because sendall() copies the rest of its argument for each packet.
+        while data := sys.stdin.buffer.read(1 << 20):
+            channel.sendall(data)
         channel.shutdown_write()
 
     def receive(recv, output):
