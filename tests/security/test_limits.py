@@ -7,8 +7,9 @@ import gc
 import socket
 import tracemalloc
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -19,9 +20,11 @@ from tests.security.live_peer import (
     WAIT,
     LivePeer,
     attacking_client,
+    channel_open,
     channel_request,
     global_request,
     open_session,
+    userauth_request,
 )
 
 MIB = 1 << 20
@@ -251,3 +254,130 @@ async def test_connections_leave_no_objects(serve: Serve) -> None:
     del peer
     gc.collect()
     assert [ref() for ref in dead if ref() is not None] == []
+
+
+class Open(ssh_meta.SSHServer):
+    """Lets everybody in and forwards everything."""
+
+    def begin_auth(self, username: str) -> bool:
+        """No authentication."""
+        return False
+
+    def connection_requested(
+        self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
+    ) -> bool:
+        """Forward it."""
+        return True
+
+    def server_requested(self, listen_host: str, listen_port: int) -> bool:
+        """Listen."""
+        return True
+
+
+async def open_house(peer: LivePeer) -> None:
+    """Log in where nothing is asked for."""
+    await peer.request_userauth()
+    peer.send(userauth_request(b"alice", b"none"))
+    await peer.expect(52)
+
+
+async def test_channels_are_counted(serve: Serve) -> None:
+    target = encode_string(b"127.0.0.1")
+    async with (
+        serve(server_factory=Open, max_channels=5) as victim,
+        attacking_client(victim.port) as peer,
+    ):
+        await open_house(peer)
+        rest = target + encode_uint32(victim.port) + target + encode_uint32(1)
+        for number in range(20):
+            peer.send(channel_open(number, kind=b"direct-tcpip", rest=rest))
+        answers = [(await peer.expect(91, 92))[0] for _ in range(20)]
+        assert answers.count(91) == 5
+
+
+async def test_listeners_are_counted(serve: Serve) -> None:
+    async with (
+        serve(server_factory=Open, max_listeners=3) as victim,
+        attacking_client(victim.port) as peer,
+    ):
+        await open_house(peer)
+        for _ in range(10):
+            peer.send(
+                global_request(b"tcpip-forward", encode_string(b"127.0.0.1") + encode_uint32(0))
+            )
+        answers = [(await peer.expect(81, 82))[0] for _ in range(10)]
+        assert answers.count(81) == 3
+
+
+async def test_sftp_handles_are_counted(serve: Serve, tmp_path: Path) -> None:
+    class Few(ssh_meta.SFTPServer):
+        max_handles = 4
+
+    (tmp_path / "file").write_bytes(b"x")
+    async with (
+        serve(sftp_factory=Few) as victim,
+        client_of(victim.port) as conn,
+        conn.start_sftp_client() as sftp,
+    ):
+        files = [await sftp.open(str(tmp_path / "file"), "rb") for _ in range(4)]
+        for _ in range(10):
+            with pytest.raises(ssh_meta.SFTPError):
+                await sftp.open(str(tmp_path / "file"), "rb")
+        await files.pop().close()
+        assert await (await sftp.open(str(tmp_path / "file"), "rb")).read() == b"x"
+
+
+async def test_sftp_requests_in_work_are_counted(serve: Serve) -> None:
+    """A client that asks without waiting: the rest waits in the channel, and in its window."""
+    running = most = 0
+    go_on = asyncio.Event()
+
+    class Slow(ssh_meta.SFTPServer):
+        max_outstanding = 8
+
+        async def stat(self, path: bytes) -> ssh_meta.SFTPAttrs:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            await go_on.wait()
+            running -= 1
+            return ssh_meta.SFTPAttrs(size=1)
+
+    async with (
+        serve(sftp_factory=Slow) as victim,
+        client_of(victim.port) as conn,
+        conn.start_sftp_client() as sftp,
+    ):
+        asked = [asyncio.ensure_future(sftp.stat(f"/{number}")) for number in range(500)]
+        while running < Slow.max_outstanding:
+            await asyncio.sleep(0.005)
+        await asyncio.sleep(0.05)
+        go_on.set()
+        async with asyncio.timeout(WAIT):
+            results = await asyncio.gather(*asked)
+        assert {result.size for result in results} == {1}
+    assert most == Slow.max_outstanding
+
+
+@asynccontextmanager
+async def client_of(port: int) -> AsyncIterator[ssh_meta.SSHClientConnection]:
+    """An honest client."""
+    async with ssh_meta.connect(
+        "127.0.0.1",
+        port,
+        username="alice",
+        client_keys=[USER_KEY],
+        known_hosts=None,
+        agent_path=None,
+    ) as conn:
+        yield conn
+
+
+async def test_client_that_does_not_read_stops_the_server(serve: Serve) -> None:
+    """The other direction: what our client does not read stays with the server."""
+    async with serve(process_factory=produce) as victim, client_of(victim.port) as conn:
+        process = await conn.create_process("x", encoding=None)
+        with memory_below(16 * MIB):
+            await process.stdout.read(10)
+            await asyncio.sleep(0.7)
+        process.close()
