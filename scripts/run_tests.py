@@ -65,6 +65,7 @@ def stages() -> list[Stage]:
     ]
     found += [
         Stage("recorded", (*pytest, "tests/recorded"), "recorded sessions with other programs"),
+        Stage("fuzz", (*pytest, "tests/fuzz"), "the corpus of the fuzzers, without a fuzzer"),
         Stage("security", (*pytest, "tests/security"), "what a hostile peer may try"),
         Stage("docs", (*pytest, "tests/docs"), "the examples of the documentation, executed"),
         Stage("interop", (*pytest, "tests/interop"), "OpenSSH, Dropbear, PuTTY, Python peers"),

@@ -1,0 +1,104 @@
+"""Write the first inputs of each target: `python -m tests.fuzz.seeds`.
+
+They are well-formed, so that a fuzzer starts behind the first checks. What a fuzzer finds is added
+to the same folders by hand, with a name that says what it was.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from ssh_keys.wire import encode_boolean, encode_mpint, encode_string, encode_uint32
+from ssh_transport import CIPHERS, Role
+from ssh_transport.compression import ZlibCompressor
+from ssh_transport.messages import encode_ext_info
+from ssh_transport.negotiation import encode_kexinit
+from ssh_transport.packet import PacketWriter
+from tests.fuzz.targets import KEX_ROWS, MESSAGES, Repeatable, _config
+
+CORPUS = Path(__file__).parent / "corpus"
+
+_CLIENT, _SERVER = b"\0", b"\xff"
+
+
+def _sized(*payloads: bytes) -> bytes:
+    return b"".join(len(payload).to_bytes(2, "big") + payload for payload in payloads)
+
+
+def _kexinit(role: Role) -> bytes:
+    config = _config(role)
+    return encode_kexinit(config, bytes(16), config.host_key_algorithms, first=True)[0]
+
+
+def _packets(*payloads: bytes) -> bytes:
+    writer = PacketWriter(Repeatable())
+    for payload in payloads:
+        writer.write(payload)
+    return bytes(writer.output())
+
+
+_INITS = {_CLIENT: _kexinit(Role.SERVER), _SERVER: _kexinit(Role.CLIENT)}
+_POINT = bytes(32)
+_SERVICE = b"\x05" + encode_string(b"ssh-userauth")
+_DISCONNECT = b"\x01" + encode_uint32(11) + encode_string(b"bye") + encode_string(b"")
+_GENERIC = (
+    b"\x02" + encode_string(b"ignored"),
+    b"\x03" + encode_uint32(7),
+    b"\x04" + encode_boolean(True) + encode_string(b"text") + encode_string(b"en"),
+    b"\xc0" + encode_string(b"ping"),
+    b"\x96unknown",
+)
+
+
+def seeds() -> Iterator[tuple[str, str, bytes]]:
+    """Target, name and content of each input."""
+    yield "identification", "server", _CLIENT + b"Hello\r\nthere\nSSH-2.0-x y\r\nmore"
+    yield "identification", "client", _SERVER + b"SSH-2.0-x\n"
+    yield "identification", "old", _CLIENT + b"SSH-1.5-x\n"
+    for role, init in _INITS.items():
+        name = "client" if role == _CLIENT else "server"
+        yield "clear_packets", name, role + _packets(init, b"\x1e" + encode_string(_POINT))
+        yield "clear_payloads", name, role + _sized(init, b"\x1e" + encode_string(_POINT))
+        yield "clear_payloads", f"{name}-generic", role + _sized(*_GENERIC, _DISCONNECT)
+        yield "kexinit", name, init[1:]
+        for number, phase in enumerate((_CLIENT, _SERVER)):
+            payloads = (*_GENERIC, _SERVICE, init, b"\x5e" + bytes(8), _DISCONNECT)
+            yield "connected", f"{name}-{number}", role + phase + _sized(*payloads)
+    for index, row in enumerate(CIPHERS):
+        yield "encrypted_packets", row.name.decode(), bytes([index, index]) + bytes(300)
+    extensions = {b"server-sig-algs": b"ssh-ed25519", b"ping@openssh.com": b"0"}
+    yield "ext_info", "two", encode_ext_info(extensions)[1:]
+    for index, declaration in enumerate(MESSAGES):
+        fields = encode_string(b"a") + encode_uint32(1) + encode_boolean(True) + bytes(12)
+        yield "message", declaration.__name__, bytes([index]) + fields
+    yield from _kex_seeds()
+    compressor = ZlibCompressor()
+    stream = [compressor.compress(b"x" * size)[2:] for size in (20, 10, 5000)]
+    yield "decompression", "stream", _sized(*stream)
+    yield "decompression", "bomb", _sized(zlib.compress(bytes(100_000)))
+
+
+def _kex_seeds() -> Iterator[tuple[str, str, bytes]]:
+    for index, row in enumerate(KEX_ROWS):
+        number = encode_mpint(3)
+        reply = encode_string(b"key") + encode_string(_POINT) + encode_string(b"signature")
+        numbers = encode_string(b"key") + number + encode_string(b"signature")
+        name = row.name.decode()
+        yield "kex_method", f"{name}-client", bytes([index, 0]) + _sized(reply, numbers)
+        sizes = encode_uint32(2048) + encode_uint32(3072) + encode_uint32(8192)
+        server = _sized(sizes if b"exchange" in row.name else number, number)
+        yield "kex_method", f"{name}-server", bytes([index, 255]) + server
+
+
+def main() -> None:
+    """Write them."""
+    for target, name, data in seeds():
+        folder = CORPUS / target
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name.replace("/", "-")).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,56 @@
+"""Every input of the corpus, and what a short blind search makes of it."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.fuzz.targets import MESSAGES, TARGETS
+
+CORPUS = Path(__file__).parent / "corpus"
+
+INPUTS = sorted(path for path in CORPUS.glob("*/*") if path.is_file())
+
+#: What costs a millisecond and more per input is searched less.
+ROUNDS = {"connected": 8, "kex_method": 3}
+
+
+def changed(data: bytes, source: random.Random) -> bytes:
+    """The input with a few bytes changed, taken out, put in, or repeated."""
+    result = bytearray(data)
+    for _ in range(source.randint(1, 4)):
+        place = source.randrange(len(result) + 1)
+        match source.randrange(4):
+            case 0 if result:
+                result[place % len(result)] = source.choice((0, 1, 127, 128, 255, place & 255))
+            case 1:
+                del result[place : place + source.randint(1, 8)]
+            case 2:
+                result[place:place] = source.randbytes(source.randint(1, 8))
+            case _:
+                result[place:place] = result[place : place + source.randint(1, 40)]
+    return bytes(result)
+
+
+@pytest.mark.parametrize("path", INPUTS, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_input_and_its_neighbours(path: Path) -> None:
+    target = TARGETS[path.parent.name]
+    data = path.read_bytes()
+    target(data)
+    source = random.Random(path.name)
+    for _ in range(ROUNDS.get(path.parent.name, 20)):
+        target(changed(data, source))
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_target_takes_nothing_and_has_a_corpus(name: str) -> None:
+    TARGETS[name](b"")
+    assert list((CORPUS / name).iterdir())
+
+
+def test_every_message_has_an_input() -> None:
+    assert {path.name for path in (CORPUS / "message").iterdir()} >= {
+        declaration.__name__ for declaration in MESSAGES
+    }
