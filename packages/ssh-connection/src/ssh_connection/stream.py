@@ -17,6 +17,7 @@ from .separator import compile_separator, find_separator
 
 __all__ = ["SSHReader", "SSHWriter", "StreamBuffer", "StreamSession"]
 
+_LARGE: Final = 16384  # a piece of this size is returned as it is: joining would copy it
 _SMALL: Final = 4096  # pieces up to this size are joined, so that many tiny ones cost little
 
 
@@ -198,6 +199,8 @@ class StreamBuffer(Generic[AnyStr]):
             return head[start : start + n]
         parts = [self._pop()]
         n -= len(parts[0])
+        if len(parts[0]) >= _LARGE:
+            return parts[0]
         while n and self._items and not isinstance(self._items[0], Exception):
             if len(self._items[0]) > n:
                 parts.append(self._take(n))
