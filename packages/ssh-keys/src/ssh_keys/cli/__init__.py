@@ -1,0 +1,1 @@
+"""The command line: `ssh-keys`, or `python -m ssh_keys`."""

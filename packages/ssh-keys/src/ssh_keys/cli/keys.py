@@ -1,0 +1,250 @@
+"""Commands on keys and certificates: generate, show, convert, sign-cert, sign, verify."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ssh_keys.certificate import SSHCertificate
+from ssh_keys.certificate_importing import read_certificate_list
+from ssh_keys.cli.output import (
+    Answer,
+    add_passphrase_options,
+    ask,
+    describe_certificate,
+    describe_key,
+    key_of_file,
+    passphrase_of,
+    private_key_of_file,
+)
+from ssh_keys.drunken_bishop import randomart
+from ssh_keys.errors import KeyImportError, SignatureError
+from ssh_keys.importing import read_private_key, read_public_key_list
+from ssh_keys.key import SSHKey
+from ssh_keys.key_types import generate_private_key
+from ssh_keys.sshsig import create_sshsig, verify_sshsig
+
+__all__ = ["add_commands"]
+
+PUBLIC_FORMATS = ("openssh", "rfc4716", "pkcs8-pem", "pkcs8-der", "pkcs1-pem", "pkcs1-der")
+PRIVATE_FORMATS = ("openssh", "pkcs8-pem", "pkcs8-der", "pkcs1-pem", "pkcs1-der", "ppk", "ppk2")
+#: Rounds of key derivation that take a fraction of a second.
+ROUNDS = {"openssh": 24, "ppk": 13, "ppk2": 1}
+DEFAULT_ROUNDS = 600_000
+NAMES = {"ed25519": "ssh-ed25519", "rsa": "ssh-rsa", "ecdsa": "ecdsa-sha2-nistp256"}
+
+
+def add_commands(commands: dict[str, ArgumentParser]) -> None:
+    """Fill the parsers of these commands with their options."""
+    parser = commands["generate"]
+    parser.add_argument("file", help="private key; the public one goes to FILE.pub")
+    parser.add_argument("--type", default="ed25519", help="key type (default ed25519)")
+    parser.add_argument("--bits", type=int, help="size of an RSA key")
+    parser.add_argument("--comment", default="")
+    parser.add_argument("--no-passphrase", action="store_true", help="do not encrypt the key")
+    parser.add_argument("--force", action="store_true", help="replace files that exist")
+    add_passphrase_options(parser, what="the new key")
+    parser.set_defaults(run=generate)
+
+    parser = commands["show"]
+    parser.add_argument("file", help="public key, private key or certificate")
+    parser.add_argument("--hash", default="sha256", help="hash of fingerprints")
+    parser.add_argument("--randomart", action="store_true")
+    add_passphrase_options(parser)
+    parser.set_defaults(run=show)
+
+    parser = commands["convert"]
+    parser.add_argument("file")
+    parser.add_argument("output", help="file to write")
+    parser.add_argument(
+        "--format", required=True, choices=sorted({*PUBLIC_FORMATS, *PRIVATE_FORMATS})
+    )
+    parser.add_argument("--public", action="store_true", help="write the public key")
+    parser.add_argument("--no-passphrase", action="store_true", help="do not encrypt the key")
+    add_passphrase_options(parser)
+    add_passphrase_options(parser, "new-", "the key that is written")
+    parser.set_defaults(run=convert)
+
+    _add_signing_commands(commands)
+
+
+def _add_signing_commands(commands: dict[str, ArgumentParser]) -> None:
+    parser = commands["sign-cert"]
+    parser.add_argument("file", help="public key to certify")
+    parser.add_argument("--ca", required=True, help="private key of the authority")
+    parser.add_argument("--id", required=True, help="key id, for logs")
+    parser.add_argument("--host", action="store_true", help="certificate of a host")
+    parser.add_argument("--principals", required=True, help="names, with commas between")
+    parser.add_argument("--serial", type=int, default=0)
+    parser.add_argument("--valid-after", default="now")
+    parser.add_argument("--valid-before", required=True, help="e.g. +52w, 20301231")
+    parser.add_argument("--force-command")
+    parser.add_argument("--source-address")
+    parser.add_argument("--output", help="default: FILE-cert.pub, without the .pub of FILE")
+    add_passphrase_options(parser, what="the authority")
+    parser.set_defaults(run=sign_cert)
+
+    parser = commands["sign"]
+    parser.add_argument("file", help="file to sign; the signature goes to FILE.sig")
+    parser.add_argument("--key", required=True, help="private key")
+    parser.add_argument("--namespace", default="file")
+    parser.add_argument("--output")
+    add_passphrase_options(parser)
+    parser.set_defaults(run=sign)
+
+    parser = commands["verify"]
+    parser.add_argument("file", help="file that was signed")
+    parser.add_argument("--signature", help="default: FILE.sig")
+    parser.add_argument("--allowed-signers", required=True)
+    parser.add_argument("--principal", required=True, help="who is said to have signed")
+    parser.add_argument("--namespace", default="file")
+    parser.set_defaults(run=verify)
+
+
+def _new_passphrase(options: Namespace, prefix: str = "") -> str | None:
+    if options.no_passphrase:
+        return None
+    given = passphrase_of(options, prefix)
+    if given is None:
+        given = ask("Passphrase for the new key (empty for none): ")
+        if given and given != ask("The same again: "):
+            raise KeyImportError("the two passphrases differ")
+    if given is None:
+        raise KeyImportError("no passphrase: give one, or --no-passphrase")
+    return given
+
+
+def generate(options: Namespace) -> Answer:
+    """Make a key and write both files."""
+    private, public = Path(options.file), Path(f"{options.file}.pub")
+    for path in (private, public):
+        if path.exists() and not options.force:
+            raise KeyImportError(f"{str(path)!r} exists")
+    bits = {} if options.bits is None else {"key_size": options.bits}
+    name = NAMES.get(options.type, options.type)
+    passphrase = _new_passphrase(options)
+    key = generate_private_key(name, options.comment, **bits)
+    key.write_private_key(
+        private, passphrase=passphrase, cipher_name="aes256-ctr", rounds=ROUNDS["openssh"]
+    )
+    key.write_public_key(public)
+    facts = describe_key(key, "sha256")
+    text = f"{private}\n{public}\n{key.get_fingerprint()}"
+    return Answer(text, {**facts, "private": str(private), "public": str(public)})
+
+
+def show(options: Namespace) -> Answer:
+    """Describe what is in a file."""
+    subjects: list[SSHKey | SSHCertificate] = []
+    try:
+        subjects.extend(read_certificate_list(options.file))
+    except KeyImportError:
+        try:
+            subjects.extend(read_public_key_list(options.file))
+        except KeyImportError:
+            subjects.append(private_key_of_file(options.file, options))
+    texts, facts = [], []
+    for subject in subjects:
+        if isinstance(subject, SSHCertificate):
+            described = describe_certificate(subject, options.hash)
+            texts.append("\n".join(f"{name}: {_plain(value)}" for name, value in described.items()))
+        else:
+            described = describe_key(subject, options.hash)
+            comment = ascii(described["comment"] or "")[1:-1] or "no comment"
+            texts.append(
+                f"{subject.bits} {described['fingerprint']} {comment} ({subject.type_name})"
+            )
+            if options.randomart:
+                described["randomart"] = randomart(subject, options.hash)
+                texts.append(str(described["randomart"]))
+        facts.append(described)
+    return Answer("\n".join(texts), {"entries": facts})
+
+
+def _plain(value: object) -> str:
+    """Return a fact as one line in which nothing can move the cursor."""
+    if isinstance(value, dict):
+        value = ", ".join(
+            name if data is True else f"{name}={data}" for name, data in value.items()
+        )
+    elif isinstance(value, list):
+        value = ", ".join(map(str, value))
+    return ascii(str(value))[1:-1]
+
+
+def convert(options: Namespace) -> Answer:
+    """Write a key in another format."""
+    if options.public:
+        key = key_of_file(options.file, options)
+        key.write_public_key(options.output, options.format)
+    else:
+        key = private_key_of_file(options.file, options)
+        passphrase = None
+        if not options.format.endswith("-der") or options.format.startswith("pkcs8"):
+            passphrase = _new_passphrase(options, "new-")
+        key.write_private_key(
+            options.output,
+            options.format,
+            passphrase,
+            rounds=ROUNDS.get(options.format, DEFAULT_ROUNDS),
+        )
+    return Answer(options.output, {**describe_key(key, "sha256"), "output": options.output})
+
+
+def sign_cert(options: Namespace) -> Answer:
+    """Certify a key."""
+    key = key_of_file(options.file, options)
+    authority = private_key_of_file(options.ca, options)
+    common = {
+        "serial": options.serial,
+        "principals": options.principals,
+        "valid_after": options.valid_after,
+        "valid_before": options.valid_before,
+    }
+    if options.host:
+        if options.force_command or options.source_address:
+            raise KeyImportError("host certificates have no critical options")
+        certificate = authority.generate_host_certificate(key, options.id, **common)
+    else:
+        certificate = authority.generate_user_certificate(
+            key,
+            options.id,
+            force_command=options.force_command,
+            source_address=options.source_address,
+            **common,
+        )
+    output = options.output or f"{options.file.removesuffix('.pub')}-cert.pub"
+    certificate.write_certificate(output)
+    return Answer(output, {**describe_certificate(certificate, "sha256"), "output": output})
+
+
+def sign(options: Namespace) -> Answer:
+    """Sign a file."""
+    passphrase = passphrase_of(options)
+    key = read_private_key(
+        options.key,
+        (lambda name: ask(f"Passphrase for {name}: ")) if passphrase is None else passphrase,
+    )
+    output = options.output or f"{options.file}.sig"
+    Path(output).write_bytes(create_sshsig(key, Path(options.file), namespace=options.namespace))
+    return Answer(output, {"output": output, "fingerprint": key.get_fingerprint()})
+
+
+def verify(options: Namespace) -> Answer:
+    """Check the signature of a file."""
+    facts: dict[str, object] = {"file": options.file, "principal": options.principal}
+    try:
+        signature = verify_sshsig(
+            Path(options.file),
+            Path(options.signature or f"{options.file}.sig"),
+            options.principal,
+            Path(options.allowed_signers),
+            namespace=options.namespace,
+        )
+    except SignatureError as exc:
+        return Answer(f"BAD signature: {exc}", {**facts, "good": False, "reason": str(exc)}, 1)
+    fingerprint = signature.key.get_fingerprint()
+    return Answer(
+        f"Good signature of {options.principal!a} with {signature.key.type_name} {fingerprint}",
+        {**facts, "good": True, "fingerprint": fingerprint},
+    )

@@ -1,0 +1,220 @@
+"""The command line: every command, both kinds of answer, every exit status."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ssh_keys
+from ssh_keys.cli.parser import run
+
+from .support import make_key, needs_ssh_keygen, public_line, ssh_keygen
+
+PASSPHRASE = ("--passphrase-env", "SSH_KEYS_TEST")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A directory to work in, and a passphrase in the environment."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SSH_KEYS_TEST", "secret")
+    return tmp_path
+
+
+class Shell:
+    """Runs command lines in this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *words: str, status: int = 0) -> str:
+        assert run(words) == status
+        captured = self._capsys.readouterr()
+        assert bool(captured.err) is (status == 1 and not captured.out)
+        return captured.out if captured.out else captured.err
+
+    def json(self, *words: str, status: int = 0) -> dict[str, object]:
+        answer = json.loads(self(*words, "--json", status=status))
+        assert isinstance(answer, dict)
+        return answer
+
+    def only(self, name: str, *words: str, status: int = 0) -> dict[str, object]:
+        """The only entry of a list in an answer."""
+        entries = self.json(*words, status=status)[name]
+        assert isinstance(entries, list)
+        (entry,) = entries
+        assert isinstance(entry, dict)
+        return entry
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str]) -> Shell:
+    """A shell for command lines."""
+    return Shell(capsys)
+
+
+@pytest.mark.usefixtures("folder")
+def test_generate(shell: Shell) -> None:
+    facts = shell.json("generate", "id", "--comment", "a b", *PASSPHRASE)
+    key = ssh_keys.read_private_key("id", "secret")
+    assert facts["fingerprint"] == key.get_fingerprint()
+    assert key.get_comment() == "a b"
+    assert ssh_keys.read_public_key("id.pub") == key.convert_to_public()
+    assert "exists" in shell("generate", "id", *PASSPHRASE, status=1)
+    shell("generate", "id", "--type", "ecdsa", "--no-passphrase", "--force")
+    assert ssh_keys.read_private_key("id").get_algorithm() == "ecdsa-sha2-nistp256"
+    shell("generate", "rsa", "--type", "rsa", "--bits", "2048", "--no-passphrase")
+    assert ssh_keys.read_private_key("rsa").bits == 2048
+    assert "no passphrase" in shell("generate", "other", status=1)
+    assert "not set" in shell("generate", "x", "--passphrase-env", "SSH_KEYS_NONE", status=1)
+    assert "unknown key type" in shell("generate", "x", "--type", "zz", *PASSPHRASE, status=1)
+
+
+def test_passphrase_in_a_file(folder: Path, shell: Shell) -> None:
+    (folder / "pass").write_text("first line\nsecond\n")
+    shell("generate", "id", "--passphrase-file", "pass")
+    assert ssh_keys.read_private_key("id", "first line").is_private
+    assert "private key" in str(shell.json("show", "id", "--passphrase-file", "pass"))
+    assert "needs a passphrase" in shell("show", "id", status=1)
+    with pytest.raises(SystemExit) as caught:
+        run(["show", "id", "--passphrase-file", "pass", "--passphrase-env", "X"])
+    assert caught.value.code == 2
+
+
+def test_show(folder: Path, shell: Shell) -> None:
+    key = make_key("ssh-ed25519")
+    key.write_public_key("id.pub")
+    text = shell("show", "id.pub", "--randomart")
+    assert text.startswith(f"256 {key.get_fingerprint()} ssh-ed25519 0 (ED25519)\n+--[ED25519 256]")
+    entry = shell.only("entries", "show", "id.pub", "--hash", "md5", "--randomart")
+    assert str(entry["fingerprint"]).startswith("MD5:")
+    assert "\n" in str(entry["randomart"])
+    key.set_comment("ssh-ed25519 0")
+    hostile = key.convert_to_public()
+    hostile.set_comment("\x1b[2Jx")
+    hostile.write_public_key("bad.pub")
+    assert "\x1b" not in shell("show", "bad.pub")
+    (folder / "junk").write_text("junk")
+    assert "no private key found" in shell("show", "junk", status=1)
+    assert "No such file" in shell("show", "missing", status=1)
+
+
+@pytest.mark.usefixtures("folder")
+def test_convert(shell: Shell) -> None:
+    key = make_key("ecdsa-sha2-nistp256")
+    key.write_private_key("id")
+    for form in ("openssh", "pkcs8-pem", "pkcs1-pem", "ppk", "ppk2"):
+        shell("convert", "id", "out", "--format", form, "--no-passphrase")
+        assert ssh_keys.read_private_key("out") == key
+    for form in ("rfc4716", "pkcs8-der", "openssh"):
+        shell("convert", "id", "out", "--format", form, "--public")
+        assert ssh_keys.read_public_key("out") == key.convert_to_public()
+    words = ("--new-passphrase-env", "SSH_KEYS_TEST")
+    for form in ("openssh", "pkcs8-der", "ppk"):
+        shell("convert", "id", "out", "--format", form, *words)
+        assert ssh_keys.read_private_key("out", "secret") == key
+    shell("convert", "id", "out", "--format", "pkcs1-der", "--no-passphrase")
+    assert ssh_keys.read_private_key("out") == key
+
+
+@pytest.mark.usefixtures("folder")
+def test_certificates(shell: Shell) -> None:
+    make_key("ssh-ed25519", 7).write_private_key("ca")
+    make_key("ssh-ed25519").write_public_key("host.pub")
+    common = ("--ca", "ca", "--id", "web", "--principals", "a.example.com,b.example.com")
+    validity = ("--valid-after", "20200101Z", "--valid-before", "20300101Z")
+    words = ("sign-cert", "host.pub", "--host", "--serial", "5", *common, *validity)
+    facts = shell.json(*words)
+    assert facts["output"] == "host-cert.pub"
+    assert facts["kind"] == "host certificate"
+    assert facts["principals"] == ["a.example.com", "b.example.com"]
+    assert facts["valid_after"] == "2020-01-01T00:00:00+00:00"
+    certificate = ssh_keys.read_certificate("host-cert.pub")
+    assert (certificate.fields.serial, certificate.fields.key_id) == (5, "web")
+    text = shell("show", "host-cert.pub")
+    assert "signing_key: " + make_key("ssh-ed25519", 7).get_fingerprint() in text
+    options = ("--force-command", "ls", "--source-address", "192.0.2.0/24", "--output", "u")
+    facts = shell.json("sign-cert", "host.pub", *common, *validity, *options)
+    assert facts["critical_options"] == {
+        "force-command": "ls",
+        "source-address": ["192.0.2.0/24"],
+    }
+    assert "force-command=ls" in shell("show", "u")
+    assert "no critical options" in shell(*words, "--force-command", "x", status=1)
+
+
+def test_sign_and_verify(folder: Path, shell: Shell) -> None:
+    make_key("ssh-ed25519").write_private_key("id")
+    (folder / "data").write_bytes(b"release")
+    (folder / "signers").write_text(f"me@example.com {public_line('ssh-ed25519')}\n")
+    shell("sign", "data", "--key", "id", "--namespace", "release")
+    words = ("verify", "data", "--allowed-signers", "signers", "--principal", "me@example.com")
+    assert shell(*words, "--namespace", "release").startswith("Good signature")
+    assert shell.json(*words, "--namespace", "release")["good"] is True
+    answer = shell.json(*words, status=1)
+    assert answer["good"] is False
+    assert "for 'release', not for 'file'" in str(answer["reason"])
+    (folder / "data").write_bytes(b"changed")
+    assert shell(*words, "--namespace", "release", status=1).startswith("BAD signature")
+
+
+def test_known_hosts(folder: Path, shell: Shell) -> None:
+    make_key("ssh-ed25519").write_public_key("id.pub")
+    file = ("--file", "known_hosts")
+    added = shell.json("known-hosts", "add", "host", "--key", "id.pub", *file)
+    assert added == {"added": True}
+    assert "already" in shell("known-hosts", "add", "host", "--key", "id.pub", *file)
+    words = ("--hashed", "--port", "2222", "--key", "id.pub")
+    shell("known-hosts", "add", "host", *words, *file)
+    assert shell("known-hosts", "find", "host", *file).startswith("1: host ssh-ed25519")
+    assert shell.json("known-hosts", "hash", *file) == {"changed": 1}
+    assert "example" not in (folder / "known_hosts").read_text()
+    assert shell.only("lines", "known-hosts", "find", "host", *file)["line"] == 1
+    assert shell("known-hosts", "remove", "host", *file).startswith("1: |1|")
+    assert shell("known-hosts", "find", "host", *file, status=1) == "not found\n"
+    assert shell("known-hosts", "find", "host", "--port", "2222", *file).startswith("1: |1|")
+    assert "needs a host" in shell("known-hosts", "find", *file, status=1)
+    assert "needs --key" in shell("known-hosts", "add", "x", *file, status=1)
+
+
+@pytest.mark.usefixtures("folder")
+def test_krl(shell: Shell) -> None:
+    ca, key = make_key("ssh-ed25519", 7), make_key("ssh-ed25519")
+    ca.write_public_key("ca.pub")
+    key.write_public_key("id.pub")
+    make_key("ecdsa-sha2-nistp256").write_public_key("good.pub")
+    other = make_key("ecdsa-sha2-nistp384")
+    ca.generate_user_certificate(other, "x", serial=7).write_certificate("seven.pub")
+    ca.generate_user_certificate(other, "bad", serial=1).write_certificate("id.cert")
+    ca.generate_user_certificate(other, "x", serial=9).write_certificate("nine.pub")
+    shell(
+        *("krl", "create", "list", "id.pub", "nine.pub", "--ca", "ca.pub", "--serial", "5-7"),
+        *("--key-id", "bad", "--version-number", "3"),
+    )
+    assert ssh_keys.read_krl("list").version == 3
+    shell("krl", "check", "list", "good.pub")
+    for name in ("id.pub", "seven.pub", "id.cert", "nine.pub"):
+        assert shell.only("keys", "krl", "check", "list", name, status=1)["revoked"] is True
+    assert "no serial number" in shell("krl", "create", "x", "--serial", "a", status=1)
+
+
+@pytest.mark.parametrize("words", [(), ("nonsense",), ("show",), ("convert", "a", "b")])
+def test_command_lines_that_make_no_sense(words: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(words)
+    assert caught.value.code == 2
+
+
+@needs_ssh_keygen
+def test_as_a_program(folder: Path) -> None:
+    command = [sys.executable, "-m", "ssh_keys", "generate", "id", "--no-passphrase", "--json"]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True)
+    facts = json.loads(result.stdout)
+    assert facts["fingerprint"] in ssh_keygen("-l", "-f", folder / "id")
+    again = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert again.returncode == 1
+    assert again.stderr == "ssh-keys: 'id' exists\n"
