@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -54,7 +53,7 @@ class GlobalRequests:
         self._core = core
         self._loop = loop
         self._handler = handler
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: list[_Waiting] = []
         self._replies = OrderedReplies[bytes | None](
             loop, MAX_PENDING_GLOBAL_REQUESTS, None, core.fail
         )
@@ -103,7 +102,7 @@ class GlobalRequests:
     def _oldest(self) -> _Waiting:
         if not self._waiting:
             raise ProtocolError("reply to a global request that was not sent")
-        return self._waiting.popleft()
+        return self._waiting.pop(0)
 
     # --- The peer's --------------------------------------------------------------------------
 
@@ -123,7 +122,7 @@ class GlobalRequests:
         self._lost = True
         self._replies.close()
         while self._waiting:
-            waiter = self._waiting.popleft().waiter
+            waiter = self._waiting.pop(0).waiter
             if not waiter.done():
                 waiter.set_exception(ConnectionLost(str(exc) if exc else "SSH connection closed"))
 

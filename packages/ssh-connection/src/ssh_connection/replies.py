@@ -6,7 +6,6 @@ A handler may need time (it returns an awaitable); what arrives meanwhile waits 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -42,7 +41,7 @@ class OrderedReplies(Generic[T]):
         self._limit = limit
         self._refused = refused
         self._fail = fail
-        self._queue: deque[tuple[Callable[[], T | Awaitable[T]], Callable[[T], None]]] = deque()
+        self._queue: list[tuple[Callable[[], T | Awaitable[T]], Callable[[T], None]]] = []
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -97,7 +96,7 @@ class OrderedReplies(Generic[T]):
         try:
             done(result)
             while self._queue and self._idle():
-                self._start(*self._queue.popleft())
+                self._start(*self._queue.pop(0))
         except DisconnectError as exc:
             self._fail(exc)
         except PacketDecodeError as exc:

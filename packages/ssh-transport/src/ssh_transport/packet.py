@@ -148,6 +148,11 @@ class PacketReader:
         return len(self._stash)
 
     @property
+    def progress(self) -> tuple[int, int, int]:
+        """Something that changes with every byte that is received."""
+        return self.seq, self.epoch_bytes, self.pending
+
+    @property
     def full(self) -> bool:
         """True if there is no room for another read: the caller must not read from its socket."""
         return self.pending > _BUFFER_SIZE - _HEADROOM - _READ_SIZE
@@ -256,14 +261,27 @@ class PacketReader:
 
 
 class OutputPool:
-    """Output buffers of one event loop that can be used again."""
+    """What the writers of one event loop share: output buffers, and random bytes for padding."""
 
-    __slots__ = ("_free",)
+    __slots__ = ("_free", "_padding", "_padding_pos")
 
     _KEEP = 4
+    _PADDING = 4096
 
     def __init__(self) -> None:
         self._free: list[tuple[bytearray, memoryview]] = []
+        self._padding = b""
+        self._padding_pos = 0
+
+    def padding(self, size: int, random: Callable[[int], bytes]) -> bytes:
+        """Return `size` random bytes, at most 255, that were not used before."""
+        start = self._padding_pos
+        self._padding_pos = stop = start + size
+        if stop > len(self._padding):
+            self._padding = random(self._PADDING)
+            start, self._padding_pos = 0, size
+            stop = size
+        return self._padding[start:stop]
 
     def take(self, size: int) -> tuple[bytearray, memoryview]:
         """Return a buffer of at least `size` bytes and a view of it."""
@@ -287,14 +305,11 @@ class PacketWriter:
     """
 
     BUFFER_SIZE = 192 * 1024
-    _POOLED_PADDING = 4096
     _KEEP_LENT = 4
 
     def __init__(self, random: Callable[[int], bytes], pool: OutputPool | None = None) -> None:
         self._random = random
         self._pool = pool or OutputPool()
-        self._padding = b""
-        self._padding_pos = 0
         self._buf: bytearray | None = None
         self._view = memoryview(b"")
         self._pos = _HEADROOM
@@ -353,13 +368,8 @@ class PacketWriter:
         padding = block - (size + 4 if sealer.length_in_block else size) % block
         if padding < _MIN_PADDING:
             padding += block
-        start = self._padding_pos
-        self._padding_pos = stop = start + padding
-        if stop > len(self._padding):
-            self._padding = self._random(self._POOLED_PADDING)
-            start, self._padding_pos = 0, padding
-            stop = padding
-        body = b"".join((padding.to_bytes(1, "big"), head, data, self._padding[start:stop]))
+        filler = self._pool.padding(padding, self._random)
+        body = b"".join((padding.to_bytes(1, "big"), head, data, filler))
         buf = self._buf
         pos = self._pos
         if buf is None or len(buf) - pos < len(body) + SEAL_SLACK:

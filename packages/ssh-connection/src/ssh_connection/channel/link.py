@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, Final, Protocol
 
 from ssh_transport.errors import DisconnectError
@@ -63,7 +62,7 @@ class ChannelHost(Protocol):
 
     core: PacketSender
     loop: asyncio.AbstractEventLoop
-    ready: deque[Channel]
+    ready: list[Channel]
     """Channels that wait for their turn to send."""
 
     async def open(self, channel: Channel, channel_type: bytes, type_data: bytes = b"") -> None:

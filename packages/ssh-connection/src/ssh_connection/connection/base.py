@@ -42,6 +42,19 @@ if TYPE_CHECKING:
 __all__ = ["SSHConnection"]
 
 
+# Name for `get_extra_info`: the field of the algorithms on a client, and on a server.
+_NEGOTIATED = {
+    "kex": ("kex", "kex"),
+    "server_host_key_algorithm": ("host_key", "host_key"),
+    "send_cipher": ("cipher_cs", "cipher_sc"),
+    "recv_cipher": ("cipher_sc", "cipher_cs"),
+    "send_mac": ("mac_cs", "mac_sc"),
+    "recv_mac": ("mac_sc", "mac_cs"),
+    "send_compression": ("compression_cs", "compression_sc"),
+    "recv_compression": ("compression_sc", "compression_cs"),
+}
+
+
 class _Callbacks(Protocol):
     """What the objects of the client and the server factory have in common."""
 
@@ -171,22 +184,7 @@ class SSHConnection:
         """Make the owner and tell it."""
 
     def _kex_completed(self, event: KexCompleted) -> None:
-        algorithms = event.algorithms
-        self._log.debug("keys exchanged: %s", algorithms)
-        client = self._config.role is Role.CLIENT
-        for name, cs, sc in (
-            ("cipher", algorithms.cipher_cs, algorithms.cipher_sc),
-            (
-                "mac",
-                algorithms.mac_cs or algorithms.cipher_cs,
-                algorithms.mac_sc or algorithms.cipher_sc,
-            ),
-            ("compression", algorithms.compression_cs, algorithms.compression_sc),
-        ):
-            self._extra[f"send_{name}"] = (cs if client else sc).decode()
-            self._extra[f"recv_{name}"] = (sc if client else cs).decode()
-        self._extra["kex"] = algorithms.kex.decode()
-        self._extra["server_host_key_algorithm"] = algorithms.host_key.decode()
+        self._log.debug("keys exchanged: %s", event.algorithms)
 
     def _handle_event(self, event: Event) -> None:
         """Handle the events that are different on clients and servers."""
@@ -320,6 +318,12 @@ class SSHConnection:
         """
         if name in self._extra:
             return self._extra[name]
+        algorithms = self._core.algorithms
+        if algorithms is not None and name in _NEGOTIATED:
+            field = _NEGOTIATED[name][self._config.role is Role.SERVER]
+            value: bytes = getattr(algorithms, field)
+            # A cipher that authenticates by itself is its own MAC.
+            return (value or getattr(algorithms, field.replace("mac", "cipher"))).decode()
         return self._transport.get_extra_info(name, default)
 
     def set_extra_info(self, **kwargs: object) -> None:
