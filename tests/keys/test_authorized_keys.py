@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 import ssh_keys
 from ssh_keys import KeyImportError, SSHAuthorizedKeys
+from ssh_keys.wire import encode_string
 
 from .support import KEY_TYPES, make_key, public_line
 
@@ -211,6 +213,16 @@ def test_principals(principals: list[str] | None, allowed: bool) -> None:
 def test_lines_that_are_refused(line: str, text: str) -> None:
     with pytest.raises(KeyImportError, match=f"line 2: .*{text}"):
         SSHAuthorizedKeys(f"{LINE}\n{line}\n")
+
+
+def test_unknown_key_types_are_reported() -> None:
+    """A key of tomorrow beside one of today locks nobody out."""
+    new = base64.b64encode(encode_string(b"ssh-new") + b"what ever it holds").decode()
+    text = f"ssh-new {new} me\nno-pty ssh-new {new}\n{LINE}\n"
+    keys = SSHAuthorizedKeys(text)
+    assert keys.validate(ED, "c", "192.0.2.1") == {}
+    assert len(keys) == 1
+    assert [problem.partition(":")[0] for problem in keys.problems] == ["line 1", "line 2"]
 
 
 def test_read_several_files(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ssh_keys
-from ssh_keys import HostKeyStatus, KeyImportError, SSHKnownHosts, UnsupportedKeyError
+from ssh_keys import HostKeyStatus, KeyImportError, SSHKnownHosts
 
 from .support import make_key, public_line
 
@@ -168,8 +168,13 @@ def test_marked_lines_must_be_right(text: str) -> None:
 
 
 def test_unknown_type_with_a_marker() -> None:
-    with pytest.raises(UnsupportedKeyError, match="line 1: unknown key type"):
-        SSHKnownHosts("@revoked * ssh-new AAAAB3NzaC1uZXcAAAAA")
+    new = base64.b64encode(b"\0\0\0\x07ssh-new\0\0\0\0").decode()
+    for marker in ("@revoked", "@cert-authority"):
+        result = SSHKnownHosts(f"{marker} * ssh-new {new}\nhost {ED_LINE}").lookup("host")
+        (problem,) = result.problems
+        assert problem == "line 1: unknown key type 'ssh-new'"
+        assert result.check(ED) is HostKeyStatus.TRUSTED
+        assert result.ca_keys == result.revoked_keys == ()
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ from os import fspath
 from pathlib import Path
 
 from ssh_keys.authorized_options import AuthorizedKeyEntry, parse_options
-from ssh_keys.errors import KeyImportError
+from ssh_keys.errors import KeyImportError, UnsupportedKeyError
 from ssh_keys.files import read_file
+from ssh_keys.formats.armour import decode_base64
 from ssh_keys.importing import parse_public_line
 from ssh_keys.key import SSHKey
 from ssh_keys.key_types import KEY_TYPES
+from ssh_keys.wire import PacketDecodeError, Reader
 
 __all__ = ["SSHAuthorizedKeys", "import_authorized_keys", "read_authorized_keys"]
 
@@ -22,9 +24,15 @@ class SSHAuthorizedKeys:
     Parameters:
         authorized_keys: text of a file, None for an empty one.
 
-    Raises KeyImportError, with the line number, for a line that cannot be read: a server that
-    skipped it would lock somebody out without a word, or lose a restriction.
+    Attributes:
+        problems: lines with keys of a type that is not known, which let nobody in, each with its
+            line number.
+
+    Raises KeyImportError, with the line number, for a line that is malformed: a server that
+    skipped it would lock somebody out without a word.
     """
+
+    problems: tuple[str, ...] = ()
 
     def __init__(self, authorized_keys: str | bytes | None = None) -> None:
         self._keys: dict[bytes, list[AuthorizedKeyEntry]] = {}
@@ -42,6 +50,9 @@ class SSHAuthorizedKeys:
                 continue
             try:
                 entry = parse_line(line)
+            except UnsupportedKeyError as exc:
+                self.problems = (*self.problems, f"line {number}: {exc}")
+                continue
             except KeyImportError as exc:
                 raise type(exc)(f"line {number}: {exc}") from None
             index = self._ca_keys if entry.is_ca else self._keys
@@ -90,14 +101,23 @@ class SSHAuthorizedKeys:
 def parse_line(line: bytes) -> AuthorizedKeyEntry:
     """Return the entry of one line: options, key type, key, comment.
 
-    Raises KeyImportError.
+    Raises UnsupportedKeyError for a key of an unknown type, KeyImportError for everything else.
     """
     word = line.split(None, 1)[0]
-    if word in KEY_TYPES:
+    if word in KEY_TYPES or _is_type_name(word, line):
         return AuthorizedKeyEntry(parse_public_line(line), {})
     options, rest = parse_options(line.decode("utf-8", "surrogateescape"))
     key = parse_public_line(rest.encode("utf-8", "surrogateescape"))
     return AuthorizedKeyEntry(key, options)
+
+
+def _is_type_name(word: bytes, line: bytes) -> bool:
+    """Whether the first word is a type that we do not know rather than an option."""
+    parts = line.split(None, 2)
+    try:
+        return len(parts) > 1 and Reader(decode_base64(parts[1])).string() == word
+    except (KeyImportError, PacketDecodeError):
+        return False
 
 
 def import_authorized_keys(data: str | bytes) -> SSHAuthorizedKeys:

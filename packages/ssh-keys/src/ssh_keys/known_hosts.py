@@ -17,7 +17,7 @@ from os import fspath
 from pathlib import Path
 from typing import NamedTuple
 
-from ssh_keys.errors import KeyImportError
+from ssh_keys.errors import KeyImportError, UnsupportedKeyError
 from ssh_keys.files import read_file
 from ssh_keys.formats.armour import decode_base64
 from ssh_keys.importing import KeyListArg, load_public_keys, parse_public_line
@@ -152,7 +152,8 @@ class SSHKnownHosts:
         known_hosts: text of a file, None for an empty one.
 
     Raises KeyImportError, with the line number, for an unknown marker, and for a marked line that
-    is malformed. Unmarked lines that are malformed never match, and are reported in the result.
+    is malformed. Unmarked lines that are malformed, and keys of unknown types, are never trusted,
+    and are reported in the result.
     """
 
     def __init__(self, known_hosts: str | bytes | None = None) -> None:
@@ -205,10 +206,17 @@ class SSHKnownHosts:
             if marker:
                 if marker not in _MARKERS:
                     raise KeyImportError(f"unknown marker {printable(marker)}")
-                self._marked[number] = (_MARKERS[marker], parse_public_line(key))
+                self._mark(number, _MARKERS[marker], key)
             self._add_names(number, names, strict=bool(marker))
         except KeyImportError as exc:
             raise type(exc)(f"line {number + 1}: {exc}") from None
+
+    def _mark(self, number: int, kind: str, key: bytes) -> None:
+        try:
+            self._marked[number] = (kind, parse_public_line(key))
+        except UnsupportedKeyError:
+            # Nobody can use such a key here: lookups report the line like any other.
+            pass
 
     def _add_names(self, number: int, names: bytes, strict: bool) -> None:
         if names.startswith(_HASH_MAGIC):
