@@ -237,6 +237,15 @@ def test_declaration_needs_wire_types() -> None:
         Wrong.field_names()
 
 
+@pytest.mark.parametrize("name", ["number", "encode", "decode", "field_names"])
+def test_fields_may_not_hide_what_messages_have(name: str) -> None:
+    wrong: type[Message] = message(1)(
+        type("Wrong", (Message,), {"__annotations__": {name: UInt32}})
+    )
+    with pytest.raises(TypeError, match=f"Wrong.{name} hides"):
+        wrong.field_names()
+
+
 def test_structure_without_number() -> None:
     @message()
     class Pair(Message):

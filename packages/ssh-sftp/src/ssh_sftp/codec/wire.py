@@ -344,6 +344,8 @@ def _declared_fields(cls: type[Message]) -> Iterable[tuple[str, WireType[object]
     for name, hint in get_type_hints(cls, include_extras=True).items():
         if get_origin(hint) is ClassVar:
             continue
+        if hasattr(Message, name):
+            raise TypeError(f"{cls.__name__}.{name} hides a name of Message")
         for extra in get_args(hint)[1:]:
             if isinstance(extra, WireType):
                 yield name, extra
