@@ -36,6 +36,9 @@ class TransportConfig:
         rekey_bytes: new keys after that many bytes in one direction.
         rekey_seconds: new keys after that many seconds.
         kex_timeout: seconds that one key exchange may take, version exchange included.
+        keepalive_seconds: silence of the peer after which it is asked for a sign of life; 0 for
+            never.
+        keepalive_count: questions without an answer after which the connection is dead.
         gex_bits: (min, preferred, max) size of a group exchange, in bits: what a client asks for;
             a server chooses no group below min. From the policy if not given.
         min_rsa_bits: client: RSA host keys smaller than this prove nothing; from the policy if
@@ -58,6 +61,8 @@ class TransportConfig:
     rekey_bytes: int = 1 << 30
     rekey_seconds: float = 3600
     kex_timeout: float = 120
+    keepalive_seconds: float = 0
+    keepalive_count: int = 3
     gex_bits: tuple[int, int, int] = (0, 0, 0)
     min_rsa_bits: int = 0
     moduli: str | None = None
@@ -70,6 +75,8 @@ class TransportConfig:
             raise ValueError("version must be printable US-ASCII")
         if self.rekey_bytes < 1024 or self.rekey_seconds <= 0 or self.kex_timeout <= 0:
             raise ValueError("rekey_bytes must be 1024 or more, the times above 0 seconds")
+        if self.keepalive_seconds < 0 or self.keepalive_count < 1:
+            raise ValueError("keepalive_seconds must not be negative, keepalive_count 1 or more")
         self._ask_policy()
         if self.role is Role.SERVER:
             self.host_key_algorithms = tuple(

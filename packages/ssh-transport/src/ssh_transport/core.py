@@ -19,7 +19,8 @@ from .errors import ConnectionLost, DisconnectError, ProtocolError
 from .events import Disconnected, Event, PreBannerLine, VersionReceived
 from .explain import Explanation, explain
 from .identification import Identification
-from .messages import Disconnect, Ignore, ServiceAccept, ServiceRequest
+from .keepalive import Keepalive
+from .messages import Disconnect, Ignore, Ping, ServiceAccept, ServiceRequest
 from .negotiation import NegotiatedAlgorithms, decode_kexinit
 from .packet import OutputPool, PacketReader, PacketWriter, ReceiveBuffer
 from .phases import Phase
@@ -30,6 +31,7 @@ __all__ = ["TransportCore"]
 
 _FLUSH_SIZE = 128 * 1024
 _COVER = Ignore(b"").encode()
+_PING = Ping(b"").encode()
 
 
 def _nothing() -> None:
@@ -45,10 +47,11 @@ class TransportCore:
         clock: seconds, monotonic; the time base of `next_deadline`.
         buffer, pool: memory shared with other connections of the same event loop.
 
-    An adapter may set five hooks: `on_output` (there is output where there was none),
+    An adapter may set six hooks: `on_output` (there is output where there was none),
     `on_output_full` (send now, before more is written), `on_writable` (`blocked` became false),
-    `on_events` (there are events where there were none) and `on_slow_step` (run a step of a key
-    exchange that takes milliseconds, then call `step_finished`; without it the core runs it).
+    `on_events` (there are events where there were none), `on_slow_step` (run a step of a key
+    exchange that takes milliseconds, then call `step_finished`; without it the core runs it) and
+    `on_keepalive` (ask a peer that knows no ping something that it has to answer).
     """
 
     def __init__(
@@ -74,6 +77,7 @@ class TransportCore:
         self.on_writable: Callable[[], None] = _nothing
         self.on_events: Callable[[], None] = _nothing
         self.on_slow_step: Callable[[SlowStep], None] | None = None
+        self.on_keepalive: Callable[[], None] | None = None
         self._reader = PacketReader(buffer)
         self._writer = PacketWriter(random, pool)
         self._identification: Identification | None = Identification(config.role)
@@ -81,6 +85,8 @@ class TransportCore:
         self._services: Mapping[int, Handler] = {}
         self._output_paused = False
         self._epochs = KeyEpochs(self, self._reader, self._writer, random, clock)
+        self._keepalive = Keepalive(config.keepalive_seconds, config.keepalive_count)
+        self._clock = clock
         self._dispatcher = Dispatcher(self)
         self.update_handlers()
 
@@ -359,6 +365,8 @@ class TransportCore:
 
     def enter(self, phase: Phase) -> None:
         """Change the phase: other messages are legal from the next packet on."""
+        if self.phase is Phase.FIRST_KEX:
+            self._keepalive.start(self._clock())
         self.phase = phase
         self.update_handlers()
 
@@ -410,15 +418,36 @@ class TransportCore:
 
     def next_deadline(self) -> float | None:
         """Return when `handle_timer` has to be called, on the clock of the constructor."""
-        return None if self.closed else self._epochs.deadline
+        return None if self.closed else min(self._epochs.deadline, self._keepalive.deadline)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due at `now`."""
-        if not self.closed and now >= self._epochs.deadline:
-            try:
+        if self.closed:
+            return
+        try:
+            if now >= self._epochs.deadline:
                 self._epochs.handle_timer()
-            except DisconnectError as exc:
-                self.fail(exc)
+            if now >= self._keepalive.deadline:
+                self._check_alive(now)
+        except DisconnectError as exc:
+            self.fail(exc)
+
+    def _check_alive(self, now: float) -> None:
+        # PROTOCOL section 1.10: an answer is due to a ping of who announced it. SSH_MSG_IGNORE has
+        # none, but keeps firewalls from forgetting the connection, and TCP finds out.
+        ping = b"ping@openssh.com" in self.peer_extensions
+        hook = self.on_keepalive
+        may_ask = self._epochs.may_send  # a key exchange has a time-out of its own
+        answerable = may_ask and (ping or hook is not None)
+        due = self._keepalive.check(now, self._reader.progress, answerable=answerable)
+        if not due or not may_ask:
+            return
+        if ping:
+            self.send(_PING)
+        elif hook is not None:
+            hook()
+        else:
+            self.send(_COVER)
 
     def send_debug(self, text: str, always_display: bool, lang: str) -> None:
         """Send SSH_MSG_DEBUG (RFC 4253 section 11.3)."""
