@@ -112,7 +112,6 @@ def test_sftp_factory_goes_beside_other_subsystems() -> None:
 @pytest.mark.parametrize(
     ("options", "harmless"),
     [
-        ({"allow_scp": True}, {"allow_scp": False}),
         ({"sftp_version": 6}, {"sftp_version": 3}),
         ({"agent_forwarding": object()}, {"agent_forwarding": False}),
     ],
@@ -134,8 +133,18 @@ def test_agent_forwarding_of_clients_is_refused() -> None:
 
 
 async def test_refusal_comes_from_listen_as_well() -> None:
-    with pytest.raises(NotImplementedError, match="allow_scp"):
-        await ssh_meta.listen("127.0.0.1", 0, server_host_keys=[HOST_KEY], allow_scp=True)  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match="allow_scp needs an sftp_factory"):
+        await ssh_meta.listen("127.0.0.1", 0, server_host_keys=[HOST_KEY], allow_scp=True)
+
+
+def test_scp_is_one_more_interceptor() -> None:
+    def other(command: str, chan: object) -> None:
+        return None
+
+    assert server(sftp_factory=True).exec_interceptors == ()
+    options = server(sftp_factory=True, allow_scp=True, exec_interceptors=(other,))
+    assert options.exec_interceptors[0] is other
+    assert len(options.exec_interceptors) == 2
 
 
 def test_secrets_do_not_show() -> None:

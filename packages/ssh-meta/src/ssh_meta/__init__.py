@@ -167,6 +167,9 @@ from .keywords import ServerKwargs as ServerKwargs
 from .options import SFTPFactoryArg as SFTPFactoryArg
 from .options import SSHClientConnectionOptions as SSHClientConnectionOptions
 from .options import SSHServerConnectionOptions as SSHServerConnectionOptions
+from .scp import SCPConnection as SCPConnection
+from .scp import SCPPath as SCPPath
+from .scp import scp as scp
 from .server import SSHServerConnection as SSHServerConnection
 
 # For type checkers, what was imported with a star or as itself is public; an `__all__` that they
@@ -177,7 +180,10 @@ if not TYPE_CHECKING:
         "AgentPath",
         "CreateConnectionKwargs",
         "CreateServerKwargs",
+        "SCPConnection",
+        "SCPPath",
         "SFTPFactoryArg",
+        "scp",
     )
     _PACKAGES = (ssh_agent, ssh_connection, ssh_keys, ssh_sftp, ssh_transport)
     __all__ = list(dict.fromkeys([*_OWN, *(n for each in _PACKAGES for n in each.__all__)]))

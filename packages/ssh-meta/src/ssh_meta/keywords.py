@@ -22,6 +22,7 @@ class _AgentKwargs(keywords.CommonKwargs, total=False):
 
 class _FileKwargs(keywords.CommonKwargs, total=False):
     sftp_factory: SFTPFactoryArg
+    allow_scp: bool
 
 
 class CreateConnectionKwargs(keywords.CreateConnectionKwargs, _AgentKwargs, total=False):

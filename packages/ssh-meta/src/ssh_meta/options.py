@@ -17,6 +17,7 @@ from ssh_keys import KeyListArg
 from ssh_sftp import SFTPServer
 
 from .agent import AgentKeySource, AgentPath, EnvironmentAgent
+from .scp_server import scp_interceptor
 from .sftp import sftp_subsystem
 
 __all__ = ["SFTPFactoryArg", "SSHClientConnectionOptions", "SSHServerConnectionOptions"]
@@ -62,7 +63,6 @@ class SSHServerConnectionOptions(ssh_connection.SSHServerConnectionOptions):
     later: ClassVar[Later] = {
         **ssh_connection.SSHServerConnectionOptions.later,
         "agent_forwarding": ("forwarded agents", (*_NOT_YET, True)),
-        "allow_scp": ("scp commands (clients of today use SFTP)", _NOT_YET),
         "sftp_version": ("versions of SFTP above 3 on servers", (*_NOT_YET, 3)),
     }
 
@@ -70,9 +70,17 @@ class SSHServerConnectionOptions(ssh_connection.SSHServerConnectionOptions):
     """Serves SFTP: True for an `SFTPServer` with the rights of this process, a subclass of it, or
     a function of the channel that makes one. None and False for no SFTP."""
 
+    allow_scp: bool = False
+    """Whether clients may also copy files with the old scp protocol, on what `sftp_factory`
+    makes; paths of theirs never reach a shell."""
+
     def __post_init__(self) -> None:
         """Check the values; raises ValueError or TypeError."""
         super().__post_init__()
+        if self.allow_scp and not self.sftp_factory:
+            raise ValueError("allow_scp needs an sftp_factory, whose files it serves")
         if self.sftp_factory:
             factory = SFTPServer if self.sftp_factory is True else self.sftp_factory
             self.subsystems = {**(self.subsystems or {}), "sftp": sftp_subsystem(factory)}
+            if self.allow_scp:
+                self.exec_interceptors = (*self.exec_interceptors, scp_interceptor(factory))
