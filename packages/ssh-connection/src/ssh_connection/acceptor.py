@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from random import randrange
-from typing import Generic, Self, TypeAlias, TypeVar
+from typing import Generic, Self, TypeAlias, TypeVar, cast
 
 from .connection.server import SSHServerConnection
 from .connection.server_auth import load_server_resources
@@ -61,8 +61,7 @@ class _Refused(asyncio.Protocol):
     """Closes a connection at once."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.abort()
+        cast(asyncio.Transport, transport).abort()
 
 
 class SSHAcceptor(Generic[S]):

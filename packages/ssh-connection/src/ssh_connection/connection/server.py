@@ -85,6 +85,7 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
         self._server: SSHServer | None = None
         self._policy: CallbackPolicy | None = None
         self._auth: ServerAuthenticator | None = None
+        self._service_requested = False
         self._idle_timer: asyncio.TimerHandle | None = None
         self._established: asyncio.Future[None] = self._loop.create_future()
         self._extra["server_version"] = config.version.decode("ascii")
@@ -139,10 +140,11 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
             self._core.fail(KeyExchangeFailed("the host key can not be used"))
 
     def _begin_auth(self, service: bytes) -> None:
-        if self._auth is not None:
+        if self._service_requested:
             # RFC 4253 section 10 knows no way back; what was proved could get lost or mixed up.
             self._core.fail(ProtocolError("a service was requested twice"))
             return
+        self._service_requested = True
         options, policy = self.server_options, self._policy
         assert policy is not None
         config = ServerAuthConfig(
@@ -175,6 +177,7 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
 
     def _auth_succeeded(self, user: str, options: KeyOptions) -> None:
         self._log.info("user %s is authenticated", Peer(user))
+        self._auth = None
         self._extra["username"] = user
         self._start_channels(
             Mux(self._core, self, self._loop, max_channels=self.server_options.max_channels)
@@ -254,7 +257,7 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
             msg: text, possibly several lines.
             lang: its language tag.
         """
-        if self._auth is None or self._mux is not None:
+        if self._auth is None:
             raise OSError("a banner can only be sent during authentication")
         self._core.send(UserauthBanner(msg.encode(), lang.encode()).encode())
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
+from typing import Protocol, cast
 
 from ssh_transport.aio import AsyncTransport, TransportOwner
 from ssh_transport.core import TransportCore
@@ -35,6 +35,6 @@ class ConnectionTransport(AsyncTransport):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Tell the owner, then start the protocol."""
-        assert isinstance(transport, asyncio.Transport)
-        self._connection.on_connected(transport)
+        # Not checked with isinstance: the transports of uvloop are no subclass.
+        self._connection.on_connected(cast(asyncio.Transport, transport))
         super().connection_made(transport)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from ..channel.text import SSHChannel
 from ..constants import OPEN_CONNECT_FAILED
@@ -35,13 +36,14 @@ class SSHForwarder(asyncio.Protocol):
         self._eof_received = False
         self._paused = False
         self._unacknowledged = 0
+        self._early: list[bytes] = []
 
     # --- Called by the socket's transport ----------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The socket is connected; it is not read before there is a channel."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        # Not checked with isinstance: the transports of uvloop are no subclass.
+        self._transport = transport = cast(asyncio.Transport, transport)
         transport.pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -57,7 +59,12 @@ class SSHForwarder(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Data from the socket goes to the channel."""
-        if self._channel is not None and not self._channel.is_closing():
+        if self._channel is None:
+            # uvloop starts to read behind connection_made, whatever was said in it.
+            if self._transport is not None and not self._transport.is_closing():
+                self._early.append(data)
+                self._transport.pause_reading()
+        elif not self._channel.is_closing():
             self._channel.write(data)
 
     def eof_received(self) -> bool:
@@ -86,6 +93,11 @@ class SSHForwarder(asyncio.Protocol):
             channel.abort()
             return
         self._channel = channel
+        early, self._early = self._early, []
+        for data in early:
+            channel.write(data)
+        if self._eof_received:
+            channel.write_eof()
         self._transport.resume_reading()
 
     def detach(self) -> None:
