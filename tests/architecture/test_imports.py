@@ -56,6 +56,7 @@ IO_MODULES = (
     "ssh_connection.server",
     "ssh_connection.session",
     "ssh_connection.stream",
+    "ssh_connection.stream_buffer",
     "ssh_connection.tunnel",
     "ssh_keys.cli.*",
     "ssh_keys.files",
@@ -82,6 +83,7 @@ IO_MODULES = (
     "ssh_sftp.stdio",
     "ssh_sftp.subprocess",
     "ssh_transport.aio",
+    "ssh_transport.command",
 )
 
 #: What a sans-IO module may not import.

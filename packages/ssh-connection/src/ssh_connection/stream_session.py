@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, AnyStr, cast
+from typing import TYPE_CHECKING, Any, AnyStr
 
 from ssh_keys import Error
 
@@ -18,7 +18,8 @@ from .session import (
     SSHTCPSession,
     SSHUNIXSession,
 )
-from .stream import SSHReader, SSHWriter, StreamBuffer
+from .stream import SSHReader, SSHWriter
+from .stream_buffer import StreamBuffer
 
 if TYPE_CHECKING:
     import asyncio
@@ -48,7 +49,8 @@ class SSHStreamSession(CountingSession[AnyStr]):
     def __init__(self) -> None:
         self._chan: SSHChannel[AnyStr] | None = None
         self._buffers: dict[int | None, StreamBuffer[AnyStr]] = {}
-        self._receivers: dict[int | None, Receiver[AnyStr]] = {}
+        # Any: bytes and text come by different ways, and a cast would cost time for every packet.
+        self._receivers: dict[int | None, Receiver[Any]] = {}
         self._write_paused = False
         self._drain_waiters: list[asyncio.Future[None]] = []
         self._connection_lost = False
@@ -78,8 +80,7 @@ class SSHStreamSession(CountingSession[AnyStr]):
 
     def data_view_received(self, packet: bytes, start: int, end: int, datatype: int | None) -> None:
         """Data of a channel without an encoding was received."""
-        data: object = packet[start:end]
-        self._receivers[datatype].feed(cast("AnyStr", data), end - start)
+        self._receivers[datatype].feed(packet[start:end], end - start)
 
     def data_received(self, data: AnyStr, datatype: int | None) -> None:
         """Data that does not count against the window was received."""
@@ -87,8 +88,7 @@ class SSHStreamSession(CountingSession[AnyStr]):
 
     def counted_data_received(self, data: str, size: int, datatype: int | None) -> None:
         """Text was received."""
-        text: object = data
-        self._receivers[datatype].feed(cast("AnyStr", text), size)
+        self._receivers[datatype].feed(data, size)
 
     def eof_received(self) -> bool:
         """EOF was received; the other direction stays open."""
