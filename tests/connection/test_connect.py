@@ -26,6 +26,7 @@ from ssh_connection import (
     run_client,
     run_server,
 )
+from ssh_connection.connection.opening import open_client
 from ssh_keys import SSHKey, SSHKeyPair, SSHLocalKeyPair
 from ssh_transport import (
     ConnectionLost,
@@ -815,3 +816,55 @@ async def test_what_opens_is_a_context_manager() -> None:
     async with run_client(ours, known_hosts=None, username="guest", client_keys=None) as conn:
         assert not conn.is_closed()
     await task
+
+
+async def test_tunnel_that_does_not_open() -> None:
+    class Silent(Server):
+        async def connection_requested(  # type: ignore[override]
+            self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
+        ) -> bool:
+            await asyncio.Event().wait()
+            return False
+
+    async with serving(server_factory=Silent) as server:
+        outer = await client(server, password="secret")
+        peer = server_side(server)
+        with pytest.raises(ConnectionTimeoutError):
+            await outer.connect_ssh(
+                HOST, server.get_port(), known_hosts=None, client_keys=None, login_timeout=0.05
+            )
+        ours, theirs = socket.socketpair()
+        with pytest.raises(ValueError, match="exclude each other"):
+            await connect(sock=ours, tunnel=outer, known_hosts=None, client_keys=None)
+        ours.close()
+        theirs.close()
+        outer.close()
+        await outer.wait_closed()
+        await peer.wait_closed()
+
+
+async def test_handshake_takes_few_sends() -> None:
+    sent: list[int] = []
+
+    class Counting(SSHClientConnection):
+        def on_connected(self, transport: asyncio.Transport) -> None:
+            write = transport.write
+
+            def counted(data: bytes | bytearray | memoryview) -> None:
+                sent.append(len(data))
+                write(data)
+
+            transport.write = counted  # type: ignore[method-assign]
+            super().on_connected(transport)
+
+    async with serving(authorized_client_keys=authorized()) as server:
+        options = SSHClientConnectionOptions(
+            host=HOST,
+            port=server.get_port(),
+            known_hosts=known_hosts(server.get_port()),
+            username="user",
+            client_keys=[USER_KEY],
+        )
+        async with await open_client(Counting, options):
+            # Version with KEXINIT; key exchange; NEWKEYS with service and signed request.
+            assert len(sent) == 3

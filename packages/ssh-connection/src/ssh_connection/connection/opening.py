@@ -54,7 +54,9 @@ async def _open(
     sock: socket.socket | None,
     flags: int,
 ) -> C:
-    tunnel = options.tunnel if sock is None else None
+    tunnel = options.tunnel
+    if sock is not None and tunnel:
+        raise ValueError("sock and tunnel exclude each other")
     if isinstance(tunnel, str) and tunnel:
         outer = await _open_tunnel(connection, options, tunnel)
         try:
@@ -94,10 +96,17 @@ async def _open_through(
     conn = await connection.prepare(options, tunnelled=True)
     host, port = options.host or "localhost", conn.port
     try:
-        await tunnel.create_connection(
-            lambda: TunnelSession(conn.transport, (host, port)), host, port
-        )
+        # From here to the time-out of authentication nothing else would end the wait.
+        async with asyncio.timeout(options.seconds("login_timeout")):
+            await tunnel.create_connection(
+                lambda: TunnelSession(conn.transport, (host, port)), host, port
+            )
         await conn.established()
+    except ConnectionTimeoutError:
+        raise
+    except TimeoutError:
+        conn.abort()
+        raise ConnectionTimeoutError("the tunnel did not open in time") from None
     except BaseException:
         conn.abort()
         raise
