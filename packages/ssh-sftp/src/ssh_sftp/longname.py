@@ -57,6 +57,30 @@ def group_name(gid: int) -> str:
     return str(gid)
 
 
+def user_id(name: str) -> int | None:
+    """Return the number of a user, given by name or as a number; None if there is none."""
+    if name.isascii() and name.isdigit():
+        return int(name)
+    if pwd is not None:
+        try:
+            return pwd.getpwnam(name.partition("@")[0]).pw_uid
+        except (KeyError, ValueError):
+            pass
+    return None
+
+
+def group_id(name: str) -> int | None:
+    """Return the number of a group, given by name or as a number; None if there is none."""
+    if name.isascii() and name.isdigit():
+        return int(name)
+    if grp is not None:
+        try:
+            return grp.getgrnam(name.partition("@")[0]).gr_gid
+        except (KeyError, ValueError):
+            pass
+    return None
+
+
 def remember(names: dict[int, str], number: int, name: str) -> str:
     """Keep a name for the next time; not for any number of ids that a client asks for."""
     if len(names) >= _MAX_REMEMBERED:

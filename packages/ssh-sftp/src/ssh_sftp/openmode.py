@@ -6,21 +6,41 @@ import os
 from typing import Final
 
 from ssh_sftp.codec.constants import (
+    ACE4_APPEND_DATA,
+    ACE4_READ_DATA,
+    ACE4_WRITE_DATA,
+    FXF_ACCESS_DISPOSITION,
     FXF_APPEND,
+    FXF_APPEND_DATA,
+    FXF_APPEND_DATA_ATOMIC,
     FXF_CREAT,
+    FXF_CREATE_NEW,
+    FXF_CREATE_TRUNCATE,
     FXF_EXCL,
+    FXF_OPEN_EXISTING,
+    FXF_OPEN_OR_CREATE,
     FXF_READ,
     FXF_TRUNC,
+    FXF_TRUNCATE_EXISTING,
     FXF_WRITE,
 )
 
-__all__ = ["mode_to_pflags", "pflags_to_os"]
+__all__ = ["access_to_pflags", "mode_to_pflags", "pflags_to_os"]
 
 _MODES: Final = {
     "r": FXF_READ,
     "w": FXF_WRITE | FXF_CREAT | FXF_TRUNC,
     "a": FXF_WRITE | FXF_CREAT | FXF_APPEND,
     "x": FXF_WRITE | FXF_CREAT | FXF_EXCL,
+}
+
+
+_DISPOSITIONS: Final = {
+    FXF_CREATE_NEW: FXF_CREAT | FXF_EXCL,
+    FXF_CREATE_TRUNCATE: FXF_CREAT | FXF_TRUNC,
+    FXF_OPEN_EXISTING: 0,
+    FXF_OPEN_OR_CREATE: FXF_CREAT,
+    FXF_TRUNCATE_EXISTING: FXF_TRUNC,
 }
 
 
@@ -38,6 +58,29 @@ def mode_to_pflags(mode: str) -> tuple[int, bool]:
     if "+" in options:
         pflags |= FXF_READ | FXF_WRITE
     return pflags, "b" in options
+
+
+def access_to_pflags(access: int, flags: int) -> int:
+    """Return the pflags of version 3 for the access mask and flags of version 5 and 6.
+
+    Raises ValueError for flags that version 3 cannot say.
+    """
+    unknown = flags & ~(FXF_ACCESS_DISPOSITION | FXF_APPEND_DATA | FXF_APPEND_DATA_ATOMIC)
+    disposition = _DISPOSITIONS.get(flags & FXF_ACCESS_DISPOSITION)
+    if unknown or disposition is None:
+        raise ValueError(f"open flags {flags:#x} are not supported")
+    pflags = disposition
+    if access & ACE4_READ_DATA:
+        pflags |= FXF_READ
+    if access & (ACE4_WRITE_DATA | ACE4_APPEND_DATA):
+        pflags |= FXF_WRITE
+    if flags & (FXF_APPEND_DATA | FXF_APPEND_DATA_ATOMIC):
+        pflags |= FXF_WRITE | FXF_APPEND
+    elif access & ACE4_APPEND_DATA and not access & ACE4_WRITE_DATA:
+        pflags |= FXF_APPEND
+    if not pflags & (FXF_READ | FXF_WRITE):
+        pflags |= FXF_READ  # only attributes are wanted
+    return pflags
 
 
 def pflags_to_os(pflags: int) -> int:

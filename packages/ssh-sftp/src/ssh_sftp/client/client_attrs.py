@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat as stat_module
 import time
+from dataclasses import replace
 
 from ssh_sftp.client.base import ClientBase, SFTPPath
 from ssh_sftp.client.replies import attrs_reply, status_reply, vfs_reply
@@ -23,6 +24,7 @@ from ssh_sftp.errors import (
     SFTPNoSuchFile,
     SFTPNoSuchPath,
     SFTPNotADirectory,
+    SFTPOpUnsupported,
 )
 
 __all__ = ["ClientAttrs"]
@@ -71,7 +73,7 @@ class ClientAttrs(ClientBase):
         Raises SFTPError.
         """
         encoded = self.compose_path(path)
-        body = attrs.encode(self.version)
+        body = settable(attrs, self.version).encode(self.version)
         if follow_symlinks:
             await self._handler.request(status_reply, requests.SetStat, encoded, body)
         else:
@@ -204,6 +206,22 @@ def is_directory(attrs: SFTPAttrs) -> bool:
 def permission_bits(attrs: SFTPAttrs) -> int | None:
     """Return the mode without the file type, None if the server gave none."""
     return None if attrs.permissions is None else stat_module.S_IMODE(attrs.permissions)
+
+
+def settable(attrs: SFTPAttrs, version: int) -> SFTPAttrs:
+    """Return attributes whose owner is given in the way of `version`.
+
+    Raises SFTPOpUnsupported for names on version 3.
+    """
+    if version == 3:
+        if attrs.owner is not None or attrs.group is not None:
+            raise SFTPOpUnsupported("owner and group by name need SFTP version 4")
+        return attrs
+    if attrs.uid is None and attrs.gid is None:
+        return attrs
+    owner = attrs.owner if attrs.owner is not None or attrs.uid is None else str(attrs.uid)
+    group = attrs.group if attrs.group is not None or attrs.gid is None else str(attrs.gid)
+    return replace(attrs, owner=owner, group=group)
 
 
 def owner_attrs(

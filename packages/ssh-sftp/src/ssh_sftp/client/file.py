@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Generic, Self, TypeVar
 
 from ssh_sftp.aio import SFTPClientHandler
-from ssh_sftp.client.client_attrs import owner_attrs, time_attrs
+from ssh_sftp.client.client_attrs import owner_attrs, settable, time_attrs
 from ssh_sftp.client.pipeline import BlockReader, BlockWriter
 from ssh_sftp.client.replies import attrs_reply, data_reply, status_reply, vfs_reply
 from ssh_sftp.codec import requests
@@ -280,7 +280,8 @@ class SFTPClientFile(Generic[AnyStr]):
 
     async def setstat(self, attrs: SFTPAttrs) -> None:
         """Change the attributes that are not None in `attrs`. Raises SFTPError."""
-        body = attrs.encode(self._handler.core.version)
+        version = self._handler.core.version
+        body = settable(attrs, version).encode(version)
         await self._handler.request(status_reply, requests.FSetStat, self.handle, body)
 
     async def statvfs(self) -> SFTPVFSAttrs:

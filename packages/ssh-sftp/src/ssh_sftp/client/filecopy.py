@@ -12,6 +12,7 @@ from ssh_sftp.client.pipeline import BlockReader, BlockWriter
 from ssh_sftp.client.replies import attrs_reply, handle_reply, status_reply
 from ssh_sftp.codec import requests
 from ssh_sftp.codec.attrs import SFTPAttrs
+from ssh_sftp.codec.attrs_flags import FILEXFER_ATTR_SIZE
 from ssh_sftp.codec.constants import (
     ACE4_READ_ATTRIBUTES,
     ACE4_READ_DATA,
@@ -289,7 +290,9 @@ async def copy_on_server(
 async def _cut(handler: SFTPClientHandler, source: bytes, target: bytes, size: int | None) -> None:
     """Set the length of a target that was not emptied first."""
     if not size:
-        size = (await handler.request(attrs_reply, requests.FStat, source)).size or 0
+        version = handler.core.version
+        wanted = b"" if version == 3 else encode_uint32(FILEXFER_ATTR_SIZE)
+        size = (await handler.request(attrs_reply, requests.FStat, source, wanted)).size or 0
     body = SFTPAttrs(size=size).encode(handler.core.version)
     await handler.request(status_reply, requests.FSetStat, target, body)
 

@@ -92,6 +92,7 @@ class SFTPServerCore:
         on_output: called when there is something to take and there was nothing before, and again
             whenever `FLUSH_SIZE` bytes are waiting.
         spawn: runs an awaitable, then calls the second argument with (result, error).
+        max_version: highest version to agree on; None is what the server says.
     """
 
     def __init__(
@@ -100,8 +101,10 @@ class SFTPServerCore:
         handlers: dict[int, Handler],
         on_output: Callable[[], None],
         spawn: Spawn,
+        max_version: int | None = None,
     ) -> None:
         self.server = server
+        self._max_version = server.max_version if max_version is None else max_version
         self.version = 0
         self.max_outstanding = server.max_outstanding
         self.max_handles = server.max_handles
@@ -216,7 +219,7 @@ class SFTPServerCore:
         if init.version < MIN_SFTP_VERSION:
             raise SFTPBadMessage(f"SFTP version {init.version} of the client is not supported")
         responses.decode_extension_pairs(init.extension_data, 0, len(init.extension_data))
-        self.version = min(init.version, self.server.max_version)
+        self.version = min(init.version, self._max_version)
         pairs = {name: EXTENSIONS[name].version for name in self.server.extensions}
         reply = responses.Version(self.version, responses.encode_extension_pairs(pairs))
         self.send(frame(reply.encode()))

@@ -38,6 +38,6 @@ def error_for_exception(error: BaseException) -> SFTPError | None:
         return error_for_status(code.value, error.strerror or type(error).__name__)
     if isinstance(error, NotImplementedError):
         return SFTPOpUnsupported("operation is not supported")
-    if isinstance(error, UnicodeError | ValueError):
+    if isinstance(error, ValueError | OverflowError):
         return SFTPFailure(str(error))
     return None

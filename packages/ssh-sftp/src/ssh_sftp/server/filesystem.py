@@ -17,14 +17,16 @@ from ssh_sftp.codec.constants import FXF_APPEND, MIN_SFTP_VERSION
 from ssh_sftp.codec.extensions import EXTENSIONS
 from ssh_sftp.errors import SFTPInvalidParameter, SFTPOpUnsupported
 from ssh_sftp.longname import format_longname, group_name, remember, user_name
-from ssh_sftp.openmode import pflags_to_os
+from ssh_sftp.openmode import access_to_pflags, pflags_to_os
 from ssh_sftp.server import copying, listing
 from ssh_sftp.server.apply import (
     apply_attrs,
     local_file,
     lstat_place,
+    numeric_owner,
     pinned_path,
     refuse_existing,
+    refuse_unsupported,
     times_ns,
 )
 from ssh_sftp.server.listing import DirectoryLister
@@ -201,6 +203,29 @@ class SFTPServer:
             os.close(descriptor)
             raise
 
+    def open56(
+        self, path: bytes, desired_access: int, flags: int, attrs: SFTPAttrs
+    ) -> MaybeAwait[object]:
+        """Open a file as versions 5 and 6 ask for it; by default by means of `open`.
+
+        Parameters:
+            desired_access: `ACE4_*` mask.
+            flags: `FXF_*` of versions 5 and 6.
+        """
+        try:
+            pflags = access_to_pflags(desired_access, flags)
+        except ValueError as exc:
+            raise SFTPOpUnsupported(str(exc)) from None
+        return self.open(path, pflags, attrs)
+
+    def lock(self, file_obj: object, offset: int, length: int, flags: int) -> MaybeAwait[None]:
+        """Lock a byte range (SSH_FXP_BLOCK, version 6). Not supported unless it is overridden."""
+        raise SFTPOpUnsupported("byte range locks are not supported")
+
+    def unlock(self, file_obj: object, offset: int, length: int) -> MaybeAwait[None]:
+        """Release a byte range (SSH_FXP_UNBLOCK). Not supported unless it is overridden."""
+        raise SFTPOpUnsupported("byte range locks are not supported")
+
     def close(self, file_obj: object) -> MaybeAwait[None]:
         """Close an open file."""
         close = getattr(file_obj, "close", None)
@@ -292,18 +317,19 @@ class SFTPServer:
         """Change the attributes of a file, or of a link itself (`lsetstat@openssh.com`)."""
         with self._place(path, follow_symlinks=False) as place:
             directory, name = place
-            is_link = stat_module.S_ISLNK(
-                os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode
-            )
+            refuse_unsupported(attrs)
+            found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            is_link = stat_module.S_ISLNK(found.st_mode)
             if attrs.size is not None or (attrs.permissions is not None and is_link):
                 raise SFTPOpUnsupported("a link has neither length nor permissions to set")
-            if attrs.uid is not None and attrs.gid is not None:
-                os.chown(name, attrs.uid, attrs.gid, dir_fd=directory, follow_symlinks=False)
+            owner = numeric_owner(attrs)
+            if owner is not None:
+                os.chown(name, *owner, dir_fd=directory, follow_symlinks=False)
             if attrs.permissions is not None:
                 with pinned_path(place) as pinned:
                     os.chmod(pinned, attrs.permissions & 0o7777)
-            times = times_ns(attrs)
-            if times is not None:
+            times = times_ns(attrs, found)
+            if times is not None and (attrs.atime is not None or attrs.mtime is not None):
                 os.utime(name, ns=times, dir_fd=directory, follow_symlinks=False)
         return None
 

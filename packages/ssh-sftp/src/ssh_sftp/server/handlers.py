@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from inspect import isawaitable
 from struct import Struct
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from ssh_sftp.codec import requests
 from ssh_sftp.codec.attrs import SFTPAttrs, SFTPName
 from ssh_sftp.codec.constants import FXF_READ, MAX_BLOCK_SIZE, PacketType
 from ssh_sftp.codec.framing import pack_data_header
 from ssh_sftp.codec.responses import decode_attrs, encode_names
-from ssh_sftp.codec.wire import PacketDecodeError, decode_string, encode_string
+from ssh_sftp.codec.wire import PacketDecodeError, decode_string, decode_uint32, encode_string
 from ssh_sftp.errors import SFTPEOFError, SFTPFailure
+from ssh_sftp.server import later
 from ssh_sftp.server.core import (
     DirectoryHandle,
     FileHandle,
@@ -23,6 +24,9 @@ from ssh_sftp.server.core import (
 )
 from ssh_sftp.server.extended import EXTENDED
 from ssh_sftp.server.records import as_attrs
+
+if TYPE_CHECKING:
+    from ssh_sftp.server.filesystem import SFTPServer
 
 __all__ = ["HANDLERS"]
 
@@ -92,12 +96,13 @@ def write(core: SFTPServerCore, request_id: int, data: bytes, pos: int, end: int
 
 
 def open_file(core: SFTPServerCore, request_id: int, data: bytes, pos: int, end: int) -> None:
-    """SSH_FXP_OPEN (section 6.3)."""
+    """SSH_FXP_OPEN (section 6.3; -05 section 6.3.1)."""
+    if core.version >= 5:
+        _open_file_56(core, request_id, data, pos, end)
+        return
     path, pos = decode_string(data, pos, end)
-    if end - pos < 4:
-        raise PacketDecodeError("Open: truncated")
-    pflags = int.from_bytes(data[pos : pos + 4], "big")
-    attrs = decode_attrs(data, pos + 4, end, core.version)
+    pflags, pos = decode_uint32(data, pos, end)
+    attrs = decode_attrs(data, pos, end, core.version)
     server = core.server
     core.reserve_handle()
     core.run(
@@ -105,6 +110,23 @@ def open_file(core: SFTPServerCore, request_id: int, data: bytes, pos: int, end:
         core.path_lane,
         pflags & ~FXF_READ != 0,
         lambda: server.open(path, pflags, attrs),
+        lambda result: _HANDLE + encode_string(core.add_handle(FileHandle(result))),
+        server.close_late,
+    )
+
+
+def _open_file_56(core: SFTPServerCore, request_id: int, data: bytes, pos: int, end: int) -> None:
+    path, pos = decode_string(data, pos, end)
+    access, pos = decode_uint32(data, pos, end)
+    flags, pos = decode_uint32(data, pos, end)
+    attrs = decode_attrs(data, pos, end, core.version)
+    server = core.server
+    core.reserve_handle()
+    core.run(
+        request_id,
+        core.path_lane,
+        True,
+        lambda: server.open56(path, access, flags, attrs),
         lambda result: _HANDLE + encode_string(core.add_handle(FileHandle(result))),
         server.close_late,
     )
@@ -157,14 +179,17 @@ def readdir(core: SFTPServerCore, request_id: int, data: bytes, pos: int, end: i
         directory.lane,
         True,
         lambda: _batch(core, entries),
-        lambda names: _encode_names(names, core.version),
+        lambda names: _encode_names(core, names),
     )
 
 
-def _encode_names(names: list[SFTPName], version: int) -> bytes:
+def _encode_names(core: SFTPServerCore, names: list[SFTPName]) -> bytes:
     if not names:
         raise SFTPEOFError
-    return _NAME + encode_names(names, version)
+    if core.version >= 4:
+        for name in names:
+            name_owner(core.server, name.attrs)
+    return _NAME + encode_names(names, core.version)
 
 
 def _batch(core: SFTPServerCore, entries: object) -> object:
@@ -270,11 +295,26 @@ def _attrs_handler(method: str) -> Handler:
             core.path_lane,
             False,
             lambda: function(path),
-            lambda result: _ATTRS + as_attrs(result).encode(core.version),
+            lambda result: _encode_attrs(core, result),
         )
 
     handler.__doc__ = f"Path request answered by `SFTPServer.{method}` with attributes."
     return handler
+
+
+def _encode_attrs(core: SFTPServerCore, result: object) -> bytes:
+    attrs = as_attrs(result)
+    if core.version >= 4:
+        name_owner(core.server, attrs)
+    return _ATTRS + attrs.encode(core.version)
+
+
+def name_owner(server: SFTPServer, attrs: SFTPAttrs) -> None:
+    """Fill in the names that version 4 and up have in place of numbers."""
+    if attrs.owner is None and attrs.group is None:
+        if attrs.uid is not None and attrs.gid is not None:
+            attrs.owner = server.format_user(attrs.uid)
+            attrs.group = server.format_group(attrs.gid)
 
 
 def _check_flags(core: SFTPServerCore, pos: int, end: int) -> None:
@@ -283,22 +323,33 @@ def _check_flags(core: SFTPServerCore, pos: int, end: int) -> None:
         raise PacketDecodeError(f"{end - pos} bytes behind the last field")
 
 
-def _name_handler(method: str) -> Handler:
-    """Handler of a request that is a path and is answered with a name."""
+def realpath(core: SFTPServerCore, request_id: int, data: bytes, pos: int, end: int) -> None:
+    """SSH_FXP_REALPATH (section 6.11)."""
+    if core.version >= 6:
+        later.realpath(core, request_id, data, pos, end)
+        return
+    path = _only_string(data, pos, end)
+    server = core.server
+    core.run(
+        request_id,
+        core.path_lane,
+        False,
+        lambda: server.realpath(path),
+        lambda result: encode_name(result, core.version),
+    )
 
-    def handler(core: SFTPServerCore, request_id: int, data: bytes, pos: int, end: int) -> None:
-        path = _only_string(data, pos, end)
-        function = getattr(core.server, method)
-        core.run(
-            request_id,
-            core.path_lane,
-            False,
-            lambda: function(path),
-            lambda result: encode_name(result, core.version),
-        )
 
-    handler.__doc__ = f"Path request answered by `SFTPServer.{method}` with a name."
-    return handler
+def readlink(core: SFTPServerCore, request_id: int, data: bytes, pos: int, end: int) -> None:
+    """SSH_FXP_READLINK (section 6.10)."""
+    path = _only_string(data, pos, end)
+    server = core.server
+    core.run(
+        request_id,
+        core.path_lane,
+        False,
+        lambda: server.readlink(path),
+        lambda result: encode_name(result, core.version),
+    )
 
 
 def encode_name(path: bytes, version: int) -> bytes:
@@ -325,10 +376,10 @@ def mkdir(core: SFTPServerCore, request_id: int, data: bytes, pos: int, end: int
 def rename(core: SFTPServerCore, request_id: int, data: bytes, pos: int, end: int) -> None:
     """SSH_FXP_RENAME (section 6.5)."""
     request = requests.Rename.decode(_with_id(data, pos, end))
-    if request.flags:
-        raise PacketDecodeError(f"{len(request.flags)} bytes behind the last field")
+    replace = later.replaces(request.flags, core.version)
     old, new, server = request.oldpath, request.newpath, core.server
-    core.run(request_id, core.path_lane, True, lambda: server.rename(old, new), encode_nothing)
+    call = server.posix_rename if replace else server.rename
+    core.run(request_id, core.path_lane, True, lambda: call(old, new), encode_nothing)
 
 
 def symlink(core: SFTPServerCore, request_id: int, data: bytes, pos: int, end: int) -> None:
@@ -357,7 +408,7 @@ def fstat(core: SFTPServerCore, request_id: int, data: bytes, pos: int, end: int
         file.lane,
         False,
         lambda: server.fstat(file.file_obj),
-        lambda result: _ATTRS + as_attrs(result).encode(core.version),
+        lambda result: _encode_attrs(core, result),
     )
 
 
@@ -400,10 +451,13 @@ HANDLERS: Final[dict[int, Handler]] = {
     PacketType.SSH_FXP_REMOVE: _path_handler("remove", exclusive=True),
     PacketType.SSH_FXP_MKDIR: mkdir,
     PacketType.SSH_FXP_RMDIR: _path_handler("rmdir", exclusive=True),
-    PacketType.SSH_FXP_REALPATH: _name_handler("realpath"),
+    PacketType.SSH_FXP_REALPATH: realpath,
     PacketType.SSH_FXP_STAT: _attrs_handler("stat"),
     PacketType.SSH_FXP_RENAME: rename,
-    PacketType.SSH_FXP_READLINK: _name_handler("readlink"),
+    PacketType.SSH_FXP_READLINK: readlink,
     PacketType.SSH_FXP_SYMLINK: symlink,
+    PacketType.SSH_FXP_LINK: later.link,
+    PacketType.SSH_FXP_BLOCK: later.block,
+    PacketType.SSH_FXP_UNBLOCK: later.unblock,
     PacketType.SSH_FXP_EXTENDED: extended,
 }
