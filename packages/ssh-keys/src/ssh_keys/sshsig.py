@@ -174,7 +174,7 @@ def import_sshsig(data: bytes | str) -> SSHSignature:
         # Section 1: the file starts with the header, so that nothing else can be shown as signed.
         if not data.startswith(b"-----BEGIN SSH SIGNATURE-----"):
             raise KeyImportError("not an SSH signature")
-        data = next(iterate_pem(data)).data
+        data = next((block.data for block in iterate_pem(data)), b"")
     try:
         return _decode(data)
     except PacketDecodeError as exc:
