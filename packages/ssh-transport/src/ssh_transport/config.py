@@ -33,6 +33,8 @@ class TransportConfig:
         host_keys: server: the key pair for each host key algorithm name that is offered.
         sig_algorithms: signature algorithms accepted in user authentication; a server announces
             them as `server-sig-algs` (RFC 8308 section 3.1).
+        extensions: more that is announced in SSH_MSG_EXT_INFO, by name (RFC 8308 section 2.5), for
+            the layers above: `publickey-hostbound@openssh.com`, ...
         rekey_bytes: new keys after that many bytes in one direction.
         rekey_seconds: new keys after that many seconds.
         kex_timeout: seconds that one key exchange may take, version exchange included.
@@ -58,6 +60,7 @@ class TransportConfig:
     compressions: tuple[bytes, ...] = _FROM_POLICY
     host_keys: Mapping[bytes, SSHKeyPair] = field(default_factory=dict)
     sig_algorithms: tuple[bytes, ...] = _FROM_POLICY
+    extensions: Mapping[bytes, bytes] = field(default_factory=dict)
     rekey_bytes: int = 1 << 30
     rekey_seconds: float = 3600
     kex_timeout: float = 120

@@ -221,7 +221,7 @@ class KeyEpochs:
                 b"server-sig-algs": encode_name_list(self._config.sig_algorithms)[4:],
                 b"ping@openssh.com": b"0",
             }
-        self._writer.write(encode_ext_info(extensions))
+        self._writer.write(encode_ext_info(extensions | dict(self._config.extensions)))
 
     def _start_compression(
         self, *, sending: bool, receiving: bool, methods: tuple[bool, ...]
