@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssh_sftp.client.core import SFTPClientCore
@@ -202,9 +202,10 @@ class Reading:
         return result
 
 
+@settings(max_examples=60)
 @given(
     data=st.data(),
-    size=st.integers(0, 700),
+    size=st.integers(0, 400),
     known=st.booleans(),
     block_size=st.sampled_from((50, 100, 1000)),
 )
