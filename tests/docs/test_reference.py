@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from scripts import diagrams
 from ssh_transport import Phase, Role
+from tests.transport.pair import connected
 
 
 @pytest.mark.parametrize("name", diagrams.PAGES)
@@ -34,3 +37,16 @@ def test_every_message_of_the_table_has_a_name() -> None:
         if not name and ("yes" in cells or "**end**" in (cells[0], cells[-1]))
     }
     assert unnamed == set()
+
+
+def test_examples_of_the_transport_page_run() -> None:
+    page = (diagrams.ROOT / "docs/topics/transport.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    namespace: dict[str, object] = {}
+    for block in blocks:
+        exec(block, namespace)
+    pair = connected()
+    why = namespace["why"]
+    assert callable(why)
+    why(pair.client)
