@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Self, Unpack
 
-from ssh_keys import SSHKey, SSHKeyPair
+from ssh_keys import SIGNATURE_ALGORITHMS, SSHKey, SSHKeyPair, Status
 from ssh_transport.config import TransportConfig
 from ssh_transport.errors import ConnectionLost, printable
 from ssh_transport.events import (
@@ -182,7 +182,7 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
             user=str(self._extra["username"]),
             methods=options.methods,
             keypairs=self._keypairs,
-            sig_algorithms=options.algorithms.signatures,
+            sig_algorithms=_own_signatures(options),
             allow_trivial=not options.disable_trivial_auth,
             log=self._log.debug,
         )
@@ -265,3 +265,13 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         )
         conn = await open_client(type(self), options)
         return conn, conn.owner
+
+
+def _own_signatures(options: SSHClientConnectionOptions) -> Sequence[bytes]:
+    """Return the algorithms that our keys may sign with.
+
+    Unless they are chosen, these are all that are sound: a key of a rare type was meant to be used.
+    """
+    if options.signature_algs:
+        return options.algorithms.signatures
+    return SIGNATURE_ALGORITHMS.names(Status.DEFAULT, Status.SUPPORTED)

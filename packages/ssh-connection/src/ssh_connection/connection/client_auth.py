@@ -55,6 +55,7 @@ async def load_client_keys(
             load_keypairs,
             cast(KeyPairListArg, keys),
             options.passphrase,
+            certlist=options.client_certs,
             ignore_encrypted=options.ignore_encrypted is True,
         )
         if options.passphrase is not None:
@@ -80,7 +81,7 @@ def _default_keys(options: SSHClientConnectionOptions, log: ConnectionLog) -> li
         if not path.exists():
             continue
         try:
-            pairs += load_keypairs(str(path), options.passphrase)
+            pairs += load_keypairs(str(path), options.passphrase, certlist=options.client_certs)
         except KeyPassphraseError:
             if options.ignore_encrypted is False:
                 raise

@@ -55,12 +55,15 @@ def load_server_resources(options: SSHServerConnectionOptions) -> ServerResource
     if not keys:
         raise ValueError("a server needs server_host_keys")
     host_keys: dict[bytes, SSHKeyPair] = {}
-    for pair in load_keypairs(keys, options.passphrase):
+    for pair in load_keypairs(keys, options.passphrase, certlist=options.server_host_certs):
         for name in pair.host_key_algorithms:
             if name in host_keys:
                 raise ValueError(f"two host keys for {name.decode()}")
             host_keys[name] = pair
-    names = tuple(name for name in HOST_KEY_ALGORITHMS.names(Status.DEFAULT) if name in host_keys)
+    # Whoever names a key of a type that is not offered by default, or puts a certificate beside it,
+    # means it; but nobody means SHA-1.
+    usable = HOST_KEY_ALGORITHMS.names(Status.DEFAULT, Status.SUPPORTED)
+    names = tuple(name for name in usable if name in host_keys)
     if not names:
         raise ValueError("no host key has an algorithm that may be used")
     return ServerResources(host_keys, names, load_authorized_keys(options.authorized_client_keys))

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
-from ssh_keys import KeyPairListArg, KnownHostsArg, Passphrase
+from ssh_keys import CertListArg, KeyPairListArg, KnownHostsArg, Passphrase
 
 from ..protocols import KeyPairSource
 from ..userauth.client import CLIENT_METHODS
@@ -29,7 +29,6 @@ _LATER: Later = {
     **LATER_BASE,
     "x11_display": ("X11 forwarding", NOTHING),
     "x11_single_connection": ("X11 forwarding", NOTHING),
-    "client_certs": ("certificates", NOTHING),
     "client_host_keysign": ("host-based authentication", NOTHING),
     "client_host_keys": ("host-based authentication", NOTHING),
     "client_host_certs": ("host-based authentication", NOTHING),
@@ -95,6 +94,10 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
     client_keys: KeyPairListArg | tuple[()] | None = ()
     """Private keys: file names, bytes of keys, keys or key pairs, one or a list of them; by default
     the keys in `~/.ssh` that need no passphrase. None or an empty list for no keys."""
+
+    client_certs: CertListArg = ()
+    """Certificates for the private keys: file names, bytes, `SSHCertificate`, one or a list; those
+    beside key files (`-cert.pub`) are found anyway."""
 
     passphrase: Passphrase = None
     """Passphrase of encrypted keys, or a function of the file name that returns it."""

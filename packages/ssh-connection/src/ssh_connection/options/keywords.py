@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from ssh_keys import KeyPairListArg, KnownHostsArg, Passphrase
+from ssh_keys import CertListArg, KeyPairListArg, KnownHostsArg, Passphrase
 
 from ..protocols import ExecInterceptor, KeyPairSource, SubsystemFactory
 from .algorithms import AlgorithmsArg
@@ -67,6 +67,7 @@ class CreateConnectionKwargs(CommonKwargs, total=False):
     username: str | tuple[()]
     password: PasswordArg
     client_keys: KeyPairListArg | tuple[()] | None
+    client_certs: CertListArg
     passphrase: Passphrase
     ignore_encrypted: bool | tuple[()]
     key_sources: tuple[KeyPairSource, ...]
@@ -87,6 +88,7 @@ class CreateServerKwargs(CommonKwargs, total=False):
 
     server_version: str | bytes | tuple[()]
     server_host_keys: KeyPairListArg | tuple[()] | None
+    server_host_certs: CertListArg
     passphrase: Passphrase
     authorized_client_keys: AuthorizedKeysArg
     auth_methods: str | Sequence[str]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from ssh_keys import KeyPairListArg, Passphrase, SSHAuthorizedKeys
+from ssh_keys import CertListArg, KeyPairListArg, Passphrase, SSHAuthorizedKeys
 
 from ..protocols import ExecInterceptor, SubsystemFactory
 from ..userauth.server import SERVER_METHODS
@@ -28,7 +28,6 @@ _LATER: Later = {
     "line_echo": ("line editors", (*NOTHING, True)),
     "line_history": ("line editors", (*NOTHING, 1000)),
     "max_line_length": ("line editors", (*NOTHING, 1024)),
-    "server_host_certs": ("certificates", NOTHING),
     "send_server_host_keys": ("host key updates", NOTHING),
     "known_client_hosts": ("host-based authentication", NOTHING),
     "trust_client_host": ("host-based authentication", NOTHING),
@@ -59,6 +58,10 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
     server_host_keys: KeyPairListArg | tuple[()] | None = ()
     """Private keys that prove who the server is: file names, bytes of keys, keys or key pairs, one
     or a list of them. At least one is needed."""
+
+    server_host_certs: CertListArg = ()
+    """Certificates for the host keys: file names, bytes, `SSHCertificate`, one or a list of them;
+    those beside key files (`-cert.pub`) are found anyway."""
 
     passphrase: Passphrase = None
     """Passphrase of encrypted host keys, or a function of the file name that returns it."""

@@ -63,7 +63,7 @@ class ClientAuthConfig:
     user: str
     methods: tuple[bytes, ...] = CLIENT_METHODS
     keypairs: Sequence[SSHKeyPair] = ()
-    sig_algorithms: tuple[bytes, ...] = ()
+    sig_algorithms: Sequence[bytes] = ()
     allow_trivial: bool = True
     max_messages: int = 64
     log: Callable[[str], None] = field(default=_ignore)
@@ -213,6 +213,7 @@ class ClientAuthenticator:
             f"permission denied for user {printable(self._exchange.user)}: "
             f"tried {tried or 'nothing'}; the server accepts "
             f"{printable(b', '.join(offered)) or 'no other method'}"
+            + "".join(f"; {printable(reason)}" for reason in self._publickey.unusable)
         )
 
     def _on_banner(self, data: bytes, start: int, end: int) -> None:

@@ -32,6 +32,8 @@ __all__ = ["PUBLICKEY", "PublicKeyClient", "algorithms_for", "signed_data", "val
 
 PUBLICKEY = b"publickey"
 
+_MAX_REASONS = 8
+
 
 def signed_data(session_id: bytes, user: str, algorithm: bytes, blob: bytes) -> bytes:
     """Return what the signature of a request is over (RFC 4252 section 7)."""
@@ -56,12 +58,16 @@ def algorithms_for(
 
     Parameters:
         keypair: the key.
-        allowed: names that we use at all.
+        allowed: names that we use at all; a certificate may be used if its signature may.
         server_sig_algs: names that the server said it accepts, None if it did not say. Then
             rsa-sha2-256 is the best guess for an RSA key (RFC 8332 section 3.3), and ssh-rsa,
             where it is allowed, the next.
     """
-    names = [name for name in keypair.host_key_algorithms if name in allowed]
+    names = [
+        name
+        for name in keypair.host_key_algorithms
+        if name in allowed or _sig_algorithm(name) in allowed
+    ]
     if server_sig_algs is not None:
         for name in names:
             if name in server_sig_algs or _sig_algorithm(name) in server_sig_algs:
@@ -103,6 +109,8 @@ class PublicKeyClient:
         self._ask_first = len(keypairs) != 1
         self._current: tuple[SSHKeyPair, deque[bytes]] | None = None
         self._log = log
+        self.unusable: list[str] = []
+        """Keys that were not tried, each with the reason."""
 
     @property
     def ready(self) -> bool:
@@ -144,8 +152,13 @@ class PublicKeyClient:
             server_sig_algs = self._exchange.transport.server_sig_algs
             names = algorithms_for(keypair, self._allowed, server_sig_algs)
             if not names:
-                self._log(f"no signature algorithm in common for {keypair!r}")
+                self._leave_out(f"no signature algorithm in common for {keypair!r}")
             self._current = keypair, deque(names)
+
+    def _leave_out(self, reason: str) -> None:
+        self._log(reason)
+        if len(self.unusable) < _MAX_REASONS:
+            self.unusable.append(reason)
 
     async def _query(self, keypair: SSHKeyPair, algorithm: bytes) -> Outcome | None:
         """Ask whether the key would do; None if it would."""
@@ -169,7 +182,7 @@ class PublicKeyClient:
             signature = await exchange.resolve(keypair.sign(data, _sig_algorithm(algorithm)))
         except (Error, OSError, ValueError) as exc:
             # An agent that is locked or gone, a card that was pulled: the next key may work.
-            self._log(f"{keypair!r} did not sign: {exc}")
+            self._leave_out(f"{keypair!r} did not sign: {exc}")
             return None
         if self._current is not None:
             self._current[1].clear()
