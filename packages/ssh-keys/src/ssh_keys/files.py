@@ -7,7 +7,6 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from tempfile import mkstemp
 
 from ssh_keys.errors import KeyImportError
 
@@ -48,6 +47,9 @@ def write_file(filename: str | os.PathLike[str], data: bytes, private: bool = Fa
     A new public file gets the mode that the process's umask leaves of 0644, an existing one keeps
     its mode. Symbolic links are followed. Raises OSError.
     """
+    # Takes as long to import as a tenth of this package, and readers need no temporary files.
+    from tempfile import mkstemp
+
     path = Path(filename).expanduser()
     path = path.resolve() if path.is_symlink() else path
     handle, temporary = mkstemp(prefix=f".{path.name}.", dir=path.parent)
