@@ -199,6 +199,31 @@ async def test_bytes_of_any_kind_go_to_a_file_though_the_channel_is_text(
     assert Path(str(target) + "2").read_bytes() == BIG
 
 
+async def test_bytes_that_came_before_the_redirection_are_not_decoded(
+    pair: Pair, tmp_path: Path
+) -> None:
+    """A server with an encoding redirects only after the first input has arrived."""
+    target = tmp_path / "out"
+
+    async def serve(process: SSHServerProcess[str]) -> None:
+        await pair.settle()
+        await process.redirect(stdin=target)
+        await process.wait_closed()
+
+    serve_process(pair, serve)
+    process = await start_process(pair, "x", input=BIG, channel_options=BINARY)
+    async with asyncio.timeout(5):
+        while process.channel.get_write_buffer_size():
+            await asyncio.sleep(0)
+    await pair.settle()
+    process.close()
+    await process.wait_closed()
+    async with asyncio.timeout(5):
+        while target.stat().st_size < len(BIG):
+            await asyncio.sleep(0.001)
+    assert target.read_bytes() == BIG
+
+
 async def test_file_objects_stay_open(pair: Pair, tmp_path: Path) -> None:
     path = tmp_path / "file"
     with path.open("wb") as file:

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from ssh_connection.channel.session_client import SSHClientChannel
 from ssh_connection.channel.session_server import SSHServerChannel
+from ssh_connection.channel.tcpip import SSHTCPChannel
 from ssh_connection.errors import BreakReceived, SignalReceived, TerminalSizeChanged
 from ssh_connection.separator import compile_separator
 from ssh_connection.stream import SSHReader, SSHWriter
 from ssh_connection.stream_session import SSHClientStreamSession, SSHServerStreamSession
 from ssh_transport.errors import ConnectionLost, ProtocolError
-from tests.connection.channels import RawPeer, encode, serve_session
+from tests.connection.channels import RawPeer, RecordingSession, encode, serve_session
 from tests.connection.mux_pair import Pair
 
 
@@ -286,33 +287,52 @@ async def test_characters_across_packet_borders(encoding: str) -> None:
             assert (out, err) == (text * 20, text)
 
 
-async def test_malformed_text_closes_the_channel_not_the_connection() -> None:
-    async with Pair() as pair:
-        streams = Streams(pair)
-        await streams.__aenter__()
+async def test_malformed_text_is_an_error_of_the_reader_only() -> None:
+    async with Pair() as pair, Streams(pair) as streams:
         streams.served.write_raw(b"good\n\xff bad")
-        with pytest.raises(ProtocolError, match="not valid utf-8"):
-            await streams.stdout.read()
-        await streams.stdin.wait_closed()
-        assert pair.client.core.closed_with is None
-        async with Streams(pair, errors="replace") as again:
-            again.served.write_raw(b"good\n\xff bad")
-            again.served.write_eof()
-            assert await again.stdout.read() == "good\n\ufffd bad"
+        assert await streams.stdout.readline() == "good\n"
+        for _ in range(2):
+            with pytest.raises(ProtocolError, match="not valid utf-8"):
+                await streams.stdout.read()
+        streams.served.write_raw(bytes(5_000_000))
+        await pair.settle()
+        assert streams.served.get_write_buffer_size() == 0
+        # The other direction goes on.
+        streams.stdin.write("fine\n")
+        assert await streams.server_in.readline() == "fine\n"
+    async with Pair() as pair, Streams(pair, errors="replace") as streams:
+        streams.served.write_raw(b"good\n\xff bad")
+        streams.served.write_eof()
+        assert await streams.stdout.read() == "good\n\ufffd bad"
+
+
+async def test_malformed_text_closes_the_channel_of_a_session_with_callbacks() -> None:
+    peer = RawPeer()
+    session = RecordingSession()
+    chan: SSHTCPChannel[str] = SSHTCPChannel(peer.services, peer.end.mux, encoding="utf-8")
+    chan.set_session(session)  # type: ignore[arg-type]
+    peer.services.accept = lambda request: chan
+    peer.send(90, b"direct-tcpip", 7, 1000, 1000)
+    peer.send(94, 0, b"good \xc3")
+    peer.send(94, 0, b"\xa4 \xff")
+    assert [message[0] for message in peer.sent()] == [91, 97]
+    peer.send(97, 0)
+    assert "".join(piece for piece, _ in session.pieces) == "good \u00e4 "
+    assert isinstance(session.lost_with[0], ProtocolError)
+    assert peer.error is None
 
 
 async def test_incomplete_character_at_eof() -> None:
-    async with Pair() as pair:
-        streams = Streams(pair)
-        await streams.__aenter__()
+    async with Pair() as pair, Streams(pair) as streams:
         streams.served.write_raw(b"abc\xc3")
         streams.served.write_eof()
+        assert await streams.stdout.readexactly(3) == "abc"
         with pytest.raises(ProtocolError, match="not valid utf-8"):
             await asyncio.wait_for(read_all(streams.stdout), 5)
-        async with Streams(pair, errors="backslashreplace") as again:
-            again.served.write_raw(b"abc\xc3")
-            again.served.write_eof()
-            assert await again.stdout.read() == "abc\\xc3"
+    async with Pair() as pair, Streams(pair, errors="backslashreplace") as streams:
+        streams.served.write_raw(b"abc\xc3")
+        streams.served.write_eof()
+        assert await streams.stdout.read() == "abc\\xc3"
 
 
 async def read_all(reader: SSHReader[Any]) -> None:

@@ -12,8 +12,11 @@ AnyStr_contra = TypeVar("AnyStr_contra", bytes, str, contravariant=True)
 class Receiver(Protocol[AnyStr_contra]):
     """Where the data of one direction and type goes: a buffer or a redirection."""
 
-    def feed(self, data: AnyStr_contra, size: int) -> None:
-        """Take data that counts as `size` bytes of the channel's window."""
+    def feed(self, data: AnyStr_contra | bytes, size: int, datatype: int | None = None) -> None:
+        """Take data that counts as `size` bytes of the channel's window.
+
+        On a channel with an encoding, bytes are what was received, not decoded yet.
+        """
         ...
 
     def feed_exception(self, exc: Exception) -> None:

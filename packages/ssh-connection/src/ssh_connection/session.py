@@ -6,7 +6,6 @@ closes the channel (the session's `connection_lost` gets it), never the connecti
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, AnyStr, Generic, Protocol, runtime_checkable
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from .channel.tcpip import SSHTCPChannel
 
 __all__ = [
-    "CountingSession",
     "SSHClientSession",
     "SSHServerSession",
     "SSHSession",
@@ -31,12 +29,14 @@ __all__ = [
 class ViewSession(Protocol):
     """A session that gets its data where it lies, without a copy.
 
-    Used on channels without an encoding. If `explicit_consumption` is true the session has to
+    Used on channels without an encoding, and on others if `decodes` is true: then the session
+    decodes the data itself. If `explicit_consumption` is true the session has to
     call `channel.consumed(size)` for all bytes once it is done with them; until then the window
     does not open again.
     """
 
     explicit_consumption: bool
+    decodes: bool
 
     def data_view_received(self, packet: bytes, start: int, end: int, datatype: int | None) -> None:
         """`packet[start:end]` was received; `packet` is immutable and may be kept."""
@@ -51,6 +51,8 @@ class SSHSession(Generic[AnyStr]):
 
     explicit_consumption: bool = False
     """True if the session itself calls `channel.consumed` (see `ViewSession`)."""
+    decodes: bool = False
+    """True if the session takes bytes though its channel has an encoding (see `ViewSession`)."""
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The channel is closed; always the last call.
@@ -82,16 +84,6 @@ class SSHSession(Generic[AnyStr]):
 
     def resume_writing(self) -> None:
         """No more is waiting than the low-water mark: writing may go on."""
-
-
-class CountingSession(SSHSession[AnyStr]):
-    """A session that says itself when text was consumed, in bytes of the channel."""
-
-    explicit_consumption: bool = True
-
-    @abstractmethod
-    def counted_data_received(self, data: str, size: int, datatype: int | None) -> None:
-        """Text was received; call `channel.consumed(size)` once it was taken."""
 
 
 class SSHClientSession(SSHSession[AnyStr]):

@@ -7,7 +7,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import AnyStr, Final, Generic, cast
 
+from ssh_transport.errors import ProtocolError
+
 from .channel.text import SSHChannel
+from .decoding import TextDecoder
 from .separator import compile_separator, find_separator
 
 __all__ = ["StreamBuffer"]
@@ -18,6 +21,9 @@ _SMALL: Final = 4096  # pieces up to this size are joined, so that many tiny one
 
 class StreamBuffer(Generic[AnyStr]):
     """Received data of one type, in order with the exceptions that belong between it.
+
+    On a channel with an encoding there are two queues: what was received, and behind the decoder
+    what can be read. Data moves from the first to the second when somebody reads.
 
     Parameters:
         channel: gets back what was consumed.
@@ -33,14 +39,40 @@ class StreamBuffer(Generic[AnyStr]):
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._collecting = False
+        self._raw: deque[tuple[bytes | Exception, int, int | None]] = deque()
+        self._decoder = TextDecoder(channel.get_encoding)
+        self._failed = False
 
     # --- Filling -----------------------------------------------------------------------------
 
-    def feed(self, data: AnyStr, size: int) -> None:
+    def feed(self, data: AnyStr | bytes, size: int, datatype: int | None = None) -> None:
         """Take data that counts as `size` bytes of the channel's window."""
         if self._collecting:
             self._channel.consumed(size)
             size = 0
+        if self._channel.encoded:
+            if isinstance(data, bytes):
+                self._feed_raw(data, size, datatype)
+                return
+            self._pull()
+        decoded: object = data
+        self._feed_decoded(cast("AnyStr", decoded), size)
+
+    def _feed_raw(self, data: bytes, size: int, datatype: int | None) -> None:
+        raw = self._raw
+        if self._failed:
+            self._channel.consumed(size)
+            return
+        if len(data) < _SMALL and raw:
+            last, last_size, last_type = raw[-1]
+            if isinstance(last, bytes) and len(last) < _SMALL and last_type == datatype:
+                raw[-1] = (last + data, last_size + size, datatype)
+                self._wake()
+                return
+        raw.append((data, size, datatype))
+        self._wake()
+
+    def _feed_decoded(self, data: AnyStr, size: int) -> None:
         items = self._items
         count = len(data)
         self._size += count
@@ -58,8 +90,11 @@ class StreamBuffer(Generic[AnyStr]):
 
     def feed_exception(self, exc: Exception) -> None:
         """Take something that happened behind the data so far; a read will raise it."""
-        self._items.append(exc)
-        self._costs.append(0)
+        if self._channel.encoded:
+            self._raw.append((exc, 0, None))
+        else:
+            self._items.append(exc)
+            self._costs.append(0)
         self._wake()
 
     def feed_eof(self, error: Exception | None = None) -> None:
@@ -72,9 +107,39 @@ class StreamBuffer(Generic[AnyStr]):
     def collect(self) -> None:
         """Count everything as consumed at once: it is wanted in memory, however much it is."""
         self._collecting = True
-        held = sum(self._costs)
+        held = sum(self._costs) + sum(size for _, size, _ in self._raw)
+        self._raw = deque((data, 0, datatype) for data, _, datatype in self._raw)
         self._costs = deque([0] * len(self._costs))
         self._channel.consumed(held)
+
+    def _pull(self) -> None:
+        """Decode what was received, so that it can be read."""
+        while self._raw:
+            data, size, datatype = self._raw.popleft()
+            if isinstance(data, Exception):
+                self._items.append(data)
+                self._costs.append(0)
+                continue
+            text, error = self._decoder.decode(data, datatype)
+            self._add_text(text, size, error)
+        if self._eof and self._channel.encoded and not self._failed:
+            self._add_text(*self._finish_decoding())
+
+    def _finish_decoding(self) -> tuple[str, int, ProtocolError | None]:
+        text, error = self._decoder.finish()
+        return text, 0, error
+
+    def _add_text(self, text: object, size: int, error: ProtocolError | None) -> None:
+        if text:
+            self._feed_decoded(cast("AnyStr", text), size)
+        else:
+            self._channel.consumed(size)
+        if error is not None:
+            # What follows makes no sense: the error is what every read gives from here on.
+            self._failed = self._eof = True
+            self._error = self._error or error
+            while self._raw:
+                self._channel.consumed(self._raw.popleft()[1])
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
@@ -86,10 +151,12 @@ class StreamBuffer(Generic[AnyStr]):
     @property
     def size(self) -> int:
         """Bytes or characters that can be read."""
+        self._pull()
         return self._size
 
     def at_eof(self) -> bool:
         """Return whether everything was read and nothing more will come."""
+        self._pull()
         return self._eof and not self._items and self._error is None
 
     def empty(self) -> AnyStr:
@@ -99,22 +166,33 @@ class StreamBuffer(Generic[AnyStr]):
 
     def take_all(self) -> AnyStr:
         """Return what can be read at once, up to the next exception."""
+        self._pull()
         parts: list[AnyStr] = []
         while self._items and not isinstance(self._items[0], Exception):
             parts.append(self._pop())
+        if self._failed and not self._items and not parts:
+            self._raise_head()
         return self.empty().join(parts)
 
-    def take_items(self) -> list[AnyStr | Exception]:
-        """Remove and return everything, for a redirection."""
-        items: list[AnyStr | Exception] = []
+    def take_items(self) -> list[tuple[AnyStr | bytes | Exception, int | None]]:
+        """Remove and return everything with its data type, for a redirection.
+
+        What was decoded already comes as text, the rest as it was received.
+        """
+        items: list[tuple[AnyStr | bytes | Exception, int | None]] = []
         while self._items:
             head = self._items[0]
             if isinstance(head, Exception):
                 self._items.popleft()
                 self._costs.popleft()
-                items.append(head)
+                items.append((head, None))
             else:
-                items.append(self._pop())
+                items.append((self._pop(), None))
+        items.extend(self._decoder.pending())
+        while self._raw:
+            data, size, datatype = self._raw.popleft()
+            self._channel.consumed(size)
+            items.append((data, datatype))
         return items
 
     def _pop(self) -> AnyStr:
@@ -150,6 +228,7 @@ class StreamBuffer(Generic[AnyStr]):
         finally:
             if self._waiter is waiter:
                 self._waiter = None
+        self._pull()
 
     def _raise_head(self) -> None:
         """Raise the exception that is next in the stream, if one is."""
@@ -173,6 +252,8 @@ class StreamBuffer(Generic[AnyStr]):
     def read_nowait(self, n: int) -> AnyStr | None:
         """Return what `read` gives at once, for `n` above 0; None if it has to wait."""
         items = self._items
+        if self._raw or self._eof:
+            self._pull()
         if not items:
             return None
         head = items[0]
@@ -189,6 +270,7 @@ class StreamBuffer(Generic[AnyStr]):
         """Read up to `n`, at least one unless at the end; all up to the end if `n` is negative."""
         if n == 0:
             return self.empty()
+        self._pull()
         if n < 0:
             return await self._read_all()
         while not self._items:
@@ -240,6 +322,7 @@ class StreamBuffer(Generic[AnyStr]):
         """Read exactly `n`; raises asyncio.IncompleteReadError at an exception or the end."""
         if n < 0:
             raise ValueError("readexactly size can not be less than zero")
+        self._pull()
         parts: list[AnyStr] = []
         left = n
         try:
@@ -275,6 +358,7 @@ class StreamBuffer(Generic[AnyStr]):
         """Read up to and with `separator`; see `SSHReader.readuntil`."""
         pattern, overlap = compile_separator(separator, max_separator_len)
         literal = separator if isinstance(separator, bytes | str) else None
+        self._pull()
         parts: list[AnyStr] = []
         cost = 0
         tail = self.empty()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, AnyStr
+from typing import TYPE_CHECKING, AnyStr
 
 from ssh_keys import Error
 
@@ -12,9 +12,9 @@ from .constants import EXTENDED_DATA_STDERR
 from .errors import BreakReceived, SignalReceived, TerminalSizeChanged
 from .receiver import Receiver
 from .session import (
-    CountingSession,
     SSHClientSession,
     SSHServerSession,
+    SSHSession,
     SSHTCPSession,
     SSHUNIXSession,
 )
@@ -43,14 +43,20 @@ SocketHandler = Callable[[SSHReader[AnyStr], SSHWriter[AnyStr]], "Awaitable[None
 """Takes the streams of a forwarded connection; a function or a coroutine function."""
 
 
-class SSHStreamSession(CountingSession[AnyStr]):
-    """Buffers what is received, one buffer per data type, and lets writers wait."""
+class SSHStreamSession(SSHSession[AnyStr]):
+    """Buffers what is received, one buffer per data type, and lets writers wait.
+
+    Data is kept as it was received and decoded when it is read, so that a redirection passes it
+    on unchanged, and malformed text is the reader's error.
+    """
+
+    explicit_consumption = True
+    decodes = True
 
     def __init__(self) -> None:
         self._chan: SSHChannel[AnyStr] | None = None
         self._buffers: dict[int | None, StreamBuffer[AnyStr]] = {}
-        # Any: bytes and text come by different ways, and a cast would cost time for every packet.
-        self._receivers: dict[int | None, Receiver[Any]] = {}
+        self._receivers: dict[int | None, Receiver[AnyStr]] = {}
         self._write_paused = False
         self._drain_waiters: list[asyncio.Future[None]] = []
         self._connection_lost = False
@@ -79,16 +85,8 @@ class SSHStreamSession(CountingSession[AnyStr]):
         self._wake_writers()
 
     def data_view_received(self, packet: bytes, start: int, end: int, datatype: int | None) -> None:
-        """Data of a channel without an encoding was received."""
-        self._receivers[datatype].feed(packet[start:end], end - start)
-
-    def data_received(self, data: AnyStr, datatype: int | None) -> None:
-        """Data that does not count against the window was received."""
-        self._receivers[datatype].feed(data, 0)
-
-    def counted_data_received(self, data: str, size: int, datatype: int | None) -> None:
-        """Text was received."""
-        self._receivers[datatype].feed(data, size)
+        """Data was received."""
+        self._receivers[datatype].feed(packet[start:end], end - start, datatype)
 
     def eof_received(self) -> bool:
         """EOF was received; the other direction stays open."""

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, AnyStr, Final, Generic, Protocol, cast
 
 from ssh_transport.errors import ProtocolError
 
-from ..session import CountingSession, SSHSession, ViewSession
+from ..decoding import TextDecoder
+from ..session import SSHSession, ViewSession
 from .base import Channel, Deliver
 from .link import DEFAULT_MAX_PKTSIZE, DEFAULT_WINDOW, ChannelHost, ConnectionServices
 from .state import HalfState
@@ -27,6 +28,8 @@ DataType = int | None
 """Extended data type (`EXTENDED_DATA_STDERR`), or None for ordinary data."""
 
 _EOF_MARK: Final = -1  # in the queue of held data: the peer's EOF
+_SMALL: Final = 1024  # held data below this size is gathered
+_GATHERED: Final = 64 * 1024
 
 
 class _Attachable(Protocol):
@@ -66,11 +69,11 @@ class SSHChannel(Channel, Generic[AnyStr]):
         self._session_factory: Callable[[], SSHSession[AnyStr]] | None = None
         self._view: Deliver | None = None
         self._explicit = False
-        self._raw: dict[DataType, Deliver] = {}
+        self._decodes = False
         self._started = False
         self._made = False
         self._reading_paused = False
-        self._held: deque[tuple[bytes, int, int, DataType]] = deque()
+        self._held: deque[tuple[bytes | bytearray, int, int, DataType]] = deque()
         self._lost_with: list[Exception | None] = []
         self._error: Exception | None = None
         self._extra: dict[str, object] = {"connection": conn}
@@ -115,6 +118,7 @@ class SSHChannel(Channel, Generic[AnyStr]):
         if isinstance(session, ViewSession):
             self._view = session.data_view_received
             self._explicit = session.explicit_consumption
+            self._decodes = session.decodes
         try:
             session.session_started()
             self._started = True
@@ -147,14 +151,25 @@ class SSHChannel(Channel, Generic[AnyStr]):
             self._deliver = self._direct_delivery()
 
     def _direct_delivery(self) -> Deliver:
-        if self._encoding is not None:
+        if self._encoding is not None and not self._decodes:
             return self._deliver_text
         if self._view is None:
             return self._deliver_bytes
         return self._view if self._explicit else self._deliver_view
 
     def _hold(self, packet: bytes, start: int, end: int, datatype: DataType) -> None:
-        self._held.append((packet, start, end, datatype))
+        held = self._held
+        if end - start >= _SMALL:
+            held.append((packet, start, end, datatype))
+            return
+        # A window full of single bytes would take a hundred times its size. The last entry but
+        # one: that a peer changes the type with each byte must not help it.
+        for place in range(-1, -1 - min(2, len(held)), -1):
+            gathered, _, _, other = held[place]
+            if other == datatype and isinstance(gathered, bytearray) and len(gathered) < _GATHERED:
+                gathered += packet[start:end]
+                return
+        held.append((bytearray(packet[start:end]), 0, 0, datatype))
 
     def _deliver_view(self, packet: bytes, start: int, end: int, datatype: DataType) -> None:
         assert self._view is not None
@@ -166,30 +181,12 @@ class SSHChannel(Channel, Generic[AnyStr]):
         self.consumed(end - start)
 
     def _deliver_text(self, packet: bytes, start: int, end: int, datatype: DataType) -> None:
-        raw = self._raw.get(datatype)
-        if raw is not None:
-            raw(packet, start, end, datatype)
-            return
-        text = self._decode(packet[start:end], datatype, False)
-        session = self._session
-        if not text:
-            self.consumed(end - start)
-        elif isinstance(session, CountingSession):
-            session.counted_data_received(text, end - start, datatype)
-        else:
-            cast("SSHSession[str]", session).data_received(text, datatype)
-            self.consumed(end - start)
-
-    def _decode(self, data: bytes, datatype: DataType, final: bool) -> str:
-        decoder = self._decoders.get(datatype)
-        if decoder is None:
-            assert self._encoding is not None
-            decoder = codecs.getincrementaldecoder(self._encoding)(self._errors)
-            self._decoders[datatype] = decoder
-        try:
-            return decoder.decode(data, final)
-        except UnicodeDecodeError as exc:
-            raise ProtocolError(f"channel data is not valid {exc.encoding}: {exc.reason}") from None
+        text, error = self._decoder.decode(packet[start:end], datatype)
+        if text:
+            cast("SSHSession[str]", self._session).data_received(text, datatype)
+        if error is not None:
+            raise error
+        self.consumed(end - start)
 
     def _release(self) -> None:
         """Deliver what was held, in order, until reading is paused again."""
@@ -197,6 +194,8 @@ class SSHChannel(Channel, Generic[AnyStr]):
             packet, start, end, datatype = self._held.popleft()
             if start == _EOF_MARK:
                 self._deliver_eof()
+            elif isinstance(packet, bytearray):
+                self._direct_delivery()(bytes(packet), 0, len(packet), datatype)
             else:
                 self._direct_delivery()(packet, start, end, datatype)
         self._choose_delivery()
@@ -220,12 +219,12 @@ class SSHChannel(Channel, Generic[AnyStr]):
         session = self._session
         if session is None or self._close_wanted:
             return
-        for datatype in tuple(self._decoders):
-            rest = self._decode(b"", datatype, True)
-            if rest and isinstance(session, CountingSession):
-                session.counted_data_received(rest, 0, datatype)
-            elif rest:
-                cast("SSHSession[str]", session).data_received(rest, datatype)
+        rest, error = self._decoder.finish()
+        if rest:
+            text: object = rest
+            session.data_received(cast("AnyStr", text), None)
+        if error is not None:
+            raise error
         if not session.eof_received():
             self.write_eof()
 
@@ -290,7 +289,8 @@ class SSHChannel(Channel, Generic[AnyStr]):
             codecs.lookup(encoding)
         self._encoding = encoding
         self._errors = errors
-        self._decoders: dict[DataType, codecs.IncrementalDecoder] = {}
+        self.encoded = encoding is not None
+        self._decoder = TextDecoder(self.get_encoding)
         self._choose_delivery()
 
     def get_recv_window(self) -> int:
@@ -321,16 +321,6 @@ class SSHChannel(Channel, Generic[AnyStr]):
                     self._release()
                 except Exception as exc:
                     self._failed(exc)
-
-    def set_raw_receiver(self, datatype: DataType, receiver: Deliver | None) -> None:
-        """Give data of one type as it is, not decoded, to `receiver`; None ends it.
-
-        The receiver takes (packet, start, end, datatype) and has to call `consumed`.
-        """
-        if receiver is None:
-            self._raw.pop(datatype, None)
-        else:
-            self._raw[datatype] = receiver
 
     # --- Public API: writing -----------------------------------------------------------------
 

@@ -50,7 +50,6 @@ class SSHProcess(SSHStreamSession[AnyStr]):
         super().__init__()
         self._feeders: dict[int | None, asyncio.Task[None]] = {}
         self._targets: list[QueueTarget[AnyStr]] = []
-        self._raw_types: set[int | None] = set()
         self._redirect_error: Exception | None = None
 
     async def __aenter__(self) -> Self:
@@ -128,43 +127,33 @@ class SSHProcess(SSHStreamSession[AnyStr]):
     ) -> None:
         chan = self.stream_channel
         receiver: Receiver[AnyStr]
-        raw = False
         if target == STDOUT and isinstance(target, int):
             if datatype is None:
                 raise ValueError("only stderr can be redirected to STDOUT")
             receiver = self._receivers[None]
-            raw = None in self._raw_types
         elif target == PIPE and isinstance(target, int):
             receiver = self._buffers[datatype]
         elif target == DEVNULL and isinstance(target, int):
-            receiver, raw = DiscardTarget(chan), True
+            receiver = DiscardTarget(chan)
         else:
             sink, raw = await open_sink(target, cast("Channel", chan))
-            queue = QueueTarget(chan, sink, recv_eof)
+            queue = QueueTarget(chan, sink, recv_eof, raw)
             self._targets.append(queue)
             receiver = queue
-        self._switch(datatype, receiver, raw)
+        self._switch(datatype, receiver)
 
-    def _switch(self, datatype: int | None, receiver: Receiver[AnyStr], raw: bool) -> None:
+    def _switch(self, datatype: int | None, receiver: Receiver[AnyStr]) -> None:
         """Send data of one type to another receiver from now on, first what is buffered."""
-        chan = self.stream_channel
         old, self._receivers[datatype] = self._receivers[datatype], receiver
         if old is receiver:
             return
-        encoding, errors = chan.get_encoding()
-        use_raw = raw and encoding is not None
-        (self._raw_types.add if raw else self._raw_types.discard)(datatype)
-        chan.set_raw_receiver(datatype, self.data_view_received if use_raw else None)
         buffer = self._buffers[datatype]
         if old is buffer:
-            for item in buffer.take_items():
+            for item, item_type in buffer.take_items():
                 if isinstance(item, Exception):
                     receiver.feed_exception(item)
-                elif use_raw and isinstance(item, str):
-                    data: object = item.encode(encoding or "utf-8", errors)
-                    receiver.feed(cast("AnyStr", data), 0)
                 else:
-                    receiver.feed(item, 0)
+                    receiver.feed(item, 0, item_type if item_type is not None else datatype)
         elif isinstance(old, QueueTarget) and old not in self._receivers.values():
             old.feed_eof()
         if self._eof_received:

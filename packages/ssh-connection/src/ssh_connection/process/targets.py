@@ -13,8 +13,11 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, AnyStr, Final, Generic, Protocol, cast
 
+from ssh_transport.errors import ProtocolError
+
 from ..channel.session_client import SSHClientChannel
 from ..channel.text import SSHChannel
+from ..decoding import TextDecoder
 from ..errors import BreakReceived, SignalReceived, TerminalSizeChanged
 from ..stream import SSHWriter
 from .files import AsyncFile
@@ -60,7 +63,7 @@ class DiscardTarget(Generic[AnyStr]):
     def __init__(self, channel: SSHChannel[AnyStr]) -> None:
         self._channel: SSHChannel[AnyStr] = channel
 
-    def feed(self, data: AnyStr | bytes, size: int) -> None:
+    def feed(self, data: AnyStr | bytes, size: int, datatype: int | None = None) -> None:
         """Drop the data."""
         self._channel.consumed(size)
 
@@ -78,25 +81,40 @@ class QueueTarget(Generic[AnyStr]):
         channel: gets back what was written.
         sink: where to.
         recv_eof: whether EOF of the channel ends the sink.
+        raw: whether the sink takes bytes as they were received; else it takes text, if the
+            channel has an encoding.
     """
 
-    def __init__(self, channel: SSHChannel[AnyStr], sink: Sink, recv_eof: bool) -> None:
+    def __init__(self, channel: SSHChannel[AnyStr], sink: Sink, recv_eof: bool, raw: bool) -> None:
         self._channel: SSHChannel[AnyStr] = channel
         self._sink = sink
         self._recv_eof = recv_eof
-        self._queue: deque[tuple[AnyStr | bytes | Exception, int]] = deque()
+        self._raw = raw
+        self._decoder = TextDecoder(channel.get_encoding)
+        self._queue: deque[tuple[bytes | str | Exception, int]] = deque()
         self._wakeup = asyncio.Event()
         self._ended = False
         self._error: Exception | None = None
         self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def feed(self, data: AnyStr | bytes, size: int) -> None:
+    def feed(self, data: AnyStr | bytes, size: int, datatype: int | None = None) -> None:
         """Queue data; at most a window of it, because it is not given back yet."""
         if self._error is not None:
             self._channel.consumed(size)
             return
-        self._queue.append((data, size))
+        self._queue.append((self._convert(data, datatype), size))
         self._wakeup.set()
+
+    def _convert(self, data: bytes | str, datatype: int | None) -> bytes | str | Exception:
+        encoding, errors = self._channel.get_encoding()
+        if encoding is None:
+            return data
+        if self._raw:
+            return data.encode(encoding, errors) if isinstance(data, str) else data
+        if isinstance(data, str):
+            return data
+        text, error = self._decoder.decode(data, datatype)
+        return text if error is None else error
 
     def feed_exception(self, exc: Exception) -> None:
         """Queue something that happened."""
@@ -105,6 +123,12 @@ class QueueTarget(Generic[AnyStr]):
 
     def feed_eof(self, error: Exception | None = None) -> None:
         """No more data comes."""
+        if not self._ended and not self._raw:
+            text, wrong = self._decoder.finish()
+            if text:
+                self._queue.append((text, 0))
+            if wrong is not None:
+                self._queue.append((wrong, 0))
         self._ended = True
         self._wakeup.set()
 
@@ -135,6 +159,9 @@ class QueueTarget(Generic[AnyStr]):
     async def _write_next(self) -> None:
         first, size = self._queue.popleft()
         if isinstance(first, Exception):
+            self._channel.consumed(size)
+            if isinstance(first, ProtocolError):
+                raise first
             await self._sink.happened(first)
             return
         data: bytes | str = first
@@ -146,8 +173,8 @@ class QueueTarget(Generic[AnyStr]):
         finally:
             self._channel.consumed(size)
 
-    def _batch(self, first: AnyStr | bytes, size: int) -> tuple[bytes | str, int]:
-        parts: list[AnyStr | bytes] = [first]
+    def _batch(self, first: bytes | str, size: int) -> tuple[bytes | str, int]:
+        parts: list[bytes | str] = [first]
         while self._queue and size < _BATCH:
             item, item_size = self._queue[0]
             if isinstance(item, Exception) or type(item) is not type(first):
