@@ -43,6 +43,7 @@ from ssh_sftp.aio import SFTPClientHandler, SFTPServerHandler
 from ssh_sftp.client.replies import status_reply
 from ssh_sftp.codec import requests
 from ssh_sftp.longname import group_id, group_name, user_id, user_name
+from ssh_sftp.peers import peer_version, target_first
 from ssh_sftp.subprocess import start_sftp_client
 from tests.sftp.support import connect, make_tree, read_tree
 
@@ -274,3 +275,29 @@ def test_ids_by_name() -> None:
     assert group_id("root") == 0
     assert user_id("no such user") is None
     assert group_id("no such group") is None
+
+
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [
+        (None, True),
+        ("SSH-2.0-OpenSSH_9.2p1", True),
+        ("SSH-2.0-paramiko_5.1.0", True),
+        ("SSH-2.0-AsyncSSH_2.24.1", False),
+        (b"SSH-2.0-libssh_0.11", False),
+        (17, True),
+    ],
+)
+async def test_order_of_the_arguments_of_symlink(
+    version: object, expected: bool, tmp_path: Path
+) -> None:
+    class Channel:
+        def get_extra_info(self, name: str, default: object = None) -> object:
+            assert name == "client_version"
+            return version
+
+    assert target_first(peer_version(Channel(), "client_version")) is expected
+    async with session(SFTPServer(Channel(), chroot=str(tmp_path)), 3) as client:
+        client._handler.symlink_target_first = expected
+        await client.symlink("target", "link")
+    assert os.readlink(tmp_path / "link") == "target"

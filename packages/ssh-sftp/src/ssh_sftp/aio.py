@@ -20,6 +20,7 @@ from ssh_sftp.codec.framing import pack_close, pack_path_request, pack_write_hea
 from ssh_sftp.codec.responses import decode_handle
 from ssh_sftp.codec.wire import Message, PacketDecodeError
 from ssh_sftp.errors import SFTPBadMessage, SFTPConnectionLost, SFTPError, SFTPNoConnection
+from ssh_sftp.peers import peer_version, target_first
 from ssh_sftp.protocols import Buffer, ByteTransport
 from ssh_sftp.server.session import SFTPServerHandler
 
@@ -102,6 +103,7 @@ class SFTPClientHandler:
         self.loop = asyncio.get_running_loop() if loop is None else loop
         self.core = SFTPClientCore(self._output_waiting)
         self._transport: ByteTransport | None = None
+        self.symlink_target_first = True
         self._receiving = False
         self._flush_scheduled = False
         self._closed: asyncio.Future[None] = self.loop.create_future()
@@ -111,6 +113,7 @@ class SFTPClientHandler:
     def connection_made(self, transport: ByteTransport) -> None:
         """The stream is open; the session starts with `start`."""
         self._transport = transport
+        self.symlink_target_first = target_first(peer_version(transport, "server_version"))
 
     def data_received(self, data: bytes, start: int = 0, end: int | None = None) -> None:
         """Take `data[start:end]`; the object must not change afterwards."""

@@ -94,8 +94,10 @@ class ClientPaths(ClientAttrs, ClientBase):
         target, link = self.encode(oldpath), self.compose_path(newpath)
         if self.version >= 6:
             await self._handler.request(status_reply, requests.Link, link, target, 1)
-        else:
+        elif self._handler.symlink_target_first:
             await self._handler.request(status_reply, requests.Symlink, target, link)
+        else:
+            await self._handler.request(status_reply, requests.Symlink, link, target)
 
     async def link(self, oldpath: SFTPPath, newpath: SFTPPath) -> None:
         """Make `newpath` a hard link to the file `oldpath` (`hardlink@openssh.com`).

@@ -183,7 +183,10 @@ class ReadLink(Message):
 
 @message(PacketType.SSH_FXP_SYMLINK)
 class Symlink(Message):
-    """Section 6.10, with the arguments in the order that OpenSSH uses (PROTOCOL section 4.1)."""
+    """Section 6.10, with the arguments in the order that OpenSSH uses (PROTOCOL section 4.1).
+
+    The draft has them the other way round; `peers.target_first` says who does what.
+    """
 
     request_id: UInt32
     targetpath: String

@@ -110,6 +110,7 @@ class SFTPServerCore:
         self.max_handles = server.max_handles
         self.outstanding = 0
         self.path_lane = Lane()
+        self.symlink_target_first = True
         self.ended = False
         self._handlers = handlers
         self._on_output = on_output

@@ -383,9 +383,11 @@ def rename(core: SFTPServerCore, request_id: int, data: bytes, pos: int, end: in
 
 
 def symlink(core: SFTPServerCore, request_id: int, data: bytes, pos: int, end: int) -> None:
-    """SSH_FXP_SYMLINK, arguments in the order that OpenSSH uses (PROTOCOL section 4.1)."""
+    """SSH_FXP_SYMLINK (section 6.10; for the order of the arguments see `peers.py`)."""
     request = requests.Symlink.decode(_with_id(data, pos, end))
     target, link, server = request.targetpath, request.linkpath, core.server
+    if not core.symlink_target_first:
+        target, link = link, target
     core.run(request_id, core.path_lane, True, lambda: server.symlink(target, link), encode_nothing)
 
 

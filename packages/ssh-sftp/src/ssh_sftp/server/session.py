@@ -9,6 +9,7 @@ from functools import partial
 from inspect import isawaitable
 
 from ssh_sftp.errors import SFTPConnectionLost, SFTPError
+from ssh_sftp.peers import peer_version, target_first
 from ssh_sftp.protocols import ByteTransport
 from ssh_sftp.server.core import (
     FLUSH_SIZE,
@@ -61,6 +62,10 @@ class SFTPServerHandler:
     def connection_made(self, transport: ByteTransport) -> None:
         """The stream is open; the client speaks first."""
         self._transport = transport
+        version = peer_version(transport, "client_version")
+        if version is None:
+            version = peer_version(self._server.channel, "client_version")
+        self.core.symlink_target_first = target_first(version)
 
     def data_received(self, data: bytes, start: int = 0, end: int | None = None) -> None:
         """Take `data[start:end]`; the object must not change afterwards."""
