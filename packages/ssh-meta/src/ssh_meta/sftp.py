@@ -38,6 +38,10 @@ class _ChannelTransport:
         self._chan = chan
         self._close = close
 
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        """Return a fact about the connection; SFTP wants the identification string of the peer."""
+        return self._chan.get_extra_info(name, default)
+
     def write(self, data: Buffer) -> None:
         """Send or queue data; dropped when the channel is closing."""
         if not self._chan.is_closing():
