@@ -243,10 +243,10 @@ class Puppet(Victim):
             self.messages.append(packet[start - 1 : end])
 
         reader = self.core._reader
-        table = list(reader._handlers)
+        table = list(reader._handlers or ())
         for number in (*range(1, 20), *range(50, 256)):
             table[number] = handler
-        reader.set_handlers(table)
+        reader.set_handlers(lambda: table)
 
 
 Change = Callable[[bytes], bytes]

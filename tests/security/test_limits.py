@@ -20,6 +20,7 @@ from tests.security.live_peer import (
     WAIT,
     LivePeer,
     attacking_client,
+    channel_data,
     channel_open,
     channel_request,
     global_request,
@@ -381,3 +382,39 @@ async def test_client_that_does_not_read_stops_the_server(serve: Serve) -> None:
             await process.stdout.read(10)
             await asyncio.sleep(0.7)
         process.close()
+
+
+@pytest.mark.parametrize("started", [False, True], ids=["before the command", "behind it"])
+@pytest.mark.parametrize("size", [1, 3])
+async def test_a_window_of_tiny_packets_takes_no_more_than_a_window(
+    serve: Serve, size: int, started: bool
+) -> None:
+    """What is held for an application that does not read is counted in bytes, and costs bytes."""
+    finish = asyncio.Event()
+
+    async def reads_nothing(process: ssh_meta.SSHServerProcess[bytes]) -> None:
+        await finish.wait()
+
+    window = 16 * 1024
+    async with (
+        serve(process_factory=reads_nothing, window=window) as victim,
+        attacking_client(victim.port) as peer,
+    ):
+        await peer.authenticate("alice", USER_KEY)
+        chan = await open_session(peer)
+        if started:
+            peer.send(channel_request(chan, b"exec", encode_string(b"x")))
+            await peer.expect(99)
+        tracemalloc.start()
+        try:
+            for _ in range(window // size // 512):
+                peer.send(*[channel_data(chan, bytes(size))] * 512)
+                await asyncio.sleep(0)
+            peer.send(global_request(b"keepalive@openssh.com"))
+            await peer.expect(81, 82)
+            held = tracemalloc.get_traced_memory()[0]
+        finally:
+            tracemalloc.stop()
+        # Without gathering, single bytes take 130 times their number.
+        assert held < 8 * window + MIB // 4
+        finish.set()
