@@ -1,10 +1,11 @@
 """Run every check of the project and print a summary: what ``hatch run test`` does.
 
-Each stage is one command. They run one after another so that their output stays readable, all of
-them even when an early one fails, and the exit status is 1 if any of them did.
+Each stage is one command. Two of them run at a time, and what a stage prints comes out in one piece
+when it ends. All of them run even when an early one fails; the exit status is 1 if any of them did.
 
     hatch run test                   everything
     hatch run test lint types        only these stages
+    hatch run test --jobs 1          one after another
     hatch run test --list            the names of the stages
 """
 
@@ -16,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +46,7 @@ class Outcome:
     stage: Stage
     status: int
     seconds: float
+    output: str
 
 
 def stages() -> list[Stage]:
@@ -55,6 +58,9 @@ def stages() -> list[Stage]:
         Stage("architecture", (*pytest, "tests/architecture"), "imports, sizes, exports"),
     ]
     hatch = shutil.which("hatch") or "hatch"
+    found.append(
+        Stage("interop", (*pytest, "tests/interop"), "OpenSSH, Dropbear, PuTTY, Python peers")
+    )
     found += [
         Stage(
             name,
@@ -68,27 +74,59 @@ def stages() -> list[Stage]:
         Stage("fuzz", (*pytest, "tests/fuzz"), "the corpus of the fuzzers, without a fuzzer"),
         Stage("security", (*pytest, "tests/security"), "what a hostile peer may try"),
         Stage("docs", (*pytest, "tests/docs"), "the examples of the documentation, executed"),
-        Stage("interop", (*pytest, "tests/interop"), "OpenSSH, Dropbear, PuTTY, Python peers"),
     ]
-    return found
+    return found + forgotten(found)
+
+
+def forgotten(found: list[Stage]) -> list[Stage]:
+    """A stage for folders of tests that no other stage runs."""
+    covered = {word for stage in found for word in stage.command} | {
+        f"tests/{name}" for name in DISTRIBUTIONS
+    }
+    folders = [
+        f"tests/{folder.name}"
+        for folder in sorted((ROOT / "tests").iterdir())
+        if f"tests/{folder.name}" not in covered and any(folder.rglob("test_*.py"))
+    ]
+    command = (sys.executable, "-m", "pytest", "-q", *folders)
+    return [Stage("others", command, ", ".join(folders))] if folders else []
 
 
 def run_stage(stage: Stage) -> Outcome:
-    """Run one stage in the root of the checkout, its output going straight to ours."""
-    print(f"\n=== {stage.name}: {stage.about}\n$ {' '.join(stage.command)}", flush=True)
+    """Run one stage in the root of the checkout and keep what it prints."""
     started = time.monotonic()
     environ = dict(os.environ)
     # hatch tells its children in which environment they are; the nested call must choose its own.
     for name in ("HATCH_ENV", "HATCH_ENV_ACTIVE", "VIRTUAL_ENV"):
         environ.pop(name, None)
     try:
-        status = subprocess.run(stage.command, cwd=ROOT, env=environ, check=False).returncode
+        done = subprocess.run(
+            stage.command,
+            cwd=ROOT,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        status, output = done.returncode, done.stdout.decode("utf-8", "replace")
     except FileNotFoundError as exc:
-        print(f"cannot run {stage.command[0]}: {exc}", flush=True)
-        status = 127
+        status, output = 127, f"cannot run {stage.command[0]}: {exc}\n"
     if status == PYTEST_NO_TESTS:
-        print(f"stage {stage.name} has no tests", flush=True)
-    return Outcome(stage, status, time.monotonic() - started)
+        output += f"stage {stage.name} has no tests\n"
+    return Outcome(stage, status, time.monotonic() - started, output)
+
+
+def run_all(wanted: list[Stage], jobs: int) -> list[Outcome]:
+    """Run stages, some at a time, and print the output of each when it ends."""
+    outcomes: list[Outcome] = []
+    with ThreadPoolExecutor(jobs) as pool:
+        for future in as_completed([pool.submit(run_stage, stage) for stage in wanted]):
+            outcome = future.result()
+            outcomes.append(outcome)
+            print(f"\n=== {outcome.stage.name}: {outcome.stage.about}")
+            print(f"$ {' '.join(outcome.stage.command)}\n{outcome.output}", flush=True)
+    return sorted(outcomes, key=lambda outcome: wanted.index(outcome.stage))
 
 
 def summary(outcomes: list[Outcome]) -> int:
@@ -107,6 +145,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="hatch run test", description="Run every check.")
     parser.add_argument("stages", nargs="*", help="names of stages; all of them when none is given")
     parser.add_argument("--list", action="store_true", help="list the stages and stop")
+    parser.add_argument("--jobs", type=int, default=2, help="stages at a time, default 2")
     chosen = parser.parse_args(arguments)
     known = stages()
     if chosen.list:
@@ -117,7 +156,7 @@ def main(arguments: list[str]) -> int:
     if unknown:
         parser.error(f"no such stage: {', '.join(sorted(unknown))}")
     wanted = [stage for stage in known if not chosen.stages or stage.name in chosen.stages]
-    return summary([run_stage(stage) for stage in wanted])
+    return summary(run_all(wanted, chosen.jobs))
 
 
 if __name__ == "__main__":
