@@ -1,4 +1,4 @@
-"""A client made with libssh, for the interop tests: one handshake. Runs in the peers' environment."""
+"""A client made with libssh, for the interop tests. Runs in the environment of the peers."""
 
 import argparse
 
