@@ -1,4 +1,4 @@
-"""Agents as ssh-connection wants them: sources of key pairs, and something to forward to."""
+"""Agents as ssh-connection wants them: sources of key pairs."""
 
 from __future__ import annotations
 
@@ -10,12 +10,9 @@ from ssh_agent import (
     AgentConnectionError,
     AgentError,
     AgentOpener,
-    AgentReader,
-    AgentWriter,
     SSHAgentKeyPair,
     connect_agent,
 )
-from ssh_agent.client import open_agent_stream
 from ssh_keys import KeyListArg, SSHKeyPair, load_public_keys
 
 __all__ = ["AgentKeySource", "AgentPath", "EnvironmentAgent", "agent_keys"]
@@ -116,18 +113,3 @@ class EnvironmentAgent:
         except AgentError as exc:
             _logger.info("agent of SSH_AUTH_SOCK is not used: %s", exc)
         return ()
-
-
-class ForwardedAgent:
-    """`AgentForwarder`: what a server reaches through us.
-
-    Parameters:
-        agent_path: where our agent is; None for SSH_AUTH_SOCK.
-    """
-
-    def __init__(self, agent_path: AgentPath | None) -> None:
-        self._agent_path = agent_path
-
-    async def open(self) -> tuple[AgentReader, AgentWriter]:
-        """Open one connection to the agent; raises AgentError, which is an OSError then."""
-        return await open_agent_stream(self._agent_path)
