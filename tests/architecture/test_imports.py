@@ -68,6 +68,7 @@ IO_MODULES = (
     "ssh_sftp.client.client*",
     "ssh_sftp.client.file",
     "ssh_sftp.client.filecopy",
+    "ssh_sftp.client.resume",
     "ssh_sftp.client.tree",
     "ssh_sftp.local",
     "ssh_sftp.longname",

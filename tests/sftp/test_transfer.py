@@ -347,6 +347,59 @@ async def test_sparse_files(client: SFTPClient, remote: Path, local: Path) -> No
         assert path.stat().st_blocks * 512 >= 9_000_000
 
 
+@pytest.mark.parametrize(
+    "there",
+    ["none", "empty", "tiny", "half", "all", "longer", "different end", "different length"],
+)
+async def test_resume(session: Pair, remote: Path, local: Path, there: str) -> None:
+    data = os.urandom(2_000_000)
+    begun = {
+        "empty": b"",
+        "tiny": data[:5],
+        "half": data[:1_000_000],
+        "all": data,
+        "longer": data + b"x",
+        "different end": data[:999_999] + bytes((data[999_999] ^ 1,)),
+        "different length": os.urandom(500_000),
+    }
+    (remote / "f").write_bytes(data)
+    (local / "source").write_bytes(data)
+    if there in begun:
+        (local / "f").write_bytes(begun[there])
+        (remote / "g").write_bytes(begun[there])
+    calls: list[int] = []
+    before = session.to_client.written
+    await session.client.get("f", resume=True, progress_handler=lambda *call: calls.append(call[2]))
+    assert (local / "f").read_bytes() == data
+    assert calls[-1] == len(data)
+    fetched = session.to_client.written - before
+    before = session.to_server.written
+    await session.client.put("source", "g", resume=True)
+    assert (remote / "g").read_bytes() == data
+    sent = session.to_server.written - before
+    if there in ("half", "all"):
+        rest = len(data) - len(begun[there])
+        assert fetched < rest + 70_000
+        assert sent < rest + 5_000
+    await session.client.mget("f", resume=True)
+    await session.client.mput("f", resume=True)
+    assert (remote / "f").read_bytes() == data
+
+
+async def test_resume_where_the_server_lets_nobody_read(remote: Path, local: Path) -> None:
+    class DropBox(SFTPServer):
+        def open(self, path: bytes, pflags: int, attrs: SFTPAttrs) -> object:
+            if pflags & 1:
+                raise PermissionError(13, "Permission denied")
+            return super().open(path, pflags, attrs)
+
+    (local / "f").write_bytes(b"0123456789")
+    (remote / "f").write_bytes(b"01234")
+    async with pair(DropBox(chroot=str(remote))) as session:
+        await session.client.put("f", resume=True)
+    assert (remote / "f").read_bytes() == b"0123456789"
+
+
 async def test_bytes_in_flight_are_bounded(session: Pair, remote: Path, local: Path) -> None:
     (local / "f").write_bytes(bytes(40_000_000))
     await session.client.put("f")

@@ -102,9 +102,13 @@ def open_for_reading(path: bytes) -> int:
     return os.open(path, os.O_RDONLY | _BINARY)
 
 
-def open_for_writing(path: bytes, mode: int = 0o666) -> int:
-    """Return a descriptor of a new or emptied file. Raises OSError."""
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _BINARY, mode)
+def open_for_writing(path: bytes, mode: int = 0o666, *, resume: bool = False) -> int:
+    """Return a descriptor of a new or emptied file; to resume, of one as it is.
+
+    Raises OSError.
+    """
+    flags = os.O_RDWR if resume else os.O_WRONLY | os.O_TRUNC
+    return os.open(path, flags | os.O_CREAT | _BINARY, mode)
 
 
 if hasattr(os, "pwritev"):

@@ -52,6 +52,7 @@ class ClientTransfer(ClientPaths):
         max_requests: int = -1,
         progress_handler: ProgressHandler | None = None,
         error_handler: ErrorHandler | None = None,
+        resume: bool = False,
     ) -> None:
         """Copy files of the server to local files.
 
@@ -69,11 +70,13 @@ class ClientTransfer(ClientPaths):
                 once per file.
             error_handler: called with the exception of each file that failed, which has the
                 attributes `srcpath` and `dstpath`, instead of raising the first.
+            resume: go on with files that are there in part: if the last 64 KiB of what is there
+                agree with the source, only the rest is copied, else all of it.
 
         Raises SFTPError, OSError.
         """
         options = TreeOptions(preserve, recurse, follow_symlinks, progress_handler, error_handler)
-        files = FileOptions(block_size, max_requests, sparse)
+        files = FileOptions(block_size, max_requests, sparse, resume)
         sources = [self.compose_path(path) for path in _as_list(remotepaths)]
         await self._get(sources, localpath, options, files)
 
@@ -90,10 +93,11 @@ class ClientTransfer(ClientPaths):
         max_requests: int = -1,
         progress_handler: ProgressHandler | None = None,
         error_handler: ErrorHandler | None = None,
+        resume: bool = False,
     ) -> None:
         """Copy files of the server that match patterns, otherwise as `get`."""
         options = TreeOptions(preserve, recurse, follow_symlinks, progress_handler, error_handler)
-        files = FileOptions(block_size, max_requests, sparse)
+        files = FileOptions(block_size, max_requests, sparse, resume)
         sources = await self._remote_matches(remotepaths, error_handler)
         await self._get(sources, localpath, options, files)
 
@@ -110,10 +114,11 @@ class ClientTransfer(ClientPaths):
         max_requests: int = -1,
         progress_handler: ProgressHandler | None = None,
         error_handler: ErrorHandler | None = None,
+        resume: bool = False,
     ) -> None:
         """Copy local files to the server; parameters as in `get`, with the sides exchanged."""
         options = TreeOptions(preserve, recurse, follow_symlinks, progress_handler, error_handler)
-        files = FileOptions(block_size, max_requests, sparse)
+        files = FileOptions(block_size, max_requests, sparse, resume)
         sources = [_local_path(path) for path in _as_list(localpaths)]
         await self._put(sources, remotepath, options, files)
 
@@ -130,10 +135,11 @@ class ClientTransfer(ClientPaths):
         max_requests: int = -1,
         progress_handler: ProgressHandler | None = None,
         error_handler: ErrorHandler | None = None,
+        resume: bool = False,
     ) -> None:
         """Copy local files that match patterns, otherwise as `put`."""
         options = TreeOptions(preserve, recurse, follow_symlinks, progress_handler, error_handler)
-        files = FileOptions(block_size, max_requests, sparse)
+        files = FileOptions(block_size, max_requests, sparse, resume)
         sources = local_matches([_local_path(p) for p in _as_list(localpaths)], error_handler)
         await self._put(sources, remotepath, options, files)
 

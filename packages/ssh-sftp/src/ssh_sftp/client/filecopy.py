@@ -10,6 +10,7 @@ from ssh_sftp import local
 from ssh_sftp.aio import SFTPClientHandler
 from ssh_sftp.client.pipeline import BlockReader, BlockWriter
 from ssh_sftp.client.replies import attrs_reply, handle_reply, status_reply
+from ssh_sftp.client.resume import resume_download, resume_upload
 from ssh_sftp.codec import requests
 from ssh_sftp.codec.attrs import SFTPAttrs
 from ssh_sftp.codec.attrs_flags import FILEXFER_ATTR_SIZE
@@ -47,11 +48,13 @@ class FileOptions:
         block_size: bytes per request; -1 takes the largest that the server allows.
         max_requests: requests in flight; -1 chooses by block size.
         sparse: leave holes where the source has some, or has nothing but zeros.
+        resume: go on where an earlier transfer ended, if the end of what is there agrees.
     """
 
     block_size: int = -1
     max_requests: int = -1
     sparse: bool = True
+    resume: bool = False
 
     def read_size(self, handler: SFTPClientHandler) -> int:
         """Bytes per read."""
@@ -120,9 +123,15 @@ async def download(
     """
     handle = await open_for_reading(handler, src)
     try:
-        descriptor = local.open_for_writing(dst)
+        descriptor = local.open_for_writing(dst, resume=options.resume)
         try:
-            skipped = await _download_blocks(handler, handle, descriptor, size, options, progress)
+            start = 0
+            if options.resume:
+                start = await resume_download(handler, handle, descriptor, size or 0)
+                progress(start)
+            skipped = await _download_blocks(
+                handler, handle, descriptor, start, size, options, progress
+            )
             if skipped:
                 os.ftruncate(descriptor, max(skipped, os.fstat(descriptor).st_size))
             if preserve is not None:
@@ -137,11 +146,14 @@ async def _download_blocks(
     handler: SFTPClientHandler,
     handle: bytes,
     descriptor: int,
+    start: int,
     size: int | None,
     options: FileOptions,
     progress: OnProgress,
 ) -> int:
     """Return the end of the last hole that was left, 0 if there is none."""
+    if size and start == size:
+        return 0
     skipped = 0
     sparse = options.sparse
 
@@ -157,8 +169,8 @@ async def _download_blocks(
         lambda core, done: BlockReader(
             core,
             handle,
-            0,
-            size or None,
+            start,
+            size - start if size else None,
             on_block,
             done,
             block_size=options.read_size(handler),
@@ -183,17 +195,21 @@ async def upload(
     """
     descriptor = local.open_for_reading(src)
     try:
-        handle = await open_for_writing(handler, dst)
+        handle = await open_for_writing(handler, dst, truncate=not options.resume)
         try:
+            start = 0
+            if options.resume:
+                start = await resume_upload(handler, dst, handle, descriptor)
+                progress(start)
             size = options.write_size(handler)
             sparse = options.sparse and local.has_holes(descriptor)
-            data = b"" if sparse else local.read_at(descriptor, size, 0)
-            if not sparse and len(data) < size:
+            data = b"" if sparse or start else local.read_at(descriptor, size, 0)
+            if not sparse and not start and len(data) < size:
                 # The whole file: everything that is left to say leaves together.
                 await _finish_small(handler, handle, data, preserve)
                 progress(len(data))
                 return
-            await _upload_blocks(handler, handle, descriptor, sparse, options, progress)
+            await _upload_blocks(handler, handle, descriptor, start, sparse, options, progress)
             if preserve is not None:
                 body = preserve.encode(handler.core.version)
                 await handler.request(status_reply, requests.FSetStat, handle, body)
@@ -229,6 +245,7 @@ async def _upload_blocks(
     handler: SFTPClientHandler,
     handle: bytes,
     descriptor: int,
+    start: int,
     sparse: bool,
     options: FileOptions,
     progress: OnProgress,
@@ -238,18 +255,18 @@ async def _upload_blocks(
 
     def read_block(offset: int, size: int) -> Buffer:
         if sparse:
-            start, length = local.next_data(descriptor, offset, total)
+            place, length = local.next_data(descriptor, offset, total)
             size = min(size, length)
-            if start != offset:
-                writers[0].skip_to(start)
-                offset = start
+            if place != offset:
+                writers[0].skip_to(place)
+                offset = place
         return local.read_at(descriptor, size, offset) if size else b""
 
     def make(core: object, done: Callable[[BaseException | None], None]) -> BlockWriter:
         writer = BlockWriter(
             handler.core,
             handle,
-            0,
+            start,
             read_block,
             progress,
             done,
