@@ -364,6 +364,13 @@ def test_key_pairs_with_certificates(tmp_path: Path) -> None:
     KEY.verify(b"x", pair.sign(b"x", pair.sig_algorithms[0]))
     with pytest.raises(ssh_keys.SignatureError, match="another key"):
         SSHLocalKeyPair(CA, certificate)
+    assert SSHLocalKeyPair(KEY).certificate is None
+    later = SSHLocalKeyPair(KEY)
+    later.set_certificate(certificate)
+    later.set_certificate(certificate)
+    assert later.certificate is certificate
+    assert later.public_data == certificate.public_data
+    assert later.key_public_data == KEY.public_data
 
     path = tmp_path / "id"
     KEY.write_private_key(path)

@@ -6,7 +6,7 @@ from typing import Protocol, Self
 
 from ssh_keys import SignatureError, SSHKeyPair, SSHLocalKeyPair
 from ssh_keys.signature_algorithms import HOST_KEY_ALGORITHMS
-from ssh_keys.wire import PacketDecodeError, Reader
+from ssh_keys.wire import PacketDecodeError, Reader, encode_string
 
 from .errors import AgentError, AgentProtocolError
 from .messages import SSHAgentRsaFlag
@@ -17,6 +17,18 @@ __all__ = ["AgentSigner", "SSHAgentKeyPair", "private_contents"]
 _FLAGS = {
     b"rsa-sha2-256": SSHAgentRsaFlag.SSH_AGENT_RSA_SHA2_256,
     b"rsa-sha2-512": SSHAgentRsaFlag.SSH_AGENT_RSA_SHA2_512,
+}
+
+_CERTIFICATE = b"-cert-v01@openssh.com"
+
+#: Fields of a private key (PROTOCOL.key) that are public ones, and come first.
+_PUBLIC_FIELDS = {
+    b"ssh-ed25519": 0,
+    b"ecdsa-sha2-nistp256": 2,
+    b"ecdsa-sha2-nistp384": 2,
+    b"ecdsa-sha2-nistp521": 2,
+    b"ssh-rsa": 2,
+    b"ssh-dss": 4,
 }
 
 
@@ -77,7 +89,7 @@ class SSHAgentKeyPair(SSHKeyPair):
         """
         if sig_algorithm not in self.sig_algorithms:
             raise SignatureError(f"the key in the agent makes no {sig_algorithm!r} signature")
-        signature = await self._agent.sign(self.public_data, data, _FLAGS.get(sig_algorithm, 0))
+        signature = await self._agent.sign(self.key_public_data, data, _FLAGS.get(sig_algorithm, 0))
         try:
             made = Reader(signature).string()
         except PacketDecodeError:
@@ -98,8 +110,19 @@ class SSHAgentKeyPair(SSHKeyPair):
 def private_contents(pair: SSHKeyPair) -> bytes:
     """Return type and contents of a private key as SSH_AGENTC_ADD_IDENTITY has them: a secret.
 
-    Raises AgentError if the private part is not in this process.
+    With a certificate, its blob stands where the public fields of the plain key are.
+
+    Raises AgentError if the private part is not in this process, or agents know no such
+    certificate.
     """
     if not isinstance(pair, SSHLocalKeyPair):
         raise AgentError(f"a key of type {pair.get_key_type()!r} cannot be put into an agent")
-    return pair.key.private_data
+    key = pair.key
+    if pair.algorithm == key.algorithm:
+        return key.private_data
+    if pair.algorithm != key.algorithm + _CERTIFICATE or key.algorithm not in _PUBLIC_FIELDS:
+        raise AgentError(f"a certificate {pair.get_algorithm()!r} cannot be put into an agent")
+    fields = Reader(key.private_data)
+    for _ in range(1 + _PUBLIC_FIELDS[key.algorithm]):
+        fields.string()
+    return encode_string(pair.algorithm) + encode_string(pair.public_data) + fields.rest()

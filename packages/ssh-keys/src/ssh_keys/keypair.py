@@ -26,6 +26,8 @@ class SSHKeyPair(CommentHolder, ABC):
         host_key_algorithms: names that the pair can serve in `server_host_key_algorithms`
             (RFC 4253 section 7.1) and publickey requests, best first.
         public_data: blob of the key or certificate.
+        certificate: the certificate that was set, None without one.
+        key_public_data: blob of what the pair was made for, whatever certificate is presented.
     """
 
     _key_type = "unknown"
@@ -48,6 +50,8 @@ class SSHKeyPair(CommentHolder, ABC):
                 if row.key_algorithm == algorithm and row.sig_algorithm in sig_algorithms
             )
         self.host_key_algorithms = host_key_algorithms
+        self.certificate: SSHCertificate | None = None
+        self.key_public_data = public_data
         self.set_comment(comment)
 
     @abstractmethod
@@ -60,6 +64,18 @@ class SSHKeyPair(CommentHolder, ABC):
 
         Raises SignatureError if the key has no such algorithm.
         """
+
+    def set_certificate(self, cert: SSHCertificate) -> None:
+        """Present a certificate in place of the key.
+
+        Raises SignatureError if it is for another key.
+        """
+        if cert.key.public_data != self.key_public_data:
+            raise SignatureError("the certificate is for another key")
+        self.certificate = cert
+        self.algorithm = cert.algorithm
+        self.public_data = cert.public_data
+        self.host_key_algorithms = cert.host_key_algorithms
 
     def get_key_type(self) -> str:
         """Return where the private key is: `local`, `agent`, ..."""
@@ -92,21 +108,8 @@ class SSHLocalKeyPair(SSHKeyPair):
             key.algorithm, key.sig_algorithms, key.public_data, key.get_comment_bytes()
         )
         self.key = key
-        self.certificate: SSHCertificate | None = None
         if certificate is not None:
             self.set_certificate(certificate)
-
-    def set_certificate(self, cert: SSHCertificate) -> None:
-        """Present a certificate in place of the key.
-
-        Raises SignatureError if it is for another key.
-        """
-        if cert.key.public_data != self.key.public_data:
-            raise SignatureError("the certificate is for another key")
-        self.certificate = cert
-        self.algorithm = cert.algorithm
-        self.public_data = cert.public_data
-        self.host_key_algorithms = cert.host_key_algorithms
 
     def sign(self, data: bytes, sig_algorithm: bytes) -> bytes:
         """Sign data and return the signature blob; raises SignatureError."""
