@@ -16,7 +16,13 @@ from ssh_agent import (
     connect_agent,
     constraints,
 )
-from ssh_keys import SignatureError, SSHKey, generate_private_key, import_public_key
+from ssh_keys import (
+    SignatureError,
+    SSHKey,
+    SSHLocalKeyPair,
+    generate_private_key,
+    import_public_key,
+)
 from tests.agent.conftest import RunningAgent
 
 KEY_TYPES = {
@@ -67,6 +73,25 @@ async def test_key_added_by_openssh(agent: RunningAgent, tmp_path: Path, algorit
         await pair.remove()
         assert await client.get_keys() == []
     assert "no identities" in agent.ssh_add("-l", check=False)
+
+
+@pytest.mark.parametrize("algorithm", KEY_TYPES)
+async def test_certificate_signs_in_the_agent(agent: RunningAgent, algorithm: str) -> None:
+    key, ca = new_key(algorithm), new_key()
+    certificate = ca.generate_user_certificate(key, "name", principals=["alice"])
+    pair = SSHLocalKeyPair(key, certificate)
+    async with connect_agent(agent.path) as client:
+        await client.add_keys([pair])
+        assert f"{KEY_TYPES[algorithm]}-CERT" in agent.ssh_add("-l")
+        (found,) = await client.get_keys()
+        assert found.public_data == certificate.public_data
+        assert found.get_algorithm() == f"{algorithm}-cert-v01@openssh.com"
+        assert found.host_key_algorithms[0].endswith(b"-cert-v01@openssh.com")
+        for sig_algorithm in found.sig_algorithms:
+            signature = await found.sign(b"data", sig_algorithm)
+            key.verify(b"data", signature, [sig_algorithm])
+        await found.remove()
+        assert await client.get_keys() == []
 
 
 async def test_keys_are_chosen_by_blob(agent: RunningAgent) -> None:
