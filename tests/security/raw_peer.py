@@ -243,7 +243,7 @@ class Puppet(Victim):
             self.messages.append(packet[start - 1 : end])
 
         reader = self.core._reader
-        table = list(reader._handlers or ())
+        table = self.core._handler_table()
         for number in (*range(1, 20), *range(50, 256)):
             table[number] = handler
         reader.set_handlers(lambda: table)
