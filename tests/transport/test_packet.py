@@ -25,7 +25,7 @@ class Sink:
     def __init__(self, buffer: ReceiveBuffer | None = None) -> None:
         self.reader = PacketReader(buffer)
         self.payloads: list[bytes] = []
-        self.reader.set_handlers([self.handle] * 256)
+        self.reader.set_handlers(lambda: [self.handle] * 256)
 
     def handle(self, packet: bytes, start: int, end: int) -> None:
         self.payloads.append(packet[start - 1 : end])
@@ -82,7 +82,7 @@ def test_a_reader_called_from_anothers_handler_gets_a_buffer_of_its_own() -> Non
         outer.payloads.append(packet[start - 1 : end])
         inner.feed(inner_data)
 
-    outer.reader.set_handlers([handle] * 256)
+    outer.reader.set_handlers(lambda: [handle] * 256)
     inner_data = sealed(b"\x01inner")
     outer.feed(sealed(b"\x01outer", b"\x02outer", b"\x03outer"))
     assert outer.payloads == [b"\x01outer", b"\x02outer", b"\x03outer"]
@@ -143,7 +143,7 @@ def test_pause_stops_before_the_next_packet_and_keeps_it() -> None:
         original(packet, start, end)
         sink.reader.pause()
 
-    sink.reader.set_handlers([handle] * 256)
+    sink.reader.set_handlers(lambda: [handle] * 256)
     sink.feed(sealed(b"1", b"2"))
     assert sink.payloads == [b"1"]
     assert sink.reader.pending > 0

@@ -355,13 +355,16 @@ class TransportCore:
 
     def update_handlers(self) -> None:
         """Use the table of handlers that belongs to the present phase and key exchange."""
+        self._reader.set_handlers(self._handler_table)
+
+    def _handler_table(self) -> list[Handler]:
         phase = self.phase
         if self._epochs.receiving_kex:
             if phase is not Phase.FIRST_KEX:
                 phase = Phase.REKEY
             elif self._epochs.strict:
                 phase = Phase.STRICT_KEX
-        self._reader.set_handlers(self._dispatcher.table(phase, self._services))
+        return self._dispatcher.table(phase, self._services)
 
     def enter(self, phase: Phase) -> None:
         """Change the phase: other messages are legal from the next packet on."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
-from functools import cache
 from typing import Protocol
 
 from ssh_keys.wire import encode_boolean, encode_byte, encode_string, encode_text
@@ -87,16 +86,8 @@ _OWN: dict[int, _Slot] = {
     193: _Slot.IGNORE,
 }
 
-_SERVICES: dict[tuple[Role, Phase], tuple[int, ...]] = {
-    (role, phase): tuple(number for number in numbers if number in SERVICE_NUMBERS)
-    for role, phases in LEGAL.items()
-    for phase, numbers in phases.items()
-}
-
-
-@cache
 def _plan(role: Role, phase: Phase) -> bytes:
-    """Return the slot of each message number; made once, as every handshake needs some."""
+    """Return the slot of each message number."""
     strict = phase is Phase.STRICT_KEX
     plan = bytearray([_Slot.OUT_OF_ORDER if strict else _Slot.UNKNOWN] * 256)
     for number in KNOWN:
@@ -104,6 +95,20 @@ def _plan(role: Role, phase: Phase) -> bytes:
     for number in LEGAL[role][phase]:
         plan[number] = _OWN.get(number, _Slot.OUT_OF_ORDER)
     return bytes(plan)
+
+
+# Of each phase the slots of all numbers, and the numbers that the service may handle; made once,
+# as every handshake goes through all phases.
+_PLANS: dict[Role, dict[Phase, tuple[bytes, tuple[int, ...]]]] = {
+    role: {
+        phase: (
+            _plan(role, phase),
+            tuple(number for number in numbers if number in SERVICE_NUMBERS),
+        )
+        for phase, numbers in phases.items()
+    }
+    for role, phases in LEGAL.items()
+}
 
 
 class DispatchHost(Protocol):
@@ -156,6 +161,7 @@ class Dispatcher:
 
     def __init__(self, host: DispatchHost) -> None:
         self._host = host
+        self._plans = _PLANS[host.role]
         self._ext_info_seen = 0
         self.service_requested = False
         # In the order of _Slot.
@@ -181,12 +187,13 @@ class Dispatcher:
         Parameters:
             services: handlers of 50 to 127 that the layer above registered.
         """
-        role = self._host.role
-        table = list(map(self._handlers.__getitem__, _plan(role, phase)))
-        for number in _SERVICES[role, phase]:
-            handler = services.get(number)
-            if handler is not None:
-                table[number] = handler
+        plan, numbers = self._plans[phase]
+        table = list(map(self._handlers.__getitem__, plan))
+        if services:
+            for number in numbers:
+                handler = services.get(number)
+                if handler is not None:
+                    table[number] = handler
         return table
 
     def _unknown(self, packet: bytes, start: int, end: int) -> None:

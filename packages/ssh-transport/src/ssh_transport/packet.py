@@ -69,7 +69,8 @@ class PacketReader:
         self._damaged = False
         self._opener: PacketOpener = NoneOpener()
         self._decompressor: Decompressor | None = None
-        self._handlers: list[Handler] = []
+        self._handlers: list[Handler] | None = None
+        self._make_handlers: Callable[[], list[Handler]] = list
         self._running = False
         self._reload = False
         self.paused = False
@@ -80,9 +81,15 @@ class PacketReader:
 
     # --- State that handlers change while packets are being read ---
 
-    def set_handlers(self, handlers: list[Handler]) -> None:
-        """Use another table of 256 handlers from the next packet on."""
-        self._handlers = handlers
+    def set_handlers(self, make: Callable[[], list[Handler]]) -> None:
+        """Use another table of 256 handlers from the next packet on.
+
+        Parameters:
+            make: gives the table; called when the next packet is there, since often what decides
+                about it changes several times between two packets.
+        """
+        self._make_handlers = make
+        self._handlers = None
         self._reload = True
 
     def set_opener(self, opener: PacketOpener, *, reset_sequence: bool) -> None:
@@ -206,7 +213,10 @@ class PacketReader:
         open_, clear, tag = opener.open, opener.clear_length, opener.tag_size
         header, block = opener.header_size, opener.block_size
         lead = 4 if opener.length_in_block else 0
-        handlers, decompressor = self._handlers, self._decompressor
+        decompressor = self._decompressor
+        handlers = self._handlers
+        if handlers is None:
+            handlers = self._handlers = self._make_handlers()
         pos, end, seq = self._start, self._end, self.seq
         self._reload = False
         while end - pos >= header:
