@@ -389,7 +389,25 @@ async def test_from_is_enforced() -> None:
             pass
 
 
-async def test_set_authorized_keys_per_user(tmp_path: object) -> None:
+async def test_unknown_users_are_offered_the_same_methods() -> None:
+    class PerUser(Server):
+        def begin_auth(self, username: str) -> bool:
+            assert self.conn is not None
+            self.conn.set_authorized_keys(authorized() if username == "user" else None)
+            return True
+
+    answers = []
+    async with serving(server_factory=PerUser) as server:
+        for name in ("user", "nobody"):
+            for kwargs in ({"client_keys": [OTHER_KEY]}, {"password": "wrong"}):
+                with pytest.raises(PermissionDenied) as caught:
+                    await client(server, username=name, **kwargs)
+                answers.append(str(caught.value).partition(": ")[2])
+    assert answers[:2] == answers[2:]
+    assert "publickey" in answers[0]
+
+
+async def test_set_authorized_keys_per_user() -> None:
     class PerUser(Server):
         def begin_auth(self, username: str) -> bool:
             assert self.conn is not None

@@ -85,7 +85,7 @@ class SSHServer:
         """A client wants to log in; called again if it changes the user name.
 
         This is the place for `set_authorized_keys` and `send_auth_banner`. The name is the
-        client's: do not build a path out of it.
+        client's: do not build a path out of it, and do the same for names that do not exist.
 
         Return False if this user needs no authentication, True otherwise (the default).
         """

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
+from ssh_keys import SSHAuthorizedKeys
 from ssh_transport.config import TransportConfig
 from ssh_transport.constants import DisconnectReason
 from ssh_transport.errors import (
@@ -264,15 +265,19 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
     def set_authorized_keys(self, authorized_keys: AuthorizedKeysArg) -> None:
         """Set the keys that let the present user in; to be called in `begin_auth`.
 
+        Call it for users that do not exist as well: the methods that a client is offered would
+        otherwise tell who does.
+
         Parameters:
-            authorized_keys: file names, or an `SSHAuthorizedKeys`; None for none.
+            authorized_keys: file names, or an `SSHAuthorizedKeys`; None for no keys.
 
         Raises OSError and KeyImportError. A file that does not exist is an error: catch it where
         users without keys are expected.
         """
         if self._policy is None:
             raise OSError("the connection is closed")
-        self._policy.authorized_keys = load_authorized_keys(authorized_keys)
+        keys = load_authorized_keys(authorized_keys)
+        self._policy.authorized_keys = SSHAuthorizedKeys() if keys is None else keys
 
     def get_key_option(self, option: str, default: object = None) -> object:
         """Return an option of the key with which the user authenticated.
