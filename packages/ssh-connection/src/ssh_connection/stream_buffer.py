@@ -159,6 +159,12 @@ class StreamBuffer(Generic[AnyStr]):
         self._pull()
         return self._eof and not self._items and self._error is None
 
+    @property
+    def failure(self) -> Exception | None:
+        """What is wrong with the text that was received, if anything is."""
+        self._pull()
+        return self._error if self._failed else None
+
     def empty(self) -> AnyStr:
         """Return what a read gives at the end: `b""` or `""`."""
         encoding, _ = self._channel.get_encoding()
@@ -170,8 +176,6 @@ class StreamBuffer(Generic[AnyStr]):
         parts: list[AnyStr] = []
         while self._items and not isinstance(self._items[0], Exception):
             parts.append(self._pop())
-        if self._failed and not self._items and not parts:
-            self._raise_head()
         return self.empty().join(parts)
 
     def take_items(self) -> list[tuple[AnyStr | bytes | Exception, int | None]]:

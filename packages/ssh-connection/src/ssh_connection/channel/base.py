@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_PENDING_REQUESTS", "MAX_SEND_PKTSIZE", "Channel"]
 
-MAX_SEND_PKTSIZE: Final = 128 * 1024
+MAX_SEND_PKTSIZE: Final = 64 * 1024
 """Largest data of one message that we send, however much the peer allows."""
 MAX_RECEIVE_PKTSIZE: Final = 256 * 1024
 """Largest data of one message that fits a packet the transport takes; more is not announced."""

@@ -21,8 +21,11 @@ __all__ = [
 
 DEFAULT_WINDOW: Final = 2 * 1024 * 1024
 """Receive window in bytes."""
-DEFAULT_MAX_PKTSIZE: Final = 32768
-"""Largest data of one message that the peer may send, in bytes."""
+DEFAULT_MAX_PKTSIZE: Final = 64 * 1024
+"""Largest data of one message that the peer may send, in bytes.
+
+Between two of ours 64 KiB cost a tenth less CPU time per byte than 32 KiB; 128 KiB cost more, and
+so do windows of 8 MiB (they do not stay in the caches)."""
 
 
 class PacketSender(Protocol):

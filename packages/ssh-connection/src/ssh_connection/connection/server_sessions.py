@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Mapping
 from typing import Any, AnyStr, cast
 
 from ..channel.base import Channel
+from ..channel.link import DEFAULT_MAX_PKTSIZE
 from ..channel.session_server import SSHServerChannel
 from ..channel.streamlocal import SSHUNIXChannel
 from ..channel.tcpip import SSHTCPChannel
@@ -154,7 +155,7 @@ class ServerSessions(SSHConnection):
         encoding: str | None = None,
         errors: str = "strict",
         window: int = 2 * 1024 * 1024,
-        max_pktsize: int = 32768,
+        max_pktsize: int = DEFAULT_MAX_PKTSIZE,
     ) -> SSHTCPChannel[AnyStr]:
         """Make a channel, to be returned from `connection_requested` with its session.
 
@@ -174,7 +175,7 @@ class ServerSessions(SSHConnection):
         encoding: str | None = None,
         errors: str = "strict",
         window: int = 2 * 1024 * 1024,
-        max_pktsize: int = 32768,
+        max_pktsize: int = DEFAULT_MAX_PKTSIZE,
     ) -> SSHUNIXChannel[AnyStr]:
         """Make a channel, to be returned from `unix_connection_requested` with its session.
 

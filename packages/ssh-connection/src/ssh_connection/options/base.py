@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeAlias
 
+from ..channel.link import DEFAULT_MAX_PKTSIZE
 from .algorithms import Algorithms, AlgorithmsArg, select_algorithms
 from .units import parse_bytes, parse_seconds
 
@@ -123,7 +124,7 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
     window: int = 2 * 1024 * 1024
     """Bytes that the peer may send on a session before they are read."""
 
-    max_pktsize: int = 32768
+    max_pktsize: int = DEFAULT_MAX_PKTSIZE
     """Bytes in one message of a session, at most."""
 
     encoding: str | None = "utf-8"

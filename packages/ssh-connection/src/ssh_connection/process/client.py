@@ -171,8 +171,8 @@ class SSHClientProcess(SSHProcess[AnyStr], SSHClientStreamSession[AnyStr]):
     async def communicate(self, input: AnyStr | None = None) -> tuple[AnyStr, AnyStr]:
         """Write `input` and EOF, wait for the end, and return the output that is not redirected.
 
-        Raises what ended the connection if that was not in order, and what went wrong with a
-        redirection.
+        Raises what ended the connection if that was not in order, what went wrong with a
+        redirection, and ProtocolError for output that does not have the encoding of the channel.
         """
         if input is not None:
             try:
@@ -185,8 +185,9 @@ class SSHClientProcess(SSHProcess[AnyStr], SSHClientStreamSession[AnyStr]):
         await self.wait_closed()
         if self._exception is not None:
             raise self._exception
-        if self._redirect_error is not None:
-            raise self._redirect_error
+        for error in (self._redirect_error, *(each.failure for each in self._buffers.values())):
+            if error is not None:
+                raise error
         return self.collect_output()
 
     async def wait(
