@@ -7,16 +7,16 @@ import re
 import pytest
 
 from scripts import diagrams
-from ssh_transport import Phase, Role
+from ssh_transport import MACS, Phase, Role
 from tests.transport.pair import connected
 
 
 @pytest.mark.parametrize("name", diagrams.PAGES)
 def test_page_is_what_the_script_writes(name: str) -> None:
-    path = diagrams.REFERENCE / name
-    assert path.read_text(encoding="utf-8") == diagrams.PAGES[name](), (
-        "run python -m scripts.diagrams"
-    )
+    if name == "algorithms.md" and not MACS[b"umac-128@openssh.com"].available():
+        pytest.skip("libnettle is not installed, so no policy has UMAC here")
+    page = (diagrams.REFERENCE / name).read_text(encoding="utf-8")
+    assert page == diagrams.PAGES[name](), "run python -m scripts.diagrams"
 
 
 def test_every_number_is_in_the_table_of_each_role() -> None:
