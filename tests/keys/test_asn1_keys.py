@@ -272,6 +272,29 @@ def test_scrypt() -> None:
     assert ssh_keys.import_private_key(_pbes2(_scrypt(16, 8, 1), data=encrypted), "x") == key
 
 
+@pytest.mark.parametrize("with_iv", [True, False])
+@pytest.mark.parametrize(("bits", "good"), [(128, True), (40, False)])
+def test_cast_parameters_of_rfc_2144(with_iv: bool, bits: int, good: bool) -> None:
+    """The form that the RFC asks for, which OpenSSL does not write."""
+    key = make_key("ecdsa-sha2-nistp256")
+    iv = b"8 octets" if with_iv else bytes(8)
+    secret = hashlib.pbkdf2_hmac("sha1", b"x", b"salt", 1, 16)
+    encrypted = CIPHERS["cast128-cbc"].encrypt(secret, iv, key.export_private_key("pkcs8-der"))
+    values = (*((der.encode_octets(iv),) if with_iv else ()), der.encode_integer(bits))
+    scheme = der.encode_sequence(
+        der.encode_oid("1.2.840.113533.7.66.10"), der.encode_sequence(*values)
+    )
+    pbes2 = der.encode_sequence(
+        der.encode_oid("1.2.840.113549.1.5.13"), der.encode_sequence(_pbkdf2(), scheme)
+    )
+    data = _pkcs8(pbes2, encrypted)
+    if good:
+        assert ssh_keys.import_private_key(data, "x") == key
+    else:
+        with pytest.raises(UnsupportedKeyError, match="another size"):
+            ssh_keys.import_private_key(data, "x")
+
+
 # --- Hostile data ----------------------------------------------------------------------------
 
 

@@ -251,6 +251,13 @@ def test_passphrases(tmp_path: Path) -> None:
         assert not ssh_keys.load_keypairs(path, refusing, ignore_encrypted=True)
 
 
+def test_passphrase_functions_must_answer_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "id"
+    ED.write_private_key(path, passphrase="x", cipher_name="aes256-ctr", rounds=1)
+    with pytest.raises(TypeError, match="returned a int"):
+        ssh_keys.read_private_key(path, lambda name: 5)  # type: ignore[arg-type,return-value]
+
+
 def test_load_public_keys_takes_every_form(tmp_path: Path) -> None:
     path = tmp_path / "ids.pub"
     ED.write_public_key(path)

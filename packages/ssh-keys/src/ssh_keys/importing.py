@@ -107,7 +107,7 @@ def read_private_key(
     Parameters:
         filename: the file; `~` at its start is the home directory.
         passphrase: what the key is encrypted with, or a function that is called with the file name
-            when a passphrase is needed.
+            when a passphrase is needed. Nothing here waits, so it must not be a coroutine.
         unsafe_skip_rsa_key_validation: as in `import_private_key`.
 
     Raises OSError, and KeyImportError as `import_private_key` does.
@@ -144,6 +144,8 @@ def _read_private(
         if not callable(passphrase):
             raise
         answer = passphrase(name)
+        if not isinstance(answer, str | bytes | None):
+            raise TypeError(f"passphrase function returned a {type(answer).__name__}") from None
         secret = None if answer is None else passphrase_bytes(answer)
         keys = list(_private_keys(data, secret, skip_validation))
     if not keys:
