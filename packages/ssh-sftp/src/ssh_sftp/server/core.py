@@ -119,7 +119,6 @@ class SFTPServerCore:
         self.output_size = 0
         self._writable = True
         self._handles: dict[bytes, FileHandle | DirectoryHandle] = {}
-        self._opening = 0
         self._framer = PacketFramer(self._on_packet, self._on_pieces, _WRITE, MAX_PACKET_LENGTH)
 
     # --- Receiving --------------------------------------------------------------------------------
@@ -228,8 +227,11 @@ class SFTPServerCore:
     # --- Handles ----------------------------------------------------------------------------------
 
     def reserve_handle(self) -> None:
-        """Make sure that one more file may be opened; counts those being opened."""
-        if len(self._handles) + self._opening >= self.max_handles:
+        """Raise SFTPFailure if no more files may be opened.
+
+        Coroutines that are opening files are not counted; there are at most `max_outstanding`.
+        """
+        if len(self._handles) >= self.max_handles:
             raise SFTPFailure(f"too many open files, the limit is {self.max_handles}")
 
     def add_handle(self, handle: FileHandle | DirectoryHandle) -> bytes:
