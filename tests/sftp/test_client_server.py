@@ -37,6 +37,7 @@ async def client(tmp_path: Path) -> AsyncIterator[SFTPClient]:
 
 async def test_session_facts(client: SFTPClient) -> None:
     assert client.version == 3
+    assert client.logger.name == "ssh_sftp.client"
     assert client.limits.max_read_len == 261120
     assert client.limits.max_open_handles == 512
     assert client.supports_remote_copy

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import posixpath
 from asyncio import Future
 from pathlib import PurePath
@@ -57,6 +58,11 @@ class ClientBase:
         traceback: TracebackType | None,
     ) -> None:
         self.exit()
+
+    @property
+    def logger(self) -> logging.Logger:
+        """Logger for the session."""
+        return logging.getLogger("ssh_sftp.client")
 
     @property
     def version(self) -> int:
