@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 import ssh_meta
+from ssh_connection.channel.link import DEFAULT_MAX_PKTSIZE
 from ssh_keys.wire import Reader, encode_boolean, encode_string, encode_uint32
 from ssh_transport import DisconnectReason
 from tests.security.conftest import USER_KEY, Serve
@@ -76,7 +77,7 @@ VIOLATIONS: dict[str, Callable[[int], bytes]] = {
     "data with bytes behind": lambda chan: channel_data(chan, b"x") + b"x",
     "data without a length": lambda chan: b"\x5e" + encode_uint32(chan),
     "cut channel number": lambda chan: b"\x5e\x00\x00",
-    "more than the largest packet": lambda chan: channel_data(chan, bytes(32769)),
+    "more than the largest packet": lambda chan: channel_data(chan, bytes(DEFAULT_MAX_PKTSIZE + 1)),
     "stderr of a client": lambda chan: (
         b"\x5f" + encode_uint32(chan) + encode_uint32(1) + encode_string(b"x")
     ),
@@ -454,7 +455,9 @@ CLIENT_VIOLATIONS: dict[str, Callable[[int], list[bytes]]] = {
     "data before the answer to exec is fine, more than the window is not": lambda chan: (
         [channel_data(chan, bytes(32768))] * 80
     ),
-    "data that is larger than a packet": lambda chan: [channel_data(chan, bytes(40_000))],
+    "data that is larger than a packet": lambda chan: [
+        channel_data(chan, bytes(DEFAULT_MAX_PKTSIZE + 1))
+    ],
     "data on another channel": lambda chan: [channel_data(chan + 1, b"x")],
     "unknown extended data": lambda chan: [extended_data(chan, 7)],
     "a second confirmation": lambda chan: [b"\x5b" + encode_uint32(chan) + bytes(12)],
