@@ -9,9 +9,11 @@ from typing import Any
 from ssh_connection.channel.tcpip import SSHTCPChannel
 from ssh_connection.messages.connection import ChannelOpen
 from ssh_connection.mux import QUANTUM
+from ssh_connection.stream_session import SSHServerStreamSession
 from tests.connection.channels import (
     RawPeer,
     RecordingSession,
+    encode,
     open_tcp,
     serve_process,
     start_process,
@@ -210,3 +212,47 @@ async def test_what_the_caller_changes_later_was_copied() -> None:
     peer.end.core.held = False
     peer.end.mux.on_writable()
     assert peer.sent()[0][9:] == b"beforebef"
+
+
+async def test_a_window_full_of_tiny_packets_costs_little() -> None:
+    """Before a session starts, while reading is paused, and in a stream nobody reads."""
+    for start, pause in ((False, False), (True, True), (True, False)):
+        peer = RawPeer()
+        chan = peer.serve(SSHServerStreamSession[Any](lambda *streams: None), encoding=None)
+        if start:
+            peer.send(98, 0, b"shell", True)
+        if pause:
+            chan.pause_reading()
+        message = encode(94, 0, b"xy")
+        tracemalloc.start()
+        for _ in range(20_000):
+            peer.end.receive(message)
+        size, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peer.error is None
+        assert size < 300_000, (start, pause)
+
+
+async def test_what_is_held_stays_in_order() -> None:
+    """Small and large pieces of two types, held and released."""
+    async with Pair() as pair:
+
+        async def serve(process: Any) -> None:
+            for number in range(200):
+                size = 5000 if number % 3 else 10
+                process.stdout.write(bytes([number]) * size)
+                process.stderr.write(bytes([255 - number]) * (5010 - size))
+            process.exit(0)
+
+        serve_process(pair, serve, encoding=None)
+        process = await start_process(pair, "x", channel_options={"encoding": None})
+        process.channel.pause_reading()
+        await pair.settle()
+        process.channel.resume_reading()
+        result = await process.wait()
+        assert result.stdout == b"".join(
+            bytes([number]) * (5000 if number % 3 else 10) for number in range(200)
+        )
+        assert result.stderr == b"".join(
+            bytes([255 - number]) * (10 if number % 3 else 5000) for number in range(200)
+        )

@@ -76,7 +76,7 @@ class StreamBuffer(Generic[AnyStr]):
         items = self._items
         count = len(data)
         self._size += count
-        if count < _SMALL and items and self._pos == 0:
+        if count < _SMALL and items and (self._pos == 0 or len(items) > 1):
             last = items[-1]
             if not isinstance(last, Exception) and len(last) < _SMALL:
                 items[-1] = last + data

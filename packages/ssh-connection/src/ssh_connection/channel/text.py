@@ -166,9 +166,11 @@ class SSHChannel(Channel, Generic[AnyStr]):
         # one: that a peer changes the type with each byte must not help it.
         for place in range(-1, -1 - min(2, len(held)), -1):
             gathered, _, _, other = held[place]
-            if other == datatype and isinstance(gathered, bytearray) and len(gathered) < _GATHERED:
-                gathered += packet[start:end]
-                return
+            if other == datatype:
+                if isinstance(gathered, bytearray) and len(gathered) < _GATHERED:
+                    gathered += packet[start:end]
+                    return
+                break  # data of one type stays in order
         held.append((bytearray(packet[start:end]), 0, 0, datatype))
 
     def _deliver_view(self, packet: bytes, start: int, end: int, datatype: DataType) -> None:

@@ -36,6 +36,7 @@ class SSHForwarder(asyncio.Protocol):
         self._eof_received = False
         self._paused = False
         self._unacknowledged = 0
+        self._pending = bytearray()
         self._early: list[bytes] = []
 
     # --- Called by the socket's transport ----------------------------------------------------
@@ -82,8 +83,20 @@ class SSHForwarder(asyncio.Protocol):
         """The socket takes more: give back what it has taken."""
         self._paused = False
         size, self._unacknowledged = self._unacknowledged, 0
-        if size and self._channel is not None:
+        self._write_pending()
+        self._taken(size)
+
+    def _taken(self, size: int) -> None:
+        """Give back what was written, unless that was more than the socket takes for now."""
+        if self._paused:
+            self._unacknowledged += size
+        elif size and self._channel is not None:
             self._channel.consumed(size)
+
+    def _write_pending(self) -> None:
+        if self._pending and self._transport is not None:
+            pending, self._pending = self._pending, bytearray()
+            self._transport.write(pending)
 
     # --- Called by the channel's session -----------------------------------------------------
 
@@ -103,6 +116,7 @@ class SSHForwarder(asyncio.Protocol):
     def detach(self) -> None:
         """The channel is closed: close the socket once what was written is sent."""
         self._channel = None
+        self._write_pending()
         if self._transport is not None:
             self._transport.close()
 
@@ -110,14 +124,17 @@ class SSHForwarder(asyncio.Protocol):
         """Write a part of a packet to the socket."""
         if self._transport is None or self._channel is None:
             return
-        self._transport.write(memoryview(packet)[start:end])
         if self._paused:
+            # Kept as one piece: a transport keeps many tiny ones as many objects.
+            self._pending += memoryview(packet)[start:end]
             self._unacknowledged += end - start
-        else:
-            self._channel.consumed(end - start)
+            return
+        self._transport.write(memoryview(packet)[start:end])
+        self._taken(end - start)
 
     def write_eof(self) -> None:
         """Send EOF to the socket behind what was written."""
+        self._write_pending()
         if self._transport is not None and self._transport.can_write_eof():
             try:
                 self._transport.write_eof()

@@ -34,6 +34,7 @@ __all__ = [
     "open_pipe_sink",
 ]
 
+_SMALL: Final = 4096  # queued pieces below this size are joined
 _BATCH: Final = 1 << 20  # bytes handed to a sink at once
 
 
@@ -102,7 +103,14 @@ class QueueTarget(Generic[AnyStr]):
         if self._error is not None:
             self._channel.consumed(size)
             return
-        self._queue.append((self._convert(data, datatype), size))
+        converted = self._convert(data, datatype)
+        if isinstance(converted, bytes) and len(converted) < _SMALL and self._queue:
+            # Many tiny packets must not cost many times the window that they fill.
+            last, last_size = self._queue[-1]
+            if isinstance(last, bytes) and len(last) < _SMALL:
+                self._queue[-1] = (last + converted, last_size + size)
+                return
+        self._queue.append((converted, size))
         self._wakeup.set()
 
     def _convert(self, data: bytes | str, datatype: int | None) -> bytes | str | Exception:
