@@ -209,7 +209,9 @@ async def test_bytes_that_came_before_the_redirection_are_not_decoded(
         await pair.settle()
         await process.redirect(stdin=target)
         await process.wait_closed()
+        written.set()
 
+    written = asyncio.Event()
     serve_process(pair, serve)
     process = await start_process(pair, "x", input=BIG, channel_options=BINARY)
     async with asyncio.timeout(5):
@@ -218,9 +220,7 @@ async def test_bytes_that_came_before_the_redirection_are_not_decoded(
     await pair.settle()
     process.close()
     await process.wait_closed()
-    async with asyncio.timeout(5):
-        while target.stat().st_size < len(BIG):
-            await asyncio.sleep(0.001)
+    await written.wait()
     assert target.read_bytes() == BIG
 
 
