@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -325,7 +327,7 @@ def test_refusals_take_the_same_time_for_everybody() -> None:
             now += 0.003 if user == "known" else 0.0
             return False
 
-    times = {}
+    times: dict[str, set[float]] = {}
     for user in ("known", "unknown"):
         server = Server(
             Slow(), clock=lambda: now, sleep=sleep, min_fail_seconds=0.005, max_tries=100
@@ -392,7 +394,7 @@ def test_changed_requests_end_in_an_answer_or_a_disconnect(data: st.DataObject) 
 # --- against a client ------------------------------------------------------------------------
 
 
-def started(**config: object) -> Client:
+def started(**config: Any) -> Client:
     """A client that has sent its first request and waits for the answer."""
     client = Client(Credentials(["secret"]), **config)
     client.start()
