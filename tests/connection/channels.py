@@ -126,7 +126,9 @@ async def start_process(
     chan: SSHClientChannel[Any] = SSHClientChannel(
         pair.client.services, pair.client.mux, **(channel_options or {})
     )
-    _, process = await chan.create(partial(SSHClientProcess[Any], hold_output=True), command, **(create_options or {}))
+    _, process = await chan.create(
+        partial(SSHClientProcess[Any], hold_output=True), command, **(create_options or {})
+    )
     assert isinstance(process, SSHClientProcess)
     await process.begin(**options)
     return process
