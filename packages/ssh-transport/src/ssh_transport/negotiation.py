@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ssh_keys.wire import encode_byte
 
@@ -61,25 +62,45 @@ def encode_kexinit(
 
     The markers belong to the first exchange only: they say what the connection is capable of.
     """
-    kex = config.kex_algorithms
-    if first:
-        client = config.role is Role.CLIENT
+    init, fields = _offer(
+        config.role if first else None,
+        config.kex_algorithms,
+        tuple(host_key_algorithms),
+        config.ciphers,
+        config.macs,
+        config.compressions,
+    )
+    return encode_byte(SSH_MSG_KEXINIT) + cookie + fields, init
+
+
+@lru_cache(maxsize=16)
+def _offer(
+    markers: Role | None,
+    kex: tuple[bytes, ...],
+    host_keys: tuple[bytes, ...],
+    ciphers: tuple[bytes, ...],
+    macs: tuple[bytes, ...],
+    compressions: tuple[bytes, ...],
+) -> tuple[KexInit, bytes]:
+    """Return what is the same in every KEXINIT of the same configuration, encoded as well."""
+    if markers is not None:
+        client = markers is Role.CLIENT
         kex += (EXT_INFO_CLIENT, STRICT_CLIENT) if client else (EXT_INFO_SERVER, STRICT_SERVER)
     init = KexInit(
         kex_algorithms=kex,
-        server_host_key_algorithms=tuple(host_key_algorithms),
-        encryption_algorithms_client_to_server=config.ciphers,
-        encryption_algorithms_server_to_client=config.ciphers,
-        mac_algorithms_client_to_server=config.macs,
-        mac_algorithms_server_to_client=config.macs,
-        compression_algorithms_client_to_server=config.compressions,
-        compression_algorithms_server_to_client=config.compressions,
+        server_host_key_algorithms=host_keys,
+        encryption_algorithms_client_to_server=ciphers,
+        encryption_algorithms_server_to_client=ciphers,
+        mac_algorithms_client_to_server=macs,
+        mac_algorithms_server_to_client=macs,
+        compression_algorithms_client_to_server=compressions,
+        compression_algorithms_server_to_client=compressions,
         languages_client_to_server=(),
         languages_server_to_client=(),
         first_kex_packet_follows=False,
         reserved=0,
     )
-    return encode_byte(SSH_MSG_KEXINIT) + cookie + init.encode()[1:], init
+    return init, init.encode()[1:]
 
 
 def decode_kexinit(data: bytes, start: int, end: int) -> KexInit:
