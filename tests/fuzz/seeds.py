@@ -1,7 +1,7 @@
 """Write the first inputs of each target: `python -m tests.fuzz.seeds`.
 
-They are well-formed, so that a fuzzer starts behind the first checks. What a fuzzer finds is added
-to the same folders by hand, with a name that says what it was.
+They are well-formed, so that a fuzzer starts behind the first checks. What a fuzzer found worth
+keeping lies beside them, named by its hash; what found a fault has a name that says which.
 """
 
 from __future__ import annotations

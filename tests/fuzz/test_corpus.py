@@ -39,6 +39,8 @@ def test_input_and_its_neighbours(path: Path) -> None:
     target = TARGETS[path.parent.name]
     data = path.read_bytes()
     target(data)
+    if len(path.name) == 40:
+        return  # what a fuzzer found, named by its hash, has had its neighbours tried
     source = random.Random(path.name)
     for _ in range(ROUNDS.get(path.parent.name, 20)):
         target(changed(data, source))
