@@ -15,21 +15,43 @@ try:
 except ImportError:  # pragma: no cover - Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["MAXIMUM_FILE_SIZE", "append_file", "edit_file", "hash_file", "read_file", "write_file"]
+__all__ = [
+    "MAXIMUM_FILE_SIZE",
+    "append_file",
+    "edit_file",
+    "file_exists",
+    "hash_file",
+    "read_file",
+    "write_file",
+]
 
 #: Largest file that is read, in bytes; a known_hosts of 100,000 lines has about 12 MB.
 MAXIMUM_FILE_SIZE = 256 << 20
+_READ_SIZE = 64 << 10
 #: How long to wait for somebody else who edits the same file, in seconds.
 LOCK_TIMEOUT = 10.0
 
 
 def read_file(filename: str | os.PathLike[str]) -> bytes:
     """Return the content of a file; raises OSError, and KeyImportError if it is too large."""
-    with Path(filename).expanduser().open("rb") as file:
-        data = file.read(MAXIMUM_FILE_SIZE + 1)
-    if len(data) > MAXIMUM_FILE_SIZE:
-        raise KeyImportError(f"{os.fspath(filename)!r} is larger than {MAXIMUM_FILE_SIZE} bytes")
-    return data
+    # Not with Path, which takes longer than parsing a key, and not with one read of the largest
+    # size, for which Python would allocate that much.
+    parts: list[bytes] = []
+    left = MAXIMUM_FILE_SIZE
+    with open(os.path.expanduser(filename), "rb", buffering=0) as file:
+        while part := file.read(_READ_SIZE):
+            left -= len(part)
+            if left < 0:
+                raise KeyImportError(
+                    f"{os.fspath(filename)!r} is larger than {MAXIMUM_FILE_SIZE} bytes"
+                )
+            parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def file_exists(filename: str | os.PathLike[str]) -> bool:
+    """Return whether there is a file of that name, which may begin with `~`."""
+    return os.path.exists(os.path.expanduser(filename))
 
 
 def hash_file(filename: str | os.PathLike[str], hash_name: str) -> bytes:

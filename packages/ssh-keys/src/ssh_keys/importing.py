@@ -13,7 +13,7 @@ from ssh_keys.certificate import SSHCertificate
 from ssh_keys.certificate_importing import CertListArg, load_certificates
 from ssh_keys.errors import KeyImportError, KeyPassphraseError, UnsupportedKeyError
 from ssh_keys.exporting import passphrase_bytes
-from ssh_keys.files import read_file
+from ssh_keys.files import file_exists, read_file
 from ssh_keys.formats import openssh_key, ppk
 from ssh_keys.formats.armour import PEMBlock, decode_base64, iterate_pem
 from ssh_keys.formats.pem_encryption import decrypt_pem
@@ -243,8 +243,8 @@ def _resolve(
         if certificate is not None:
             certificates = load_certificates(certificate)
     elif isinstance(reference, str | Path):
-        path = Path(f"{fspath(reference)}-cert.pub").expanduser()
-        if path.exists():
+        path = f"{fspath(reference)}-cert.pub"
+        if file_exists(path):
             certificates = load_certificates(path)
     return _resolve_private(reference, passphrase, skip_validation), certificates
 
