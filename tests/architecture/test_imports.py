@@ -60,7 +60,6 @@ IO_MODULES = (
     "ssh_connection.tunnel",
     "ssh_keys.cli.*",
     "ssh_keys.files",
-    "ssh_keys.pkcs11",
     "ssh_keys.sk",
     "ssh_meta.*",
     "ssh_sftp.aio",
@@ -189,6 +188,15 @@ def test_metadata_names_the_same_dependencies(package: str) -> None:
     }
     ours = {name.replace("_", "-") for name in ALLOWED[package]}
     assert declared == ours | set(REQUIRED[package])
+
+
+def test_modules_listed_as_io_exist() -> None:
+    stale = [
+        pattern
+        for pattern in IO_MODULES
+        if not any(fnmatchcase(module.name, pattern) for module in MODULES)
+    ]
+    assert not stale
 
 
 @pytest.mark.parametrize(
