@@ -24,6 +24,7 @@ __all__ = ["AsyncTransport", "TransportOwner", "create_core"]
 _WRITE_HIGH = 256 * 1024  # bytes the socket did not take at which `blocked` becomes true
 _WRITE_LOW = 0  # then all of our memory is returned; what the kernel holds keeps the line busy
 _STOP_READING = 1024 * 1024  # bytes of our answers not taken at which we stop reading
+_REQUEST_SIZE = 4096  # bytes up to which a packet is taken for a request, not for bulk data
 _QUIET = 0.0002  # seconds without output after which a packet is not held for others to join it
 _CLOSE_TIMEOUT = 10.0  # seconds to send what is left, SSH_MSG_DISCONNECT in particular
 
@@ -211,14 +212,15 @@ class AsyncTransport(asyncio.BufferedProtocol):
     # --- Turns of the loop ---
 
     def _output_started(self) -> None:
-        """Send the first packet after a while at once, what follows it with the next turn.
+        """Send a small first packet after a while at once, what follows it with the next turn.
 
         A request that waits for its answer so saves a turn of the loop (10 us), while a burst
-        costs one write more.
+        costs one write more. Bulk data is better sent together.
         """
         if self._busy or self._turn is not None or self._transport is None:
             return
-        if self._loop.time() - self._flushed_at > _QUIET:
+        quiet = self._loop.time() - self._flushed_at > _QUIET
+        if quiet and self.core.output_size <= _REQUEST_SIZE:
             self._flush()
         else:
             self._turn = self._loop.call_soon(self._run_turn)
