@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import threading
+import time
 
 import paramiko
 
@@ -68,7 +69,11 @@ def execute(channel, command):
         thread.start()
     for thread in threads[1:]:
         thread.join()
-    channel.send_exit_status(child.wait())
+    status = child.wait()
+    # Paramiko answers the request only after check_channel_exec_request has returned, and has no
+    # hook for when it did: a quick command would close its channel before the answer is sent.
+    time.sleep(0.2)
+    channel.send_exit_status(status)
     channel.close()
 
 
