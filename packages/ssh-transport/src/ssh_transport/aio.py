@@ -133,8 +133,12 @@ class AsyncTransport(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Handle bytes that were read."""
         self._busy = True
-        self.core.buffer_updated(nbytes)
-        self._settle()
+        core = self.core
+        core.buffer_updated(nbytes)
+        if core.settled:
+            self._busy = False
+        else:
+            self._settle()
 
     def feed(self, data: bytes) -> None:
         """Handle bytes that came by another way than `get_buffer` (a tunnel)."""

@@ -90,8 +90,6 @@ class TransportCore:
         self._dispatcher = Dispatcher(self)
         self.update_handlers()
 
-    # --- What was agreed on ---
-
     @property
     def session_id(self) -> bytes:
         """Session identifier (RFC 4253 section 7.2); empty before the first key exchange."""
@@ -152,6 +150,11 @@ class TransportCore:
         """
         self._reader.received(count)
         self._process()
+
+    @property
+    def settled(self) -> bool:
+        """True if what was received caused neither events nor output, so nothing else changed."""
+        return not self._events and not self._writer.size and not self._reader.paused
 
     def feed(self, data: bytes) -> None:
         """Handle bytes that were received elsewhere (a tunnel, a test)."""
@@ -392,8 +395,6 @@ class TransportCore:
         """
         self.enter(Phase.CONNECTION)
         self._epochs.start_delayed_compression()
-
-    # --- The end ---
 
     def disconnect(self, code: int, reason: str, lang: str = "en-US") -> None:
         """Send SSH_MSG_DISCONNECT and close (RFC 4253 section 11.1)."""
