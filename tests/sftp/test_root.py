@@ -54,7 +54,7 @@ ESCAPES = [
     "../outside/secret", "/../outside/secret", "d/../../outside/secret", "absolute", "relative",
     "dir/secret", "d/out/secret", "up/outside/secret", "slash/../outside/secret",
     "../root-sibling/secret", "d/e/../../../root-sibling/secret", "up/etc/passwd", "/etc/passwd",
-    "../root/../outside/secret", "slash/slash/slash/../../outside/secret",
+    "../root//../outside/secret", "slash/slash/slash/../../outside/secret",
 ]  # fmt: skip
 
 
