@@ -32,7 +32,6 @@ MAX_PACKET = 262_144 + 1024
 MAX_PAYLOAD = MAX_PACKET - 256
 """Largest payload sent or accepted after decompression, in bytes."""
 
-_HEADROOM = 16  # scratch space in front of a packet, see protocols.py
 _READ_SIZE = 256 * 1024
 _BUFFER_SIZE = 2 * (MAX_PACKET + 512) + _READ_SIZE
 
@@ -64,7 +63,7 @@ class PacketReader:
     def __init__(self, buffer: ReceiveBuffer | None = None) -> None:
         self._buffer = buffer or ReceiveBuffer()
         self._stash = b""
-        self._start = self._end = _HEADROOM
+        self._start = self._end = 0
         self._length = -1  # packet_length of the packet at _start, if already known
         self._damaged = False
         self._opener: PacketOpener = NoneOpener()
@@ -130,9 +129,9 @@ class PacketReader:
                 owner._release()
             buffer.reader = self
             stash, self._stash = self._stash, b""
-            self._start = _HEADROOM
-            self._end = _HEADROOM + len(stash)
-            buffer.data[_HEADROOM : self._end] = stash
+            self._start = 0
+            self._end = len(stash)
+            buffer.data[: self._end] = stash
         return buffer
 
     def _release(self) -> None:
@@ -144,7 +143,7 @@ class PacketReader:
         if self._buffer.reader is self:
             self._buffer.reader = None
         self._stash = b""
-        self._start = self._end = _HEADROOM
+        self._start = self._end = 0
         self.pause()
 
     @property
@@ -162,18 +161,18 @@ class PacketReader:
     @property
     def full(self) -> bool:
         """True if there is no room for another read: the caller must not read from its socket."""
-        return self.pending > _BUFFER_SIZE - _HEADROOM - _READ_SIZE
+        return self.pending > _BUFFER_SIZE - _READ_SIZE
 
     def get_buffer(self) -> memoryview:
         """Return where the next received bytes go; at least one byte unless `full`."""
         buffer = self._acquire()
         start, end = self._start, self._end
         if start == end:
-            start = end = self._start = self._end = _HEADROOM
+            start = end = self._start = self._end = 0
         elif len(buffer.data) - end < _READ_SIZE:
             size = end - start
-            buffer.data[_HEADROOM : _HEADROOM + size] = buffer.view[start:end]
-            self._start, self._end = _HEADROOM, _HEADROOM + size
+            buffer.data[:size] = buffer.view[start:end]
+            self._start, self._end = 0, size
             end = self._end
         return buffer.view[end : end + _READ_SIZE]
 
@@ -322,7 +321,7 @@ class PacketWriter:
         self._pool = pool or OutputPool()
         self._buf: bytearray | None = None
         self._view = memoryview(b"")
-        self._pos = _HEADROOM
+        self._pos = 0
         self._lent: list[tuple[bytearray, memoryview]] = []
         self._sealer: PacketSealer = NoneSealer()
         self._compressor: Compressor | None = None
@@ -338,7 +337,7 @@ class PacketWriter:
     @property
     def size(self) -> int:
         """Bytes that are ready to be sent."""
-        return self._pos - _HEADROOM
+        return self._pos
 
     @property
     def needs_cover(self) -> bool:
@@ -404,7 +403,7 @@ class PacketWriter:
 
     def output(self) -> memoryview:
         """Return a view of what is ready; call `sent` when it was taken."""
-        return self._view[_HEADROOM : self._pos]
+        return self._view[: self._pos]
 
     def sent(self, *, reusable: bool) -> None:
         """Forget the output; `reusable` says that nobody holds the view any more.
@@ -418,7 +417,7 @@ class PacketWriter:
                 self._lent.append((self._buf, self._view))
         self._buf = None
         self._view = memoryview(b"")
-        self._pos = _HEADROOM
+        self._pos = 0
 
     def returned(self) -> None:
         """Nobody holds a view of earlier output any more."""

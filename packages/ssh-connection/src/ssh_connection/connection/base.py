@@ -279,15 +279,11 @@ class SSHConnection:
         return cancel
 
     def close_with_connection(self, key: object, close: Callable[[], None]) -> None:
-        """Have something closed when the connection ends (a listener of a port forward)."""
+        """Have something closed when the connection ends."""
         if self._lost:
             close()
         else:
             self._closers[key] = close
-
-    def closed_before(self, key: object) -> None:
-        """What was given to `close_with_connection` was closed by itself."""
-        self._closers.pop(key, None)
 
     # --- ConnectionServices: what channels need ----------------------------------------------
 
