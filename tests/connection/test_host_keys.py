@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from ssh_connection import SSHClient
+from ssh_connection.connection.certificate_trust import CertificateTrust
 from ssh_connection.connection.host_keys import HostKeyVerifier, KnownHosts, load_known_hosts
 from ssh_keys import KeyImportError, SSHKey, SSHKnownHosts, generate_private_key
 from ssh_transport import HostKeyMismatch, HostKeyRevoked, HostKeyUnknown
@@ -15,6 +16,7 @@ from ssh_transport import HostKeyMismatch, HostKeyRevoked, HostKeyUnknown
 KEY = generate_private_key("ssh-ed25519").convert_to_public()
 OTHER = generate_private_key("ssh-ed25519").convert_to_public()
 ECDSA = generate_private_key("ecdsa-sha2-nistp256").convert_to_public()
+TRUST = CertificateTrust((b"ssh-ed25519", b"rsa-sha2-512"))
 NAMES = (b"ssh-ed25519", b"ecdsa-sha2-nistp256", b"rsa-sha2-512")
 
 
@@ -27,7 +29,7 @@ def verifier(
     known: KnownHosts, host: str = "example.org", alias: str | None = None, port: int = 22
 ) -> HostKeyVerifier:
     """The decision about a host at 192.0.2.1."""
-    return HostKeyVerifier(load_known_hosts(known), host, alias, port, "192.0.2.1")
+    return HostKeyVerifier(load_known_hosts(known), host, alias, port, "192.0.2.1", TRUST)
 
 
 def check(known: KnownHosts, key: SSHKey = KEY, **kwargs: object) -> None:

@@ -27,7 +27,7 @@ from ssh_connection import (
 from ssh_connection.options.base import Later
 from ssh_connection.options.units import parse_bytes, parse_seconds
 from ssh_keys import Status
-from ssh_transport import CIPHERS
+from ssh_transport import CIPHERS, Policy
 
 CLASSES = (SSHClientConnectionOptions, SSHServerConnectionOptions)
 
@@ -321,3 +321,52 @@ def test_callback_classes_have_the_methods_of_the_api(cls: type) -> None:
 
 def test_hints_of_the_callback_classes_resolve() -> None:
     assert get_type_hints(SSHClient.validate_host_public_key)["return"] is bool
+
+
+# --- Policies --------------------------------------------------------------------------------
+
+
+def test_policy_chooses_what_the_options_do_not() -> None:
+    fips = Policy.named("fips")
+    options = SSHServerConnectionOptions(policy="fips", mac_algs="-*-etm@openssh.com")
+    chosen = options.algorithms
+    assert chosen.policy is fips
+    assert (chosen.kex, chosen.ciphers) == (fips.kex_algorithms, fips.ciphers)
+    assert chosen.macs == tuple(name for name in fips.macs if b"etm" not in name)
+    assert chosen.signatures == chosen.own_signatures == chosen.ca_signatures
+    assert b"ssh-ed25519" not in chosen.signatures + chosen.host_keys + chosen.own_host_keys
+    assert b"ecdsa-sha2-nistp256-cert-v01@openssh.com" in chosen.own_host_keys
+    own = fips.select(ciphers="aes256-ctr")
+    assert SSHClientConnectionOptions(policy=own).algorithms.ciphers == (b"aes256-ctr",)
+    # A prefix refers to the policy.
+    more = SSHClientConnectionOptions(policy="fips", encryption_algs="+aes256-cbc").algorithms
+    assert more.ciphers == (*fips.ciphers, b"aes256-cbc")
+
+
+def test_policy_by_default() -> None:
+    default = SSHClientConnectionOptions().algorithms
+    modern = SSHClientConnectionOptions(policy="modern").algorithms
+    assert default.policy is modern.policy
+    assert (default.kex, default.ciphers, default.host_keys) == (
+        modern.kex,
+        modern.ciphers,
+        modern.host_keys,
+    )
+    # Keys of our own and authorities that we name may be of a rare type, unless a preset is named.
+    assert b"ssh-ed448" in default.own_signatures
+    assert b"ssh-ed448" in default.ca_signatures
+    assert b"ssh-ed448" in default.own_host_keys
+    assert b"ssh-ed448" not in modern.own_signatures + modern.ca_signatures + modern.own_host_keys
+    chosen = SSHClientConnectionOptions(signature_algs="ssh-ed25519").algorithms
+    assert chosen.own_signatures == (b"ssh-ed25519",)
+    for algorithms in (default, modern):
+        everything = algorithms.own_host_keys + algorithms.ca_signatures + algorithms.signatures
+        assert b"ssh-rsa" not in everything
+        assert b"ssh-dss" not in everything
+
+
+def test_policy_that_does_not_exist() -> None:
+    with pytest.raises(ValueError, match=r"^policy: no policy is named 'none'"):
+        SSHClientConnectionOptions(policy="none")
+    with pytest.raises(ValueError, match=r"^ca_signature_algs: "):
+        SSHClientConnectionOptions(ca_signature_algs="nothing")

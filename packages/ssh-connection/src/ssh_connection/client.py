@@ -63,9 +63,19 @@ class SSHClient:
         return False
 
     def validate_host_ca_key(self, host: str, addr: str, port: int, key: SSHKey) -> bool:
-        """Whether to trust the key that signed a host's certificate; parameters as above.
+        """Whether the owner of a key may sign certificates of a host.
 
-        It is not called yet, because certificates are not asked for yet.
+        It is called if the host presents a certificate of an authority that known_hosts does not
+        list for it. With this method, hosts are asked for certificates even if known_hosts has no
+        `@cert-authority` at all.
+
+        Parameters:
+            host, addr, port: as of `validate_host_public_key`.
+            key: the key that signed the certificate.
+
+        Return True to trust it for this connection. That the certificate is a host's, names this
+        one, and is valid now, is checked then. Where the answer is another one, the host's key
+        counts as if it had been presented without a certificate.
         """
         return False
 

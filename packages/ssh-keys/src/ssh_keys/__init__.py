@@ -25,6 +25,8 @@ from ssh_keys.certificate_importing import (
 from ssh_keys.drunken_bishop import randomart
 from ssh_keys.errors import (
     CertificateError,
+    CertificateExpiredError,
+    CertificatePrincipalError,
     Error,
     KeyEncryptionError,
     KeyExportError,
@@ -92,7 +94,9 @@ __all__ = [
     "AllowedSigner",
     "CertListArg",
     "CertificateError",
+    "CertificateExpiredError",
     "CertificateFields",
+    "CertificatePrincipalError",
     "CertificateType",
     "Error",
     "HostKeyStatus",

@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ssh_keys.certificate_options import CRITICAL_OPTIONS, encode_option_list, option_values
-from ssh_keys.errors import CertificateError, KeyExportError, KeyGenerationError, KeyImportError
+from ssh_keys.errors import (
+    CertificateError,
+    CertificateExpiredError,
+    CertificatePrincipalError,
+    KeyExportError,
+    KeyGenerationError,
+    KeyImportError,
+)
 from ssh_keys.exporting import openssh_line
 from ssh_keys.files import append_file, write_file
 from ssh_keys.formats.rfc4716 import encode_rfc4716
@@ -151,23 +158,24 @@ class SSHCertificate(CommentHolder):
         certificate without principals is good for nobody. `source-address` needs the address of
         the client, see `check_source_address`.
 
-        Raises CertificateError.
+        Raises CertificateError; CertificateExpiredError outside of the time of validity,
+        CertificatePrincipalError if it is for somebody else.
         """
         fields = self.fields
         if fields.type != cert_type:
             raise CertificateError(f"{fields.type.name.lower()} certificate used as another kind")
         moment = current_time() if now is None else now
         if moment < fields.valid_after:
-            raise CertificateError("certificate is not valid yet")
+            raise CertificateExpiredError("certificate is not valid yet")
         if moment >= fields.valid_before:
-            raise CertificateError("certificate has expired")
+            raise CertificateExpiredError("certificate has expired")
         known = CRITICAL_OPTIONS if cert_type == CertificateType.USER else ()
         for name in fields.critical_options:
             if name not in known:
                 raise CertificateError(f"certificate with the unknown critical option {name!a}")
         self._check_signature_policy(sig_algorithms, minimum_rsa_bits)
         if principal and not self._is_for(principal):
-            raise CertificateError(f"certificate is not for {principal!a}")
+            raise CertificatePrincipalError(f"certificate is not for {principal!a}")
 
     def _check_signature_policy(
         self, sig_algorithms: Collection[bytes] | None, minimum_rsa_bits: int

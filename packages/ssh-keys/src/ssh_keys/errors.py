@@ -9,7 +9,7 @@
     ├─ KeyEncryptionError ─ KeyPassphraseError   (also a KeyImportError)
     ├─ KeyGenerationError
     ├─ SignatureError
-    ├─ CertificateError
+    ├─ CertificateError ─ CertificateExpiredError, CertificatePrincipalError
     └─ PacketDecodeError                          (ssh_keys.wire)
 """
 
@@ -17,6 +17,8 @@ from __future__ import annotations
 
 __all__ = [
     "CertificateError",
+    "CertificateExpiredError",
+    "CertificatePrincipalError",
     "Error",
     "KeyEncryptionError",
     "KeyExportError",
@@ -79,6 +81,14 @@ class KeyGenerationError(ValueError):
 
 class CertificateError(ValueError):
     """A certificate that is not good for what it is presented for."""
+
+
+class CertificateExpiredError(CertificateError):
+    """A certificate that is not valid any more, or not yet."""
+
+
+class CertificatePrincipalError(CertificateError):
+    """A certificate for somebody else."""
 
 
 class SignatureError(ValueError):

@@ -7,6 +7,7 @@
        ├─ ProtocolError ─ MessageOrderError
        ├─ KeyExchangeFailed ─ AlgorithmNegotiationError
        ├─ HostKeyNotVerifiable ─ HostKeyUnknown, HostKeyMismatch, HostKeyRevoked
+       │  └─ HostCertificateInvalid ─ HostCertificateExpired, HostCertificateMismatch
        ├─ MACError  CompressionError
        ├─ ConnectionLost ─ ConnectionTimeoutError
        └─ ProtocolNotSupported  ServiceNotAvailable  TooManyConnections
@@ -29,6 +30,9 @@ __all__ = [
     "ConnectionLost",
     "ConnectionTimeoutError",
     "DisconnectError",
+    "HostCertificateExpired",
+    "HostCertificateInvalid",
+    "HostCertificateMismatch",
     "HostKeyMismatch",
     "HostKeyNotVerifiable",
     "HostKeyRevoked",
@@ -131,7 +135,19 @@ class HostKeyMismatch(HostKeyNotVerifiable):
 
 
 class HostKeyRevoked(HostKeyNotVerifiable):
-    """The host's key is marked as revoked."""
+    """The host's key, or the authority that signed its certificate, is marked as revoked."""
+
+
+class HostCertificateInvalid(HostKeyNotVerifiable):
+    """A trusted authority signed the host's certificate, but it is not good for this."""
+
+
+class HostCertificateExpired(HostCertificateInvalid):
+    """The host's certificate is not valid any more, or not yet."""
+
+
+class HostCertificateMismatch(HostCertificateInvalid):
+    """The host's certificate is for another host: possibly an attack."""
 
 
 class MACError(_CodedDisconnectError):

@@ -308,8 +308,9 @@ class SSHConnection:
         Parameters:
             name: `username`, `client_version`, `server_version`, `send_cipher`, `send_mac`,
                 `send_compression`, `recv_cipher`, `recv_mac`, `recv_compression`, `kex`,
-                `server_host_key_algorithm`, `peername`, `sockname`, `host`, `port`, or a name of
-                `asyncio.BaseTransport.get_extra_info` such as `socket`.
+                `server_host_key_algorithm`, `server_host_certificate` (on clients), `peername`,
+                `sockname`, `host`, `port`, or a name of `asyncio.BaseTransport.get_extra_info`
+                such as `socket`.
             default: what to return if it is not known.
         """
         if name in self._extra:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Self, Unpack
 
-from ssh_keys import SIGNATURE_ALGORITHMS, SSHKey, SSHKeyPair, Status
+from ssh_keys import SSHCertificate, SSHKey, SSHKeyPair
 from ssh_transport.config import TransportConfig
 from ssh_transport.errors import ConnectionLost, printable
 from ssh_transport.events import (
@@ -30,6 +30,7 @@ from ..options.client import SSHClientConnectionOptions
 from ..options.keywords import ClientKwargs, CreateConnectionKwargs
 from ..userauth.client import ClientAuthConfig, ClientAuthenticator
 from .base import version_string
+from .certificate_trust import CertificateTrust
 from .client_auth import OptionCredentials, load_client_keys, local_username
 from .client_forward import ClientForwarding
 from .client_sessions import ClientSessions
@@ -65,6 +66,7 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         config = TransportConfig(
             role=Role.CLIENT,
             version=version_string(options.client_version),
+            policy=algorithms.policy,
             kex_algorithms=algorithms.kex,
             host_key_algorithms=algorithms.host_keys,
             ciphers=algorithms.ciphers,
@@ -147,27 +149,33 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         client = self._client = (options.client_factory or SSHClient)()
         self._owner = client
         alias = options.host_key_alias if isinstance(options.host_key_alias, str) else None
-        verifier = HostKeyVerifier(self._known_hosts, host, alias, self.port, addr)
+        trust = CertificateTrust(options.algorithms.ca_signatures, self._config.min_rsa_bits)
+        verifier = HostKeyVerifier(self._known_hosts, host, alias, self.port, addr, trust)
         for problem in verifier.problems:
             self._log.warning("known_hosts: %s", Peer(problem))
         if not options.server_host_key_algs:
-            names = verifier.preferred(self._config.host_key_algorithms)
+            own = getattr(type(client), "validate_host_ca_key", None)
+            names = verifier.preferred(
+                self._config.host_key_algorithms,
+                asks_callback=own is not SSHClient.validate_host_ca_key,
+            )
             self._config.host_key_algorithms = names
         self._verifier = verifier
         client.connection_made(self)
 
     def _handle_event(self, event: Event) -> None:
         if isinstance(event, HostKeyOffered):
-            self._guard(lambda: self._check_host_key(event.key))
+            self._guard(lambda: self._check_host_key(event.key, event.certificate))
         elif isinstance(event, ExtInfoReceived | ServiceAccepted):
             if self._auth is not None:
                 self._auth.extensions_known()
 
-    def _check_host_key(self, key: SSHKey) -> None:
+    def _check_host_key(self, key: SSHKey, certificate: SSHCertificate | None) -> None:
         assert self._verifier is not None
         assert self._client is not None
-        self._verifier.check(key, self._client)
+        self._verifier.check(key, self._client, certificate)
         self._log.debug("host key %s is trusted", key.get_fingerprint())
+        self._extra["server_host_certificate"] = certificate
         self._core.accept_host_key()
 
     def _kex_completed(self, event: KexCompleted) -> None:
@@ -182,7 +190,7 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
             user=str(self._extra["username"]),
             methods=options.methods,
             keypairs=self._keypairs,
-            sig_algorithms=_own_signatures(options),
+            sig_algorithms=options.algorithms.own_signatures,
             allow_trivial=not options.disable_trivial_auth,
             log=self._log.debug,
         )
@@ -265,13 +273,3 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         )
         conn = await open_client(type(self), options)
         return conn, conn.owner
-
-
-def _own_signatures(options: SSHClientConnectionOptions) -> Sequence[bytes]:
-    """Return the algorithms that our keys may sign with.
-
-    Unless they are chosen, these are all that are sound: a key of a rare type was meant to be used.
-    """
-    if options.signature_algs:
-        return options.algorithms.signatures
-    return SIGNATURE_ALGORITHMS.names(Status.DEFAULT, Status.SUPPORTED)

@@ -1,16 +1,20 @@
-"""Is this the host that was meant? The client's decision about host keys."""
+"""Is this the host that was meant? The decision about host keys, and keys of client hosts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from os import stat
 from pathlib import Path
-from typing import cast
+from typing import Protocol, cast
 
 from ssh_keys import (
+    CertificateError,
+    CertificateExpiredError,
+    CertificatePrincipalError,
     HostKeyStatus,
     KnownHostsArg,
     KnownHostsResult,
+    SSHCertificate,
     SSHKey,
     SSHKnownHosts,
     import_known_hosts,
@@ -18,15 +22,19 @@ from ssh_keys import (
     read_known_hosts,
 )
 from ssh_transport.errors import (
+    HostCertificateExpired,
+    HostCertificateInvalid,
+    HostCertificateMismatch,
     HostKeyMismatch,
     HostKeyNotVerifiable,
     HostKeyRevoked,
     HostKeyUnknown,
 )
 
-from ..client import SSHClient
+from ..options.algorithms import certificate_names
+from .certificate_trust import CertificateTrust, is_certificate_algorithm
 
-__all__ = ["HostKeyVerifier", "load_known_hosts"]
+__all__ = ["HostKeyCallbacks", "HostKeyVerifier", "KnownHosts", "load_known_hosts"]
 
 KnownHosts = KnownHostsArg | tuple[()] | None
 
@@ -67,8 +75,20 @@ def _read(path: Path) -> SSHKnownHosts:
     return content
 
 
+class HostKeyCallbacks(Protocol):
+    """The part of `SSHClient` that is asked about hosts, and of `SSHServer` about client hosts."""
+
+    def validate_host_public_key(self, host: str, addr: str, port: int, key: SSHKey, /) -> bool:
+        """Whether a key that is not known is the host's."""
+        ...
+
+    def validate_host_ca_key(self, host: str, addr: str, port: int, key: SSHKey, /) -> bool:
+        """Whether an authority that is not known may certify the host."""
+        ...
+
+
 class HostKeyVerifier:
-    """Decides about the host key of one connection.
+    """Decides about the host key of one host.
 
     Parameters:
         known_hosts: what `load_known_hosts` returned; None to trust every key.
@@ -76,14 +96,23 @@ class HostKeyVerifier:
         alias: name to look up in place of it, if any.
         port: port that the connection was asked for.
         addr: numeric address of the peer.
+        trust: what certificates have to fulfil.
     """
 
     def __init__(
-        self, known_hosts: KnownHosts, host: str, alias: str | None, port: int, addr: str
+        self,
+        known_hosts: KnownHosts,
+        host: str,
+        alias: str | None,
+        port: int,
+        addr: str,
+        trust: CertificateTrust,
     ) -> None:
         self._host = host
         self._addr = addr
         self._port = port
+        self._principal = alias or host
+        self._trust = trust
         self._known: KnownHostsResult | None = None
         if known_hosts is None:
             return
@@ -105,32 +134,97 @@ class HostKeyVerifier:
         """Lines of the file that name the host but could not be used."""
         return () if self._known is None else self._known.problems
 
-    def preferred(self, algorithms: Sequence[bytes]) -> tuple[bytes, ...]:
-        """Return the host key algorithms with those of the known keys in front.
+    def preferred(
+        self, algorithms: Sequence[bytes], *, asks_callback: bool = False
+    ) -> tuple[bytes, ...]:
+        """Return the host key algorithms in the order in which to ask for them.
 
-        Otherwise a host with several keys could show one that we do not know.
+        Parameters:
+            algorithms: the names that may be used.
+            asks_callback: whether the application wants to decide about authorities.
+
+        Certificates come first if somebody may have signed one whom we trust, then the types of
+        the known keys: otherwise a host with several keys could show one that we do not know.
+        Certificates nobody could vouch for come last.
         """
-        known = () if self._known is None else self._known.host_key_algorithms
-        first = [name for name in algorithms if name in known]
-        return (*first, *(name for name in algorithms if name not in known))
+        if self._known is None:
+            return tuple(algorithms)
+        known = self._known.host_key_algorithms
+        plain = [name for name in algorithms if not is_certificate_algorithm(name)]
+        certificates = [name for name in algorithms if is_certificate_algorithm(name)]
+        first = [name for name in plain if name in known]
+        rest = [name for name in plain if name not in known]
+        if self._known.ca_keys or asks_callback:
+            return tuple(dict.fromkeys((*certificates, *certificate_names(plain), *first, *rest)))
+        return (*first, *rest, *certificates)
 
-    def check(self, key: SSHKey, client: SSHClient) -> None:
+    def check(
+        self, key: SSHKey, callbacks: HostKeyCallbacks, certificate: SSHCertificate | None = None
+    ) -> None:
         """Return if the key is trusted.
 
-        Raises HostKeyUnknown, HostKeyMismatch or HostKeyRevoked, and what the callback raises:
-        nothing that goes wrong here counts as trust.
+        Parameters:
+            key: the key that the host has proved to own.
+            callbacks: asked about keys and authorities that are not known.
+            certificate: what the host presented for the key, if it did.
+
+        A certificate of an authority that nobody knows is as good as the key in it.
+
+        Raises HostKeyUnknown, HostKeyMismatch, HostKeyRevoked or HostCertificateInvalid, and what
+        the callbacks raise: nothing that goes wrong here counts as trust.
         """
         if self._known is None:
             return
-        status = self._known.check(key)
-        if status is HostKeyStatus.TRUSTED:
-            return
         shown = f"{key.get_algorithm()} key {key.get_fingerprint()} of host {self._host!r}"
+        status = self._known.check(key)
         if status is HostKeyStatus.REVOKED:
             raise HostKeyRevoked(f"{shown} is revoked")
+        if certificate is not None and self._is_certified(certificate, callbacks, shown):
+            return
+        if status is HostKeyStatus.TRUSTED:
+            return
+        if certificate is not None:
+            shown += f" (certified by {_describe(certificate.signing_key)}, which is not known)"
         if status is HostKeyStatus.MISMATCH:
             raise HostKeyMismatch(f"{shown} is not the one that is known: possibly an attack")
         if status is not HostKeyStatus.UNKNOWN:
             raise HostKeyNotVerifiable(f"{shown} is not trusted")
-        if client.validate_host_public_key(self._host, self._addr, self._port, key) is not True:
+        if callbacks.validate_host_public_key(self._host, self._addr, self._port, key) is not True:
             raise HostKeyUnknown(f"{shown} is not known")
+
+    def _is_certified(
+        self, certificate: SSHCertificate, callbacks: HostKeyCallbacks, shown: str
+    ) -> bool:
+        """Whether an authority that we trust stands for the key.
+
+        Raises HostKeyRevoked, or HostCertificateInvalid for a certificate of such an authority
+        that is not good, unless the key itself is known.
+        """
+        assert self._known is not None
+        authority = certificate.signing_key
+        status = self._known.check_ca(authority)
+        if status is HostKeyStatus.REVOKED:
+            raise HostKeyRevoked(f"{shown}: its authority {_describe(authority)} is revoked")
+        if status is not HostKeyStatus.TRUSTED:
+            where = self._host, self._addr, self._port
+            if callbacks.validate_host_ca_key(*where, authority) is not True:
+                return False
+        try:
+            self._trust.check_host(certificate, self._principal)
+        except CertificateError as exc:
+            if self._known.check(certificate.key) is HostKeyStatus.TRUSTED:
+                return False
+            raise _certificate_error(exc)(f"{shown}: {exc}") from None
+        return True
+
+
+def _describe(key: SSHKey) -> str:
+    return f"{key.get_algorithm()} key {key.get_fingerprint()}"
+
+
+def _certificate_error(exc: CertificateError) -> type[HostCertificateInvalid]:
+    if isinstance(exc, CertificateExpiredError):
+        return HostCertificateExpired
+    if isinstance(exc, CertificatePrincipalError):
+        return HostCertificateMismatch
+    return HostCertificateInvalid

@@ -71,6 +71,7 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
         config = TransportConfig(
             role=Role.SERVER,
             version=version_string(options.server_version),
+            policy=algorithms.policy,
             kex_algorithms=algorithms.kex,
             host_key_algorithms=resources.host_key_algorithms,
             ciphers=algorithms.ciphers,

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssh_keys import (
-    HOST_KEY_ALGORITHMS,
+    CertificateType,
     SSHAuthorizedKeys,
     SSHKey,
     SSHKeyPair,
-    Status,
     load_keypairs,
     read_authorized_keys,
 )
@@ -49,21 +48,21 @@ def load_server_resources(options: SSHServerConnectionOptions) -> ServerResource
     """Read the host keys and authorized keys that the options name.
 
     Raises OSError and KeyImportError for files that can not be read, ValueError if there is no
-    host key, or more than one of a type.
+    host key, more than one of a type, or a certificate that is not a host's.
     """
     keys = options.server_host_keys
     if not keys:
         raise ValueError("a server needs server_host_keys")
     host_keys: dict[bytes, SSHKeyPair] = {}
     for pair in load_keypairs(keys, options.passphrase, certlist=options.server_host_certs):
+        certificate = pair.certificate
+        if certificate is not None and certificate.fields.type is not CertificateType.HOST:
+            raise ValueError(f"{certificate!r} is no host certificate")
         for name in pair.host_key_algorithms:
             if name in host_keys:
                 raise ValueError(f"two host keys for {name.decode()}")
             host_keys[name] = pair
-    # Whoever names a key of a type that is not offered by default, or puts a certificate beside it,
-    # means it; but nobody means SHA-1.
-    usable = HOST_KEY_ALGORITHMS.names(Status.DEFAULT, Status.SUPPORTED)
-    names = tuple(name for name in usable if name in host_keys)
+    names = tuple(name for name in options.algorithms.own_host_keys if name in host_keys)
     if not names:
         raise ValueError("no host key has an algorithm that may be used")
     return ServerResources(host_keys, names, load_authorized_keys(options.authorized_client_keys))

@@ -7,49 +7,97 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias, cast
 
-from ssh_keys import HOST_KEY_ALGORITHMS, SIGNATURE_ALGORITHMS, Algorithm, Registry
-from ssh_transport import CIPHERS, COMPRESSIONS, KEX_METHODS, MACS
+from ssh_keys import HOST_KEY_ALGORITHMS, SIGNATURE_ALGORITHMS, Algorithm, Registry, Status
+from ssh_keys.signature_algorithms import certificate_algorithm
+from ssh_transport import CIPHERS, COMPRESSIONS, KEX_METHODS, MACS, Policy
 
-__all__ = ["Algorithms", "AlgorithmsArg", "select_algorithms"]
+__all__ = [
+    "Algorithms",
+    "AlgorithmsArg",
+    "PolicyArg",
+    "certificate_names",
+    "select_algorithms",
+]
 
 AlgorithmsArg: TypeAlias = str | bytes | Sequence[str | bytes] | None
 """Names in order of preference: a list, or one text as in ssh_config(5), where a leading `+`
 appends to the default, `-` removes from it and `^` puts in front, and `*` and `?` are wildcards.
 None or an empty list stands for the default."""
 
+PolicyArg: TypeAlias = str | Policy | None
+"""The name of a preset (`ssh_transport.PRESETS`) or a policy of one's own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Algorithms:
-    """Names on the wire, in order of preference."""
+    """Names on the wire, in order of preference.
 
+    Parameters:
+        policy: where what was not chosen comes from.
+        kex, ciphers, macs, compressions: what is negotiated.
+        signatures: public key algorithms of user authentication; as names for the server's side.
+        own_signatures: those with which keys of ours may sign.
+        host_keys: what a client asks for.
+        own_host_keys: what a server may show, if it has a key for it.
+        ca_signatures: signature algorithms of authorities, in certificates of others.
+    """
+
+    policy: Policy
     kex: tuple[bytes, ...]
     ciphers: tuple[bytes, ...]
     macs: tuple[bytes, ...]
     compressions: tuple[bytes, ...]
     signatures: tuple[bytes, ...]
+    own_signatures: tuple[bytes, ...]
     host_keys: tuple[bytes, ...]
+    own_host_keys: tuple[bytes, ...]
+    ca_signatures: tuple[bytes, ...]
 
 
-_TABLES: dict[str, Registry[Algorithm]] = {
-    "kex_algs": cast("Registry[Algorithm]", KEX_METHODS),
-    "encryption_algs": cast("Registry[Algorithm]", CIPHERS),
-    "mac_algs": cast("Registry[Algorithm]", MACS),
-    "compression_algs": cast("Registry[Algorithm]", COMPRESSIONS),
-    "signature_algs": cast("Registry[Algorithm]", SIGNATURE_ALGORITHMS),
-    "server_host_key_algs": cast("Registry[Algorithm]", HOST_KEY_ALGORITHMS),
+# Option: its table, and the field of a policy that holds the default.
+_TABLES: dict[str, tuple[Registry[Algorithm], str]] = {
+    "kex_algs": (cast("Registry[Algorithm]", KEX_METHODS), "kex_algorithms"),
+    "encryption_algs": (cast("Registry[Algorithm]", CIPHERS), "ciphers"),
+    "mac_algs": (cast("Registry[Algorithm]", MACS), "macs"),
+    "compression_algs": (cast("Registry[Algorithm]", COMPRESSIONS), "compressions"),
+    "signature_algs": (cast("Registry[Algorithm]", SIGNATURE_ALGORITHMS), "sig_algorithms"),
+    "server_host_key_algs": (
+        cast("Registry[Algorithm]", HOST_KEY_ALGORITHMS),
+        "host_key_algorithms",
+    ),
+    "ca_signature_algs": (cast("Registry[Algorithm]", SIGNATURE_ALGORITHMS), "sig_algorithms"),
 }
+_SOUND = (Status.DEFAULT, Status.SUPPORTED)
 
 
-def select_algorithms(**choices: AlgorithmsArg) -> Algorithms:
+def certificate_names(names: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Return the host key algorithms of certificates that go with those of plain keys."""
+    certified = (certificate_algorithm(name) for name in names)
+    return tuple(name for name in certified if name in HOST_KEY_ALGORITHMS)
+
+
+def select_algorithms(policy: PolicyArg = None, **choices: AlgorithmsArg) -> Algorithms:
     """Return the names that the options select.
 
     Parameters:
+        policy: where the names come from that are not chosen; None for the preset `modern`, with
+            which keys of our own may also be of a type that is not offered to others.
         choices: option name to value: `kex_algs`, `encryption_algs`, `mac_algs`,
-            `compression_algs`, `signature_algs`, `server_host_key_algs`.
+            `compression_algs`, `signature_algs`, `server_host_key_algs`, `ca_signature_algs`.
 
     Raises ValueError that names the option, for unknown names and if nothing is left.
     """
-    return _algorithms(tuple((name, _hashable(choice)) for name, choice in choices.items()))
+    if isinstance(policy, str):
+        policy = _named(policy)
+    hashable = tuple((name, _hashable(choice)) for name, choice in choices.items())
+    return _algorithms(policy, hashable)
+
+
+def _named(name: str) -> Policy:
+    try:
+        return Policy.named(name)
+    except ValueError as exc:
+        raise ValueError(f"policy: {exc}") from None
 
 
 def _hashable(choice: AlgorithmsArg) -> str | tuple[str | bytes, ...] | None:
@@ -62,22 +110,41 @@ def _hashable(choice: AlgorithmsArg) -> str | tuple[str | bytes, ...] | None:
 
 @cache
 def _algorithms(
+    given: Policy | None,
     choices: tuple[tuple[str, str | tuple[str | bytes, ...] | None], ...],
 ) -> Algorithms:
     # Most connections use the same few choices: the tables are looked through once for each.
-    names = {name: _select(name, choice) for name, choice in choices}
+    policy = given or Policy.named("modern")
+    chosen = {name for name, choice in choices if choice}
+    names = {name: _select(name, choice, policy) for name, choice in choices}
+    host_keys, signatures = policy.host_key_algorithms, names["signature_algs"]
+    own_host_keys = (*certificate_names(host_keys), *host_keys)
+    own_signatures, ca_signatures = signatures, names["ca_signature_algs"]
+    if given is None:
+        # Whoever has a key of a rare type, or trusts an authority that has one, means it.
+        sound = SIGNATURE_ALGORITHMS.names(*_SOUND)
+        own_host_keys = HOST_KEY_ALGORITHMS.names(*_SOUND)
+        own_signatures = signatures if "signature_algs" in chosen else sound
+        ca_signatures = ca_signatures if "ca_signature_algs" in chosen else sound
     return Algorithms(
+        policy=policy,
         kex=names["kex_algs"],
         ciphers=names["encryption_algs"],
         macs=names["mac_algs"],
         compressions=names["compression_algs"],
-        signatures=names["signature_algs"],
+        signatures=signatures,
+        own_signatures=own_signatures,
         host_keys=names["server_host_key_algs"],
+        own_host_keys=tuple(dict.fromkeys(own_host_keys)),
+        ca_signatures=ca_signatures,
     )
 
 
-def _select(name: str, choice: str | tuple[str | bytes, ...] | None) -> tuple[bytes, ...]:
+def _select(
+    name: str, choice: str | tuple[str | bytes, ...] | None, policy: Policy
+) -> tuple[bytes, ...]:
+    table, field = _TABLES[name]
     try:
-        return _TABLES[name].select(choice)
+        return table.select(choice, default=getattr(policy, field))
     except ValueError as exc:
         raise ValueError(f"{name}: {exc}") from None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeAlias
 
 from ..channel.link import DEFAULT_MAX_PKTSIZE
-from .algorithms import Algorithms, AlgorithmsArg, select_algorithms
+from .algorithms import Algorithms, AlgorithmsArg, PolicyArg, select_algorithms
 from .units import parse_bytes, parse_seconds
 
 __all__ = ["Later", "SSHConnectionOptions", "Seconds"]
@@ -82,6 +82,11 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
     tcp_keepalive: bool = True
     """Whether TCP itself finds out about dead connections (SO_KEEPALIVE)."""
 
+    policy: PolicyArg = None
+    """Which algorithms may be used as far as the options below do not choose: the name of a preset
+    (`modern`, which is the default, `compat`, `legacy`, `fips`, `cnsa2`), or a `Policy`. A preset
+    that is named holds for our own keys and for authorities of certificates, too."""
+
     kex_algs: AlgorithmsArg = ()
     """Key exchange methods, the preferred first."""
 
@@ -96,6 +101,10 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
 
     signature_algs: AlgorithmsArg = ()
     """Signature algorithms of user authentication, the preferred first."""
+
+    ca_signature_algs: AlgorithmsArg = ()
+    """Signature algorithms that an authority may have signed a certificate with, by default all
+    that are sound."""
 
     public_key_auth: bool = True
     """Whether method "publickey" may be used."""
@@ -151,12 +160,14 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
             if not 0 < getattr(self, name) < 1 << 32:
                 raise ValueError(f"{name} must be between 1 and 2**32 - 1")
         self.algorithms = select_algorithms(
+            self.policy,
             kex_algs=self.kex_algs,
             encryption_algs=self.encryption_algs,
             mac_algs=self.mac_algs,
             compression_algs=self.compression_algs,
             signature_algs=self.signature_algs,
             server_host_key_algs=self._host_key_choice(),
+            ca_signature_algs=self.ca_signature_algs,
         )
 
     def _host_key_choice(self) -> AlgorithmsArg:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 from ssh_keys import CertListArg, KeyPairListArg, KnownHostsArg, Passphrase
 
 from ..protocols import ExecInterceptor, KeyPairSource, SubsystemFactory
-from .algorithms import AlgorithmsArg
+from .algorithms import AlgorithmsArg, PolicyArg
 from .base import Seconds
 from .client import PasswordArg
 from .server import AuthorizedKeysArg
@@ -37,11 +37,13 @@ class CommonKwargs(TypedDict, total=False):
     """Keywords of clients and servers."""
 
     tcp_keepalive: bool
+    policy: PolicyArg
     kex_algs: AlgorithmsArg
     encryption_algs: AlgorithmsArg
     mac_algs: AlgorithmsArg
     compression_algs: AlgorithmsArg
     signature_algs: AlgorithmsArg
+    ca_signature_algs: AlgorithmsArg
     public_key_auth: bool
     kbdint_auth: bool
     password_auth: bool
