@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 
@@ -21,15 +22,19 @@ def import_time(lab: Lab, implementation: str) -> Result:
     python = lab.python(implementation)
     if python is None:
         raise FileNotFoundError("the environment of the peers; .ci/install-peers makes it")
-    empty = _start(python, "")
-    used = _start(python, implementation)
+    # Modules of an installed library were compiled by the installer; those of a checkout are not.
+    environ = {**os.environ, "PYTHONPYCACHEPREFIX": str(lab.folder / "compiled" / implementation)}
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    _start(python, implementation, environ)
+    empty = _start(python, "", environ)
+    used = _start(python, implementation, environ)
     return {name: used[name] - empty[name] for name in used}
 
 
-def _start(python: str, module: str) -> Result:
+def _start(python: str, module: str, environ: dict[str, str]) -> Result:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
-        [python, "-c", _SCRIPT, module], check=True, capture_output=True, text=True
+        [python, "-c", _SCRIPT, module], check=True, capture_output=True, text=True, env=environ
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime

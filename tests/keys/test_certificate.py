@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -488,7 +487,7 @@ def _with_extensions(data: bytes) -> bytes:
     ],
 )
 def test_options_with_malformed_values(name: str, data: bytes) -> None:
-    fields = replace(user_certificate().fields, critical_options={name: data})
+    fields = user_certificate().fields.replace(critical_options={name: data})
     with pytest.raises(KeyImportError, match=f"option {name}"):
         decode_ssh_certificate(signed(lambda body: body, fields))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -256,15 +255,15 @@ def test_blobs_that_are_refused() -> None:
     with pytest.raises(UnsupportedKeyError, match="version 2"):
         import_sshsig(raw.replace(b"SSHSIG\0\0\0\1", b"SSHSIG\0\0\0\2"))
     with pytest.raises(UnsupportedKeyError, match="hash 'sha384'"):
-        import_sshsig(replace(signature, hash_name="sha384").encode())
+        import_sshsig(signature.replace(hash_name="sha384").encode())
     with pytest.raises(KeyImportError, match="namespace"):
-        import_sshsig(replace(signature, namespace="").encode())
+        import_sshsig(signature.replace(namespace="").encode())
     with pytest.raises(KeyTruncatedError):
         import_sshsig(b"SSHSIG")
     with pytest.raises(KeyImportError, match="not an SSH signature"):
         import_sshsig(b"text in front\n" + SIGNATURE)
     # The reserved field is signed, and otherwise ignored.
-    reserved = replace(signature, reserved=b"later")
+    reserved = signature.replace(reserved=b"later")
     with pytest.raises(SignatureError, match="wrong"):
         import_sshsig(reserved.encode()).verify(DATA)
 
@@ -275,7 +274,7 @@ def test_sha1_is_refused() -> None:
     digest = hashlib.sha512(DATA).digest()
     weak = rsa.sign(signed_data("file", "sha512", digest), b"ssh-rsa")
     with pytest.raises(SignatureError, match="ssh-rsa is not allowed"):
-        replace(signature, signature=weak).verify(DATA)
+        signature.replace(signature=weak).verify(DATA)
 
 
 # --- ssh-keygen and vectors ------------------------------------------------------------------
@@ -350,6 +349,6 @@ def test_vectors(name: str) -> None:
     for position in range(0, len(body), 1 if len(body) < 1000 else 37):
         body[position] ^= 1
         with pytest.raises(SignatureError):
-            replace(signature, signature=bytes(body)).verify(data)
+            signature.replace(signature=bytes(body)).verify(data)
         body[position] ^= 1
     assert encode_pem(b"SSH SIGNATURE", signature.encode(), width=70) == text

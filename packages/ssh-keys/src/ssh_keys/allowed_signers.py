@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from os import fspath
-from pathlib import Path
+from os import PathLike, fspath
 
 from ssh_keys.certificate import CertificateType, SSHCertificate
 from ssh_keys.errors import CertificateError, KeyImportError, SignatureError
@@ -15,6 +13,7 @@ from ssh_keys.key import SSHKey
 from ssh_keys.key_types import KEY_TYPES
 from ssh_keys.option_words import OptionWords
 from ssh_keys.patterns import PatternList
+from ssh_keys.record import Record
 from ssh_keys.time_values import current_time, parse_time
 
 __all__ = [
@@ -29,8 +28,7 @@ def _matches(patterns: Sequence[str], name: str) -> bool:
     return PatternList(patterns, ignore_case=False).matches([name])
 
 
-@dataclass(frozen=True, slots=True)
-class AllowedSigner:
+class AllowedSigner(Record):
     """One line of an allowed_signers file.
 
     Attributes:
@@ -215,13 +213,15 @@ def import_allowed_signers(data: str | bytes) -> SSHAllowedSigners:
     return SSHAllowedSigners(data)
 
 
-def read_allowed_signers(filelist: str | Path | Sequence[str | Path]) -> SSHAllowedSigners:
+def read_allowed_signers(
+    filelist: str | PathLike[str] | Sequence[str | PathLike[str]],
+) -> SSHAllowedSigners:
     """Return the content of one or several allowed_signers files.
 
     Raises OSError, and KeyImportError as `SSHAllowedSigners` does.
     """
     allowed_signers = SSHAllowedSigners()
-    files = (filelist,) if isinstance(filelist, str | Path) else filelist
+    files = (filelist,) if isinstance(filelist, str | PathLike) else filelist
     for filename in files:
         try:
             allowed_signers.load(read_file(filename))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from os import fspath
-from pathlib import Path
+from os import PathLike, fspath
 
 from ssh_keys.authorized_options import AuthorizedKeyEntry, parse_options
 from ssh_keys.errors import KeyImportError, UnsupportedKeyError
@@ -128,13 +127,15 @@ def import_authorized_keys(data: str | bytes) -> SSHAuthorizedKeys:
     return SSHAuthorizedKeys(data)
 
 
-def read_authorized_keys(filelist: str | Path | Sequence[str | Path]) -> SSHAuthorizedKeys:
+def read_authorized_keys(
+    filelist: str | PathLike[str] | Sequence[str | PathLike[str]],
+) -> SSHAuthorizedKeys:
     """Return the content of one or several authorized_keys files.
 
     Raises OSError, and KeyImportError as `SSHAuthorizedKeys` does.
     """
     authorized_keys = SSHAuthorizedKeys()
-    files = (filelist,) if isinstance(filelist, str | Path) else filelist
+    files = (filelist,) if isinstance(filelist, str | PathLike) else filelist
     for filename in files:
         try:
             authorized_keys.load(read_file(filename))

@@ -8,10 +8,9 @@ is what `SSHCertificate.validate` says.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from enum import IntEnum
 from ipaddress import ip_network
-from pathlib import Path
+from os import PathLike
 from typing import TYPE_CHECKING
 
 from ssh_keys.certificate_options import CRITICAL_OPTIONS, encode_option_list, option_values
@@ -28,6 +27,7 @@ from ssh_keys.files import append_file, write_file
 from ssh_keys.formats.rfc4716 import encode_rfc4716
 from ssh_keys.key_material import MINIMUM_RSA_BITS, CommentHolder, format_fingerprint
 from ssh_keys.patterns import match_wildcard, parse_address
+from ssh_keys.record import Record
 from ssh_keys.signature_algorithms import HOST_KEY_ALGORITHMS, certificate_algorithm
 from ssh_keys.time_values import current_time
 from ssh_keys.wire import Reader, encode_string, encode_uint32, encode_uint64
@@ -39,6 +39,7 @@ __all__ = ["CertificateFields", "CertificateType", "SSHCertificate", "sign_certi
 
 FOREVER = 0xFFFFFFFFFFFFFFFF
 MAXIMUM_PRINCIPALS = 256
+_NO_OPTIONS: Mapping[str, bytes] = {}
 
 
 class CertificateType(IntEnum):
@@ -48,8 +49,7 @@ class CertificateType(IntEnum):
     HOST = 2
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CertificateFields:
+class CertificateFields(Record, kw_only=True):
     """What a certificate says, in the words of PROTOCOL.certkeys.
 
     Attributes:
@@ -69,8 +69,8 @@ class CertificateFields:
     serial: int = 0
     valid_after: int = 0
     valid_before: int = FOREVER
-    critical_options: Mapping[str, bytes] = field(default_factory=dict)
-    extensions: Mapping[str, bytes] = field(default_factory=dict)
+    critical_options: Mapping[str, bytes] = _NO_OPTIONS
+    extensions: Mapping[str, bytes] = _NO_OPTIONS
 
 
 class SSHCertificate(CommentHolder):
@@ -229,11 +229,15 @@ class SSHCertificate(CommentHolder):
             return encode_rfc4716(self.public_data, self.get_comment_bytes())
         raise KeyExportError(f"unknown certificate format {format_name!r}")
 
-    def write_certificate(self, filename: str | Path, format_name: str = "openssh") -> None:
+    def write_certificate(
+        self, filename: str | PathLike[str], format_name: str = "openssh"
+    ) -> None:
         """Write the certificate to a file, atomically; raises KeyExportError and OSError."""
         write_file(filename, self.export_certificate(format_name))
 
-    def append_certificate(self, filename: str | Path, format_name: str = "openssh") -> None:
+    def append_certificate(
+        self, filename: str | PathLike[str], format_name: str = "openssh"
+    ) -> None:
         """Add the certificate to the end of a file; raises KeyExportError and OSError."""
         append_file(filename, self.export_certificate(format_name))
 

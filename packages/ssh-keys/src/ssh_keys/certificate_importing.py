@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from os import fspath
-from pathlib import Path
+from os import PathLike, fspath
 
 from ssh_keys.certificate import (
     MAXIMUM_PRINCIPALS,
@@ -36,7 +35,7 @@ __all__ = [
     "read_certificate_list",
 ]
 
-CertReference = str | Path | bytes | SSHCertificate
+CertReference = str | PathLike[str] | bytes | SSHCertificate
 CertListArg = CertReference | Sequence[CertReference]
 
 
@@ -156,12 +155,12 @@ def import_certificate(data: str | bytes) -> SSHCertificate:
     raise KeyImportError("no certificate found")
 
 
-def read_certificate(filename: str | Path) -> SSHCertificate:
+def read_certificate(filename: str | PathLike[str]) -> SSHCertificate:
     """Return the first certificate in a file; raises OSError and KeyImportError."""
     return read_certificate_list(filename)[0]
 
 
-def read_certificate_list(filename: str | Path) -> Sequence[SSHCertificate]:
+def read_certificate_list(filename: str | PathLike[str]) -> Sequence[SSHCertificate]:
     """Return all certificates in a file, which has at least one.
 
     Raises OSError, and KeyImportError as `import_certificate` does.
@@ -186,7 +185,7 @@ def load_certificates(certlist: CertListArg) -> Sequence[SSHCertificate]:
     Raises OSError, and KeyImportError as `import_certificate` does.
     """
     certificates: list[SSHCertificate] = []
-    if isinstance(certlist, str | Path | bytes | SSHCertificate):
+    if isinstance(certlist, str | PathLike | bytes | SSHCertificate):
         certlist = (certlist,)
     for reference in certlist:
         if isinstance(reference, SSHCertificate):

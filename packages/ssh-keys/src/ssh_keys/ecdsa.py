@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -16,13 +15,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import (
 from ssh_keys.errors import KeyExportError, KeyGenerationError, KeyImportError, SignatureError
 from ssh_keys.key import SSHKey
 from ssh_keys.key_material import printable
+from ssh_keys.record import Record
 from ssh_keys.wire import Reader, encode_mpint, encode_string
 
 __all__ = ["CURVES", "Curve", "ECDSAKey"]
 
 
-@dataclass(frozen=True, slots=True)
-class Curve:
+class Curve(Record):
     """One curve of RFC 5656 section 10.1 and the hash of section 6.2.1 that goes with it."""
 
     name: bytes

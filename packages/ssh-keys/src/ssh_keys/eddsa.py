@@ -5,13 +5,12 @@ Signatures are made and checked by libsodium, through PyNaCl, which takes half t
 
 from __future__ import annotations
 
+from os import urandom
 from typing import TYPE_CHECKING
-
-from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair, randombytes
-from nacl.exceptions import CryptoError
 
 from ssh_keys.errors import KeyExportError, KeyGenerationError, KeyImportError, SignatureError
 from ssh_keys.key import SSHKey
+from ssh_keys.sodium import SIGNATURE_SIZE, ed25519
 from ssh_keys.wire import Reader, encode_string
 
 if TYPE_CHECKING:
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Ed25519Key"]
 
 KEY_SIZE = 32
-SIGNATURE_SIZE = 64
 
 
 class Ed25519Key(SSHKey):
@@ -43,7 +41,7 @@ class Ed25519Key(SSHKey):
         if seed is not None:
             if len(seed) != KEY_SIZE:
                 raise KeyImportError(f"Ed25519 private key of {len(seed)} bytes, not {KEY_SIZE}")
-            derived, self._secret = crypto_sign_seed_keypair(seed)
+            derived, self._secret = ed25519.keypair(seed)
             if derived != public_key:
                 raise KeyImportError("Ed25519 private and public key do not belong together")
         self._public_key = public_key
@@ -55,14 +53,14 @@ class Ed25519Key(SSHKey):
         """Return the private key of 32 secret bytes."""
         if len(seed) != KEY_SIZE:
             raise KeyImportError(f"Ed25519 private key of {len(seed)} bytes, not {KEY_SIZE}")
-        return cls(crypto_sign_seed_keypair(seed)[0], seed)
+        return cls(ed25519.keypair(seed)[0], seed)
 
     @classmethod
     def generate(cls, **options: object) -> Ed25519Key:
         """Make a new private key; raises KeyGenerationError for any option."""
         if options:
             raise KeyGenerationError(f"ssh-ed25519 keys have no option {min(options)!r}")
-        return cls.from_seed(randombytes(KEY_SIZE))
+        return cls.from_seed(urandom(KEY_SIZE))
 
     @classmethod
     def decode_public(cls, reader: Reader) -> Ed25519Key:
@@ -97,17 +95,15 @@ class Ed25519Key(SSHKey):
         return encode_string(self._public_key) + encode_string(self._secret)
 
     def _sign(self, data: bytes, sig_algorithm: bytes) -> bytes:
-        return encode_string(crypto_sign(data, self._secret)[:SIGNATURE_SIZE])
+        return encode_string(ed25519.sign(data, self._secret))
 
     def _verify(self, data: bytes, sig_algorithm: bytes, signature: Reader) -> None:
         raw = signature.string()
         signature.end()
         if len(raw) != SIGNATURE_SIZE:
             raise SignatureError(f"Ed25519 signature of {len(raw)} bytes, not {SIGNATURE_SIZE}")
-        try:
-            crypto_sign_open(raw + data, self._public_key)
-        except CryptoError:
-            raise SignatureError("wrong ssh-ed25519 signature") from None
+        if not ed25519.is_valid(raw, data, self._public_key):
+            raise SignatureError("wrong ssh-ed25519 signature")
 
     def private_key_object(self) -> Ed25519PrivateKey:
         """Return the private key as an object of `cryptography`; raises KeyExportError."""

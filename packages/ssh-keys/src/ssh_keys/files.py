@@ -6,7 +6,6 @@ import hashlib
 import os
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from ssh_keys.errors import KeyImportError
 
@@ -56,7 +55,7 @@ def file_exists(filename: str | os.PathLike[str]) -> bool:
 
 def hash_file(filename: str | os.PathLike[str], hash_name: str) -> bytes:
     """Return the digest of a file of any size; raises OSError."""
-    with Path(filename).expanduser().open("rb") as file:
+    with open(os.path.expanduser(filename), "rb") as file:
         return hashlib.file_digest(file, hash_name).digest()
 
 
@@ -72,9 +71,9 @@ def write_file(filename: str | os.PathLike[str], data: bytes, private: bool = Fa
     # Takes as long to import as a tenth of this package, and readers need no temporary files.
     from tempfile import mkstemp
 
-    path = Path(filename).expanduser()
-    path = path.resolve() if path.is_symlink() else path
-    handle, temporary = mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    path = _followed(filename)
+    folder, name = os.path.split(path)
+    handle, temporary = mkstemp(prefix=f".{name}.", dir=folder or os.curdir)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
@@ -88,13 +87,19 @@ def write_file(filename: str | os.PathLike[str], data: bytes, private: bool = Fa
         raise
 
 
+def _followed(filename: str | os.PathLike[str]) -> str:
+    """Return the path of a file, without `~`, and of what it points to if it is a symbolic link."""
+    path = os.path.expanduser(os.fspath(filename))
+    return os.path.realpath(path) if os.path.islink(path) else path
+
+
 def append_file(filename: str | os.PathLike[str], data: bytes, private: bool = False) -> None:
     """Add data to a file, on a line of its own; the file is made if it does not exist.
 
     Raises OSError.
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
-    path = Path(filename).expanduser()
+    path = os.path.expanduser(filename)
     handle = os.open(path, flags, 0o600 if private else 0o644)
     with os.fdopen(handle, "r+b", buffering=0) as file:
         if file.seek(0, os.SEEK_END):
@@ -118,8 +123,7 @@ def edit_file(
 
     Raises OSError; TimeoutError if somebody else holds the lock.
     """
-    path = Path(filename).expanduser()
-    path = path.resolve() if path.is_symlink() else path
+    path = _followed(filename)
     handle = _open_locked(path, time.monotonic() + timeout)
     try:
         with os.fdopen(os.dup(handle), "rb") as file:
@@ -132,7 +136,7 @@ def edit_file(
         os.close(handle)
 
 
-def _open_locked(path: Path, deadline: float) -> int:
+def _open_locked(path: str, deadline: float) -> int:
     """Open a file and lock it; a file that was replaced in the meantime is opened again."""
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
@@ -148,7 +152,7 @@ def _open_locked(path: Path, deadline: float) -> int:
         os.close(handle)
 
 
-def _lock(handle: int, path: Path, deadline: float) -> None:
+def _lock(handle: int, path: str, deadline: float) -> None:
     if fcntl is None:
         # Windows: replacing is still atomic, two editors at once are not kept apart.
         return  # type: ignore[unreachable]
@@ -158,13 +162,13 @@ def _lock(handle: int, path: Path, deadline: float) -> None:
             return
         except BlockingIOError:
             if time.monotonic() >= deadline:
-                raise TimeoutError(f"{os.fspath(path)!r} is locked") from None
+                raise TimeoutError(f"{path!r} is locked") from None
             time.sleep(0.01)
 
 
-def _public_mode(path: Path) -> int:
+def _public_mode(path: str) -> int:
     try:
-        return path.stat().st_mode & 0o7777
+        return os.stat(path).st_mode & 0o7777
     except FileNotFoundError:
         umask = os.umask(0o077)
         os.umask(umask)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from os import fspath
-from pathlib import Path
+from os import PathLike, fspath
 from typing import cast
 
 from ssh_keys.asn1_keys import decode_private_der, decode_public_der
@@ -39,14 +38,14 @@ __all__ = [
     "set_default_skip_rsa_key_validation",
 ]
 
-FilePath = str | Path
+FilePath = str | PathLike[str]
 Passphrase = str | bytes | Callable[[str], str | bytes | None] | None
 KeyReference = FilePath | bytes | SSHKey
 KeyPairReference = KeyReference | SSHKeyPair | tuple[KeyReference, CertListArg | None]
 KeyPairListArg = KeyPairReference | Sequence[KeyPairReference]
 KeyListArg = KeyReference | Sequence[KeyReference]
 
-_SINGLE = (str, Path, bytes, SSHKey, SSHKeyPair)
+_SINGLE = (str, PathLike, bytes, SSHKey, SSHKeyPair)
 _DER_PRIVATE_LABELS = frozenset(
     (
         b"RSA PRIVATE KEY",
@@ -225,7 +224,7 @@ def _is_pair(keylist: object) -> bool:
     if not isinstance(keylist, tuple) or len(keylist) != 2:
         return False
     key, certificate = keylist
-    if not isinstance(key, str | Path | bytes | SSHKey):
+    if not isinstance(key, str | PathLike | bytes | SSHKey):
         return False
     if certificate is None or isinstance(certificate, SSHCertificate):
         return True
@@ -242,7 +241,7 @@ def _resolve(
         reference, certificate = reference
         if certificate is not None:
             certificates = load_certificates(certificate)
-    elif isinstance(reference, str | Path):
+    elif isinstance(reference, str | PathLike):
         path = f"{fspath(reference)}-cert.pub"
         if file_exists(path):
             certificates = load_certificates(path)

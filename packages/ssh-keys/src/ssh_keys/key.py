@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from os import urandom
-from pathlib import Path
+from os import PathLike, urandom
 from typing import TypeVar
 
 from ssh_keys.certificate import (
@@ -90,7 +89,7 @@ class SSHKey(KeyMaterial):
 
     def write_private_key(
         self,
-        filename: str | Path,
+        filename: str | PathLike[str],
         format_name: str = "openssh",
         passphrase: str | bytes | None = None,
         cipher_name: str = "aes256-cbc",
@@ -108,7 +107,7 @@ class SSHKey(KeyMaterial):
         )
         write_file(filename, data, private=True)
 
-    def write_public_key(self, filename: str | Path, format_name: str = "openssh") -> None:
+    def write_public_key(self, filename: str | PathLike[str], format_name: str = "openssh") -> None:
         """Write the public key to a file, atomically.
 
         Parameters and errors as of `export_public_key`; OSError if the file cannot be written.
@@ -117,7 +116,7 @@ class SSHKey(KeyMaterial):
 
     def append_private_key(
         self,
-        filename: str | Path,
+        filename: str | PathLike[str],
         format_name: str = "openssh",
         passphrase: str | bytes | None = None,
         cipher_name: str = "aes256-cbc",
@@ -135,7 +134,9 @@ class SSHKey(KeyMaterial):
         )
         append_file(filename, data, private=True)
 
-    def append_public_key(self, filename: str | Path, format_name: str = "openssh") -> None:
+    def append_public_key(
+        self, filename: str | PathLike[str], format_name: str = "openssh"
+    ) -> None:
         """Add the public key to the end of a file, which is made if need be.
 
         Parameters and errors as of `export_public_key`; OSError if the file cannot be written.

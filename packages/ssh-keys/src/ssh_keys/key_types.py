@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from ssh_keys.algorithms import Registry, Status
@@ -20,6 +19,7 @@ from ssh_keys.errors import (
 from ssh_keys.key import SSHKey
 from ssh_keys.key_material import printable
 from ssh_keys.mldsa import MLDSA44Ed25519Key
+from ssh_keys.record import Record
 from ssh_keys.rsa import RSAKey
 from ssh_keys.sk import SKECDSAKey, SKEd25519Key
 from ssh_keys.wire import PacketDecodeError, Reader
@@ -33,8 +33,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class KeyType:
+class KeyType(Record):
     """One key type.
 
     Attributes:

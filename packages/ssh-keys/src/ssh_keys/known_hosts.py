@@ -11,10 +11,8 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from enum import Enum
-from os import fspath
-from pathlib import Path
+from os import PathLike, fspath
 from typing import NamedTuple
 
 from ssh_keys.errors import KeyImportError, UnsupportedKeyError
@@ -24,6 +22,7 @@ from ssh_keys.importing import KeyListArg, load_public_keys, parse_public_line
 from ssh_keys.key import SSHKey
 from ssh_keys.key_material import printable
 from ssh_keys.patterns import PatternList, parse_address
+from ssh_keys.record import Record
 from ssh_keys.signature_algorithms import CERTIFICATE_KEY_TYPES, HOST_KEY_ALGORITHMS
 
 __all__ = [
@@ -66,8 +65,7 @@ class KnownHostsMatch(NamedTuple):
     revoked_x509_subjects: Sequence[object]
 
 
-@dataclass(frozen=True, slots=True)
-class KnownHostsResult:
+class KnownHostsResult(Record):
     """What is known about one host.
 
     Attributes:
@@ -320,7 +318,7 @@ def _names(host: str, addr: str, port: int | None) -> Sequence[str]:
 
 KnownHostsLists = Sequence[KeyListArg]
 KnownHostsFunction = Callable[[str, str, int | None], KnownHostsLists]
-KnownHostsArg = str | Path | bytes | SSHKnownHosts | KnownHostsFunction | KnownHostsLists
+KnownHostsArg = str | PathLike[str] | bytes | SSHKnownHosts | KnownHostsFunction | KnownHostsLists
 
 
 def import_known_hosts(data: str | bytes) -> SSHKnownHosts:
@@ -331,13 +329,15 @@ def import_known_hosts(data: str | bytes) -> SSHKnownHosts:
     return SSHKnownHosts(data)
 
 
-def read_known_hosts(filelist: str | Path | Sequence[str | Path]) -> SSHKnownHosts:
+def read_known_hosts(
+    filelist: str | PathLike[str] | Sequence[str | PathLike[str]],
+) -> SSHKnownHosts:
     """Return the content of one or several known_hosts files.
 
     Raises OSError, and KeyImportError as `SSHKnownHosts` does; line numbers count on over files.
     """
     known_hosts = SSHKnownHosts()
-    files = (filelist,) if isinstance(filelist, str | Path) else filelist
+    files = (filelist,) if isinstance(filelist, str | PathLike) else filelist
     for filename in files:
         try:
             known_hosts.load(read_file(filename))
@@ -361,7 +361,7 @@ def match_known_hosts(
 
     Raises OSError, KeyImportError, and ValueError if there are neither three nor seven lists.
     """
-    if isinstance(known_hosts, str | Path):
+    if isinstance(known_hosts, str | PathLike):
         known_hosts = read_known_hosts(known_hosts)
     elif isinstance(known_hosts, bytes):
         known_hosts = import_known_hosts(known_hosts)

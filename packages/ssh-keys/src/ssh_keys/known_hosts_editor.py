@@ -5,9 +5,7 @@ from __future__ import annotations
 import hmac
 from base64 import b64encode
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from os import urandom
-from pathlib import Path
+from os import PathLike, urandom
 
 from ssh_keys.errors import KeyExportError
 from ssh_keys.files import edit_file
@@ -19,6 +17,7 @@ from ssh_keys.known_hosts import (
     is_hashable,
     split_line,
 )
+from ssh_keys.record import Record
 
 __all__ = [
     "KnownHostsEditor",
@@ -32,8 +31,7 @@ SALT_SIZE = 20
 MARKERS = ("", "@cert-authority", "@revoked")
 
 
-@dataclass(frozen=True, slots=True)
-class KnownHostsLine:
+class KnownHostsLine(Record):
     """A line that was found.
 
     Attributes:
@@ -177,7 +175,7 @@ def hash_name(name: bytes, random: Callable[[int], bytes] = urandom) -> bytes:
 
 
 def learn_host_key(
-    filename: str | Path,
+    filename: str | PathLike[str],
     host: str,
     addr: str,
     port: int | None,
@@ -220,7 +218,7 @@ def learn_host_key(
 
 
 def remove_known_host(
-    filename: str | Path, host: str, port: int | None = None
+    filename: str | PathLike[str], host: str, port: int | None = None
 ) -> Sequence[KnownHostsLine]:
     """Remove the keys of a host from a file, and return the lines: `ssh-keygen -R`.
 
@@ -238,7 +236,7 @@ def remove_known_host(
     return removed
 
 
-def hash_known_hosts(filename: str | Path) -> int:
+def hash_known_hosts(filename: str | PathLike[str]) -> int:
     """Hash all names in a file, and return the number of lines changed: `ssh-keygen -H`.
 
     Unlike ssh-keygen, no copy with the readable names is left behind. Raises OSError, and

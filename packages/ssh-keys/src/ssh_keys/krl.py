@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
+from os import PathLike
 
 from ssh_keys.certificate import SSHCertificate
 from ssh_keys.errors import (
@@ -44,12 +43,14 @@ CERT_KEY_ID, CERT_EXTENSION = 0x23, 0x39
 MAXIMUM_SERIAL = 0xFFFFFFFFFFFFFFFF
 
 
-@dataclass(slots=True)
 class _Authority:
     """What is revoked of the certificates of one authority."""
 
-    serials: SerialSet = field(default_factory=SerialSet)
-    key_ids: set[str] = field(default_factory=set)
+    __slots__ = ("key_ids", "serials")
+
+    def __init__(self) -> None:
+        self.serials = SerialSet()
+        self.key_ids: set[str] = set()
 
 
 class SSHKeyRevocationList:
@@ -194,7 +195,7 @@ class SSHKeyRevocationList:
                 parts += [encode_byte(number), encode_string(listed)]
         return b"".join(parts)
 
-    def write_krl(self, filename: str | Path) -> None:
+    def write_krl(self, filename: str | PathLike[str]) -> None:
         """Write the list to a file, atomically; raises OSError."""
         write_file(filename, self.export_krl())
 
@@ -288,7 +289,7 @@ def import_krl(data: bytes) -> SSHKeyRevocationList:
     return krl
 
 
-def read_krl(filename: str | Path) -> SSHKeyRevocationList:
+def read_krl(filename: str | PathLike[str]) -> SSHKeyRevocationList:
     """Read a revocation list from a file; raises OSError, and KeyImportError as `import_krl`."""
     try:
         return import_krl(read_file(filename))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 
 from ssh_keys.wire import encode_byte, encode_mpint, encode_string, encode_uint64
 
@@ -18,7 +17,6 @@ _HEADER, _NUMBER = 5, 8
 Interval = tuple[int, int]
 
 
-@dataclass(slots=True)
 class SerialSet:
     """A set of serial numbers, as intervals and bitmaps.
 
@@ -27,9 +25,12 @@ class SerialSet:
         bitmaps: offset, and bits from the least significant byte on.
     """
 
-    intervals: list[Interval] = field(default_factory=list)
-    bitmaps: list[tuple[int, bytes]] = field(default_factory=list)
-    _sorted: list[Interval] | None = None
+    __slots__ = ("_sorted", "bitmaps", "intervals")
+
+    def __init__(self) -> None:
+        self.intervals: list[Interval] = []
+        self.bitmaps: list[tuple[int, bytes]] = []
+        self._sorted: list[Interval] | None = None
 
     def add(self, first: int, last: int) -> None:
         """Add all serials from first to last."""

@@ -8,10 +8,8 @@ message. ML-DSA gets the label as its context too. Both have to be right.
 from __future__ import annotations
 
 from hashlib import sha512
+from os import urandom
 from typing import TYPE_CHECKING
-
-from nacl.bindings import crypto_sign, crypto_sign_open, crypto_sign_seed_keypair, randombytes
-from nacl.exceptions import CryptoError
 
 from ssh_keys.errors import (
     KeyGenerationError,
@@ -20,6 +18,7 @@ from ssh_keys.errors import (
     UnsupportedKeyError,
 )
 from ssh_keys.key import SSHKey
+from ssh_keys.sodium import ed25519
 from ssh_keys.wire import Reader, encode_string
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ class MLDSA44Ed25519Key(SSHKey):
         """Make a new private key; raises KeyGenerationError for any option."""
         if options:
             raise KeyGenerationError(f"{ALGORITHM.decode()} keys have no option {min(options)!r}")
-        seeds = randombytes(2 * SEED_SIZE)
+        seeds = urandom(2 * SEED_SIZE)
         return cls(public_of(seeds), seeds)
 
     @classmethod
@@ -98,8 +97,8 @@ class MLDSA44Ed25519Key(SSHKey):
     def _sign(self, data: bytes, sig_algorithm: bytes) -> bytes:
         seeds, message = self._seeds or b"", representative(data)
         mldsa = load_mldsa(seeds).sign(message, _LABEL)
-        _, secret = crypto_sign_seed_keypair(seeds[SEED_SIZE:])
-        return encode_string(mldsa + crypto_sign(message, secret)[:64])
+        _, secret = ed25519.keypair(seeds[SEED_SIZE:])
+        return encode_string(mldsa + ed25519.sign(message, secret))
 
     def _verify(self, data: bytes, sig_algorithm: bytes, signature: Reader) -> None:
         from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -113,13 +112,13 @@ class MLDSA44Ed25519Key(SSHKey):
         try:
             public_key = MLDSA44PublicKey.from_public_bytes(self._public_key[:MLDSA_KEY_SIZE])
             public_key.verify(raw[:MLDSA_SIGNATURE_SIZE], message, _LABEL)
-            crypto_sign_open(
-                raw[MLDSA_SIGNATURE_SIZE:] + message, self._public_key[MLDSA_KEY_SIZE:]
-            )
         except UnsupportedAlgorithm:
             raise SignatureError("cryptography was built without ML-DSA") from None
-        except (InvalidSignature, CryptoError):
+        except InvalidSignature:
             raise SignatureError(f"wrong {sig_algorithm.decode()} signature") from None
+        classical = raw[MLDSA_SIGNATURE_SIZE:]
+        if not ed25519.is_valid(classical, message, self._public_key[MLDSA_KEY_SIZE:]):
+            raise SignatureError(f"wrong {sig_algorithm.decode()} signature")
 
 
 def load_mldsa(seeds: bytes) -> MLDSA44PrivateKey:
@@ -137,5 +136,5 @@ def public_of(seeds: bytes) -> bytes:
     """Return the public key of two seeds; raises KeyImportError if the length is wrong."""
     if len(seeds) != 2 * SEED_SIZE:
         raise KeyImportError(f"private key of {len(seeds)} bytes, not {2 * SEED_SIZE}")
-    ed25519, _ = crypto_sign_seed_keypair(seeds[SEED_SIZE:])
-    return load_mldsa(seeds).public_key().public_bytes_raw() + ed25519
+    classical, _ = ed25519.keypair(seeds[SEED_SIZE:])
+    return load_mldsa(seeds).public_key().public_bytes_raw() + classical

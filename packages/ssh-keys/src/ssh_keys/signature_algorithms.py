@@ -7,9 +7,8 @@ with one signature algorithm.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ssh_keys.algorithms import Registry, Status
+from ssh_keys.record import Record
 
 __all__ = [
     "CERTIFICATE_ALGORITHMS",
@@ -22,8 +21,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureAlgorithm:
+class SignatureAlgorithm(Record):
     """A name that is negotiated or offered for a signature.
 
     Attributes:

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from base64 import urlsafe_b64encode
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Self
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from nacl.bindings import crypto_sign_open
-from nacl.exceptions import CryptoError
 
 from ssh_keys.ecdsa import CURVES, encode_point, load_point, read_point, verify_rs
 from ssh_keys.errors import KeyExportError, KeyGenerationError, KeyImportError, SignatureError
 from ssh_keys.key import SSHKey
+from ssh_keys.record import Record
+from ssh_keys.sodium import ed25519
 from ssh_keys.wire import Reader, encode_byte, encode_string, encode_uint32
 
 __all__ = ["KeyHandle", "SKECDSAKey", "SKEd25519Key", "SecurityKey"]
@@ -31,8 +30,7 @@ _FLAG_ATTESTED_DATA = 0x40
 _FLAG_EXTENSIONS = 0x80
 
 
-@dataclass(frozen=True, slots=True)
-class KeyHandle:
+class KeyHandle(Record):
     """What a private key file of a security key holds.
 
     Attributes:
@@ -150,10 +148,8 @@ class SKEd25519Key(SecurityKey):
         if len(raw) != 64:
             raise SignatureError(f"Ed25519 signature of {len(raw)} bytes, not 64")
         signed = self._signed_blob(flags, counter, b"", sha256(data).digest())
-        try:
-            crypto_sign_open(raw + signed, self._public_key)
-        except CryptoError:
-            raise SignatureError(f"wrong {sig_algorithm.decode()} signature") from None
+        if not ed25519.is_valid(raw, signed, self._public_key):
+            raise SignatureError(f"wrong {sig_algorithm.decode()} signature")
         return flags
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
-from pathlib import Path
+from os import PathLike
 
 from ssh_keys.allowed_signers import SSHAllowedSigners, read_allowed_signers
 from ssh_keys.certificate import SSHCertificate
@@ -21,6 +20,7 @@ from ssh_keys.importing import KeyPairListArg, load_keypairs
 from ssh_keys.key import SSHKey
 from ssh_keys.key_material import printable
 from ssh_keys.key_types import decode_ssh_public_key
+from ssh_keys.record import Record
 from ssh_keys.signature_algorithms import CERTIFICATE_KEY_TYPES
 from ssh_keys.wire import PacketDecodeError, Reader, encode_string, encode_uint32
 
@@ -36,11 +36,10 @@ MAGIC_PREAMBLE = b"SSHSIG"
 SIG_VERSION = 1
 HASHES = ("sha512", "sha256")
 
-Data = bytes | str | Path
+Data = bytes | str | PathLike[str]
 
 
-@dataclass(frozen=True, slots=True)
-class SSHSignature:
+class SSHSignature(Record):
     """A decoded signature, not checked yet.
 
     Attributes:
@@ -205,7 +204,7 @@ def verify_sshsig(
     data: Data,
     sig: Data,
     principal: str,
-    allowed_signers: SSHAllowedSigners | bytes | str | Path,
+    allowed_signers: SSHAllowedSigners | bytes | str | PathLike[str],
     *,
     namespace: str | None = None,
     is_hashed: bool = False,
@@ -247,7 +246,7 @@ def validate_sshsig(
     data: Data,
     sig: Data,
     principal: str,
-    allowed_signers: SSHAllowedSigners | bytes | str | Path,
+    allowed_signers: SSHAllowedSigners | bytes | str | PathLike[str],
     *,
     is_hashed: bool = False,
 ) -> bool:

@@ -14,7 +14,6 @@ Three ways to use it, from cold to hot:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from struct import Struct
 from typing import (
     Annotated,
@@ -224,7 +223,6 @@ def _decode_rest(data: bytes, pos: int, end: int) -> tuple[bytes, int]:
 # --- Wire types: what an annotation of a declaration says ------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
 class WireType(Generic[T]):
     """How one field is written and read.
 
@@ -235,10 +233,20 @@ class WireType(Generic[T]):
         secret: true if the value must never appear in a repr.
     """
 
-    name: str
-    encode: Callable[[T], bytes]
-    decode: Callable[[bytes, int, int], tuple[T, int]]
-    secret: bool = False
+    # Not a dataclass: importing those takes longer than everything else in this module.
+    __slots__ = ("decode", "encode", "name", "secret")
+
+    def __init__(
+        self,
+        name: str,
+        encode: Callable[[T], bytes],
+        decode: Callable[[bytes, int, int], tuple[T, int]],
+        secret: bool = False,
+    ) -> None:
+        self.name = name
+        self.encode = encode
+        self.decode = decode
+        self.secret = secret
 
 
 Byte = Annotated[int, WireType("byte", encode_byte, decode_byte)]

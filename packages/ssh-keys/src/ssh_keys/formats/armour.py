@@ -5,9 +5,9 @@ from __future__ import annotations
 import binascii
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from ssh_keys.errors import KeyImportError
+from ssh_keys.record import Record
 
 __all__ = ["PEMBlock", "decode_base64", "encode_pem", "iterate_pem"]
 
@@ -15,8 +15,7 @@ _BEGIN = re.compile(rb"^-----BEGIN ([A-Z0-9 ]{1,64})-----[ \t]*\r?$", re.MULTILI
 _HEADER = re.compile(rb"^([A-Za-z0-9-]{1,64}):[ \t]*(.*)$")
 
 
-@dataclass(frozen=True, slots=True)
-class PEMBlock:
+class PEMBlock(Record):
     """One block between BEGIN and END.
 
     Attributes:
@@ -26,8 +25,10 @@ class PEMBlock:
     """
 
     label: bytes
-    headers: dict[bytes, bytes] = field(repr=False)
-    data: bytes = field(repr=False)
+    headers: dict[bytes, bytes]
+    data: bytes
+
+    _hidden = ("headers", "data")
 
 
 def decode_base64(text: bytes) -> bytes:

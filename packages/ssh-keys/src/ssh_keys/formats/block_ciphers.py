@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ssh_keys.errors import KeyPassphraseError
+from ssh_keys.record import Record
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import Cipher
@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["CIPHERS", "ContainerCipher"]
 
 
-@dataclass(frozen=True, slots=True)
-class ContainerCipher:
+class ContainerCipher(Record):
     """One cipher.
 
     Attributes:

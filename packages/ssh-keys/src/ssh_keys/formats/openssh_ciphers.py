@@ -7,9 +7,10 @@ this order) out of the key derivation.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from hmac import compare_digest
 from typing import TYPE_CHECKING
+
+from ssh_keys.record import Record
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import CipherContext
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["CIPHERS", "KeyCipher"]
 
 
-@dataclass(frozen=True, slots=True)
-class KeyCipher:
+class KeyCipher(Record):
     """How a private section is encrypted.
 
     Attributes:

@@ -6,7 +6,6 @@ The container does not know key types: it gives and takes the decrypted private 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from hmac import compare_digest
 from os import urandom
 
@@ -21,6 +20,7 @@ from ssh_keys.errors import (
 )
 from ssh_keys.formats.openssh_ciphers import CIPHERS, KeyCipher
 from ssh_keys.key_material import printable
+from ssh_keys.record import Record
 from ssh_keys.wire import PacketDecodeError, Reader, encode_string, encode_uint32
 
 __all__ = ["AUTH_MAGIC", "EncryptedContainer", "check_padding", "encode", "parse"]
@@ -33,8 +33,7 @@ SALT_SIZE = 16
 MAXIMUM_SALT_SIZE = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class EncryptedContainer:
+class EncryptedContainer(Record):
     """A parsed container, not decrypted yet.
 
     Attributes:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from os import urandom
 
 from ssh_keys.errors import (
@@ -27,6 +26,7 @@ from ssh_keys.formats.der import (
     encode_oid,
     encode_sequence,
 )
+from ssh_keys.record import Record
 
 __all__ = ["decrypt_pkcs8", "encrypt_pkcs8", "is_encrypted_pkcs8"]
 
@@ -59,8 +59,7 @@ MAXIMUM_SCRYPT_PARALLELISM = 16
 MAXIMUM_SALT_SIZE = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class OldScheme:
+class OldScheme(Record):
     """A scheme of PBES1 or PKCS#12: the identifier fixes hash and cipher."""
 
     oid: str

@@ -11,7 +11,6 @@ import hashlib
 import hmac
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
 from os import urandom
 
 from ssh_keys.errors import (
@@ -25,6 +24,7 @@ from ssh_keys.errors import (
 from ssh_keys.formats.armour import decode_base64
 from ssh_keys.formats.openssh_ciphers import CIPHERS
 from ssh_keys.key_material import printable
+from ssh_keys.record import Record
 from ssh_keys.wire import PacketDecodeError, Reader, encode_mpint, encode_string
 
 __all__ = ["MAGIC", "PPKFile", "decode_ppk", "encode_ppk"]
@@ -44,8 +44,7 @@ SALT_SIZE = 16
 _ARGON2 = ("Argon2id", "Argon2i", "Argon2d")
 
 
-@dataclass(frozen=True, slots=True)
-class _KeyDerivation:
+class _KeyDerivation(Record):
     """Parameters of Argon2 in version 3."""
 
     flavour: str
@@ -87,8 +86,7 @@ class _KeyDerivation:
         return kdf.derive(passphrase)
 
 
-@dataclass(frozen=True, slots=True)
-class PPKFile:
+class PPKFile(Record):
     """A parsed file, not decrypted yet.
 
     Attributes:
