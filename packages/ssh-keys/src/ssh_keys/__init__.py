@@ -51,6 +51,11 @@ from ssh_keys.importing import (
     read_public_key_list,
     set_default_skip_rsa_key_validation,
 )
+from ssh_keys.importing_async import (
+    load_keypairs_async,
+    read_private_key_async,
+    read_private_key_list_async,
+)
 from ssh_keys.key import SSHKey
 from ssh_keys.key_types import decode_ssh_public_key, generate_private_key
 from ssh_keys.keypair import SSHKeyPair, SSHLocalKeyPair
@@ -146,6 +151,7 @@ __all__ = [
     "learn_host_key",
     "load_certificates",
     "load_keypairs",
+    "load_keypairs_async",
     "load_public_keys",
     "match_known_hosts",
     "randomart",
@@ -156,7 +162,9 @@ __all__ = [
     "read_known_hosts",
     "read_krl",
     "read_private_key",
+    "read_private_key_async",
     "read_private_key_list",
+    "read_private_key_list_async",
     "read_public_key",
     "read_public_key_list",
     "remove_known_host",

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator, Sequence
 from os import PathLike, fspath
-from typing import cast
+from typing import TypeVar, cast
 
 from ssh_keys.asn1_keys import decode_private_der, decode_public_der
 from ssh_keys.certificate import SSHCertificate
@@ -39,7 +39,14 @@ __all__ = [
 ]
 
 FilePath = str | PathLike[str]
-Passphrase = str | bytes | Callable[[str], str | bytes | None] | None
+#: What a passphrase function gives: the passphrase, None for none.
+PassphraseAnswer = str | bytes | None
+PassphraseFunction = Callable[[str], PassphraseAnswer | Awaitable[PassphraseAnswer]]
+Passphrase = str | bytes | PassphraseFunction | None
+
+T = TypeVar("T")
+#: A reader that stops where a passphrase is needed: yields the file name, is sent the answer.
+PassphraseSteps = Generator[str, PassphraseAnswer, T]
 KeyReference = FilePath | bytes | SSHKey
 KeyPairReference = KeyReference | SSHKeyPair | tuple[KeyReference, CertListArg | None]
 KeyPairListArg = KeyPairReference | Sequence[KeyPairReference]
@@ -106,7 +113,8 @@ def read_private_key(
     Parameters:
         filename: the file; `~` at its start is the home directory.
         passphrase: what the key is encrypted with, or a function that is called with the file name
-            when a passphrase is needed. Nothing here waits, so it must not be a coroutine.
+            when a passphrase is needed and returns it, None for none. Nothing here waits, so it
+            must not be a coroutine function: `read_private_key_async` is for those.
         unsafe_skip_rsa_key_validation: as in `import_private_key`.
 
     Raises OSError, and KeyImportError as `import_private_key` does.
@@ -124,16 +132,25 @@ def read_private_key_list(
 
     Parameters and errors as of `read_private_key`.
     """
+    return answer_steps(
+        private_key_steps(filename, passphrase, unsafe_skip_rsa_key_validation), passphrase
+    )
+
+
+def private_key_steps(
+    filename: FilePath, passphrase: Passphrase, skip_validation: bool | None
+) -> PassphraseSteps[Sequence[SSHKey]]:
+    """Read all private keys of a file; parameters and errors as of `read_private_key`."""
     data = read_file(filename)
     try:
-        return _read_private(data, fspath(filename), passphrase, unsafe_skip_rsa_key_validation)
+        return (yield from _private_steps(data, fspath(filename), passphrase, skip_validation))
     except KeyImportError as exc:
         raise type(exc)(f"{fspath(filename)!r}: {exc}") from None
 
 
-def _read_private(
+def _private_steps(
     data: bytes, name: str, passphrase: Passphrase, skip_validation: bool | None
-) -> Sequence[SSHKey]:
+) -> PassphraseSteps[Sequence[SSHKey]]:
     secret = None
     if passphrase is not None and not callable(passphrase):
         secret = passphrase_bytes(passphrase)
@@ -142,14 +159,36 @@ def _read_private(
     except KeyPassphraseError:
         if not callable(passphrase):
             raise
-        answer = passphrase(name)
-        if not isinstance(answer, str | bytes | None):
-            raise TypeError(f"passphrase function returned a {type(answer).__name__}") from None
+        answer = yield name
         secret = None if answer is None else passphrase_bytes(answer)
         keys = list(_private_keys(data, secret, skip_validation))
     if not keys:
         raise KeyImportError("no private key found")
     return keys
+
+
+def answer_steps(steps: PassphraseSteps[T], passphrase: Passphrase) -> T:
+    """Run a reader to its end, calling the passphrase function where it stops.
+
+    Raises TypeError for an answer that is neither text nor bytes nor None.
+    """
+    try:
+        name = next(steps)
+        while True:
+            assert callable(passphrase)
+            name = steps.send(check_answer(passphrase(name)))
+    except StopIteration as stop:
+        return cast("T", stop.value)
+
+
+def check_answer(answer: object) -> PassphraseAnswer:
+    """Return what a passphrase function returned; raises TypeError if it is no passphrase."""
+    if isinstance(answer, str | bytes | None):
+        return answer
+    if isinstance(answer, Coroutine):
+        answer.close()  # it will never be awaited, and need not be complained about twice
+    advice = "; use the function with _async in its name" if isinstance(answer, Awaitable) else ""
+    raise TypeError(f"passphrase function returned a {type(answer).__name__}{advice}")
 
 
 def read_public_key(filename: FilePath) -> SSHKey:
@@ -198,6 +237,21 @@ def load_keypairs(
 
     Raises OSError, and KeyImportError as `import_private_key` and `import_certificate` do.
     """
+    steps = keypair_steps(
+        keylist, passphrase, certlist, skip_public, ignore_encrypted, unsafe_skip_rsa_key_validation
+    )
+    return answer_steps(steps, passphrase)
+
+
+def keypair_steps(
+    keylist: KeyPairListArg,
+    passphrase: Passphrase,
+    certlist: CertListArg,
+    skip_public: bool,
+    ignore_encrypted: bool,
+    skip_validation: bool | None,
+) -> PassphraseSteps[Sequence[SSHKeyPair]]:
+    """Load key pairs; parameters and errors as of `load_keypairs`."""
     more = load_certificates(certlist)
     references = (keylist,) if isinstance(keylist, _SINGLE) or _is_pair(keylist) else keylist
     pairs: list[SSHKeyPair] = []
@@ -206,7 +260,7 @@ def load_keypairs(
             pairs.append(reference)
             continue
         try:
-            keys, certificates = _resolve(reference, passphrase, unsafe_skip_rsa_key_validation)
+            keys, certificates = yield from _resolve(reference, passphrase, skip_validation)
         except KeyPassphraseError:
             if ignore_encrypted:
                 continue
@@ -235,7 +289,7 @@ def _resolve(
     reference: KeyReference | tuple[KeyReference, CertListArg | None],
     passphrase: Passphrase,
     skip_validation: bool | None,
-) -> tuple[Sequence[SSHKey], Sequence[SSHCertificate]]:
+) -> PassphraseSteps[tuple[Sequence[SSHKey], Sequence[SSHCertificate]]]:
     certificates: Sequence[SSHCertificate] = ()
     if isinstance(reference, tuple):
         reference, certificate = reference
@@ -245,7 +299,8 @@ def _resolve(
         path = f"{fspath(reference)}-cert.pub"
         if file_exists(path):
             certificates = load_certificates(path)
-    return _resolve_private(reference, passphrase, skip_validation), certificates
+    keys = yield from _resolve_private(reference, passphrase, skip_validation)
+    return keys, certificates
 
 
 def _pairs_of(key: SSHKey, certificates: Sequence[SSHCertificate]) -> Iterator[SSHKeyPair]:
@@ -257,12 +312,12 @@ def _pairs_of(key: SSHKey, certificates: Sequence[SSHCertificate]) -> Iterator[S
 
 def _resolve_private(
     reference: KeyReference, passphrase: Passphrase, skip_validation: bool | None
-) -> Sequence[SSHKey]:
+) -> PassphraseSteps[Sequence[SSHKey]]:
     if isinstance(reference, SSHKey):
         return (reference,)
     if isinstance(reference, bytes):
-        return _read_private(reference, "", passphrase, skip_validation)
-    return read_private_key_list(reference, passphrase, skip_validation)
+        return (yield from _private_steps(reference, "", passphrase, skip_validation))
+    return (yield from private_key_steps(reference, passphrase, skip_validation))
 
 
 def load_public_keys(keylist: KeyListArg) -> Sequence[SSHKey]:
