@@ -70,6 +70,7 @@ class Exchange:
         host_key: bytes = HOST_KEY,
         client_gss: MakeContext | None = None,
         server_gss: MakeContext | None = None,
+        gss_errors: bool = True,
     ) -> None:
         self.method = method
         self.host_key = host_key
@@ -83,6 +84,7 @@ class Exchange:
             host_key=host_key,
             moduli=moduli,
             gss=server_gss,
+            gss_errors=gss_errors,
         )
         self.client = Side(method.client(client))
         self.server = Side(method.server(server))
@@ -107,6 +109,8 @@ class Exchange:
         for payload in wanted.send:
             side.sent.append(payload)
             side.outbox.append(side.tamper(payload))
+        if wanted.failure is not None:
+            raise wanted.failure
         side.done = wanted.expect is None
         side.expect = () if wanted.expect is None else (wanted.expect, *wanted.or_expect)
         if side.done:

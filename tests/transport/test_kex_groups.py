@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import warnings
 from pathlib import Path
@@ -13,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssh_keys.wire import encode_mpint, encode_string
+from ssh_keys.wire import encode_mpint, encode_string, encode_uint32
 from ssh_transport.errors import KeyExchangeFailed, ProtocolError
 from ssh_transport.kex import KEX_METHODS, dh, dh_gex
 from ssh_transport.kex import rsa as rsa_kex
@@ -24,8 +25,15 @@ from ssh_transport.kex.dh_groups import (
     parse_moduli,
     read_moduli,
 )
-from ssh_transport.kex.messages import KexDhGexGroup, KexDhGexRequest, KexRSAPubkey, KexRSASecret
-from ssh_transport.protocols import KexAlgorithm, KexContext, KexStep, Role
+from ssh_transport.kex.messages import (
+    KexDhGexGroup,
+    KexDhGexInit,
+    KexDhGexReply,
+    KexDhGexRequest,
+    KexRSAPubkey,
+    KexRSASecret,
+)
+from ssh_transport.protocols import HostKeyProof, KexAlgorithm, KexContext, KexStep, Role
 from tests.transport.kex_driver import HOST_KEY, Exchange
 
 seeded = random.Random(2026).randbytes
@@ -159,6 +167,7 @@ def test_what_the_library_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
         agree(5)
 
 
+GROUP_EXCHANGE = KEX_METHODS[b"diffie-hellman-group-exchange-sha256"]
 METHODS = [b"diffie-hellman-group14-sha256", b"diffie-hellman-group-exchange-sha256"]
 
 
@@ -278,6 +287,40 @@ def test_hash_covers_the_request_and_the_group() -> None:
 # --- moduli(5) -----------------------------------------------------------------------------------
 
 LINE = "20230319032544 2 6 100 2047 2 {:X}\n"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "bits"), [(0, 2048), (1024, 2048), (2048, 2048), (3000, 3072), (1 << 31, 8192)]
+)
+def test_request_of_the_old_form(wanted: int, bits: int) -> None:
+    """RFC 4419 section 5: n alone, and n alone in the hash; never a group below 2048 bits."""
+    context = KexContext(Role.SERVER, "sha256", os.urandom, HOST_KEY)
+    run = GROUP_EXCHANGE.server(context)
+    first = next(run)
+    assert isinstance(first, KexStep)
+    assert (first.expect, first.or_expect) == (34, (30,))
+    answer = run.send(bytes((30,)) + encode_uint32(wanted))
+    assert isinstance(answer, KexStep)
+    offer = KexDhGexGroup.decode(answer.send[0], 1)
+    group = SafePrimeGroup(offer.p, offer.g)
+    assert group.bits == bits
+    e, agree = dh.start(group, os.urandom)
+    proof = run.send(KexDhGexInit(e).encode())
+    assert isinstance(proof, HostKeyProof)
+    last = run.send(b"signature")
+    assert isinstance(last, KexStep)
+    f = KexDhGexReply.decode(last.send[0], 1).f
+    numbers = b"".join(map(encode_mpint, (offer.p, offer.g, e, f)))
+    assert proof.fields == encode_uint32(wanted) + numbers
+    assert proof.secret == encode_mpint(agree(f))
+
+
+def test_malformed_request_of_the_old_form() -> None:
+    for payload in (b"\x1e", b"\x1e" + bytes(3), b"\x1e" + bytes(5)):
+        run = GROUP_EXCHANGE.server(KexContext(Role.SERVER, "sha256", os.urandom, HOST_KEY))
+        next(run)
+        with pytest.raises(ProtocolError):
+            run.send(payload)
 
 
 def test_moduli(tmp_path: Path) -> None:

@@ -1,21 +1,33 @@
-"""GSS-API key exchange: every method, over a small mechanism of our own and over Kerberos."""
+"""GSS-API key exchange over a small mechanism of our own; tests/kerberos has the real one."""
 
 from __future__ import annotations
 
-import hmac
 import os
 import random
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 
 import pytest
 
-from ssh_keys.algorithms import Status
+from ssh_keys.algorithms import Registry, Status
 from ssh_keys.wire import encode_string, encode_uint32
-from ssh_transport import Disconnected, HostKeyOffered, KexCompleted, Role, TransportConfig
+from ssh_transport import (
+    Disconnected,
+    HostKeyOffered,
+    KexCompleted,
+    Role,
+    TransportConfig,
+    keyexchange,
+)
 from ssh_transport import gss as gss_module
-from ssh_transport.errors import KeyExchangeFailed, MessageOrderError, ProtocolError
-from ssh_transport.gss import GSSAPIContext, GSSError, gssapi_available
+from ssh_transport.errors import (
+    AlgorithmNegotiationError,
+    KeyExchangeFailed,
+    MessageOrderError,
+    ProtocolError,
+)
+from ssh_transport.gss import GSSError, gssapi_available
 from ssh_transport.kex import KEX_METHODS
 from ssh_transport.kex.messages import (
     KexGSSComplete,
@@ -25,8 +37,10 @@ from ssh_transport.kex.messages import (
     KexGSSHostkey,
     KexGSSInit,
 )
+from ssh_transport.messages import KexInit
+from ssh_transport.negotiation import negotiate
 from ssh_transport.protocols import KexAlgorithm, KexContext, KexRun
-from tests.transport.kerberos import HOST, Realm, missing, running_realm
+from tests.transport.gss_mechanism import SharedKeyContext
 from tests.transport.kex_driver import HOST_KEY, Exchange
 from tests.transport.pair import HOST_KEY as PAIR_HOST_KEY
 from tests.transport.pair import Pair
@@ -42,43 +56,6 @@ by_name = pytest.mark.parametrize("method", METHODS, ids=lambda row: row.name.de
 
 
 NOTHING: Mapping[str, object] = {}
-
-
-class SharedKeyContext:
-    """A mechanism whose two sides know a key; a token is the number of tokens still to come.
-
-    Parameters:
-        tokens: how many tokens there are in all; Kerberos has two.
-    """
-
-    def __init__(self, initiator: bool, tokens: int = 2, key: bytes = b"key") -> None:
-        self._left = tokens - (0 if initiator else 1)
-        self._key = key
-        self.complete = False
-        self.protects = True
-
-    def step(self, token: bytes) -> bytes:
-        """The next token."""
-        if token:
-            number = int.from_bytes(token[:1], "big")
-            if token != self._token(number) or number != self._left + 1:
-                raise GSSError("token is defective", 0x90000, 7, b"error token")
-        left = self._left
-        self._left -= 2
-        self.complete = left <= 1
-        return self._token(left) if left > 0 else b""
-
-    def _token(self, number: int) -> bytes:
-        return bytes((number,)) + hmac.digest(self._key, b"token %d" % number, "sha256")
-
-    def sign(self, message: bytes) -> bytes:
-        """A message integrity code."""
-        return hmac.digest(self._key, message, "sha256")
-
-    def verify(self, message: bytes, code: bytes) -> None:
-        """Check it."""
-        if not hmac.compare_digest(code, self.sign(message)):
-            raise GSSError("message integrity code is wrong", 0x60000, 1)
 
 
 def exchange_of(
@@ -365,8 +342,9 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     gssapi_available.cache_clear()
     try:
         assert not any(name.startswith(b"gss-") for name in KEX_METHODS.names())
-        with pytest.raises(ValueError, match="needs a library that is not installed"):
-            KEX_METHODS.select([CURVE.name])
+        for name in (CURVE.name, "gss-gex-sha256"):
+            with pytest.raises(ValueError, match="needs the gssapi package: install the extra"):
+                KEX_METHODS.select([name])
     finally:
         gssapi_available.cache_clear()
 
@@ -392,8 +370,189 @@ def test_core_with_gss_api() -> None:
     pair.server.request_rekey()
     pair.pump()
     assert len(pair.of_type(Role.CLIENT, KexCompleted)) == 2
-    assert pair.client.gss_context is not first
+    # RFC 4462 section 4: authentication never goes by the context of a key re-exchange.
+    assert pair.client.gss_context is first
     assert not pair.of_type(Role.CLIENT, Disconnected)
+
+
+def gss_pair(
+    *,
+    client: Mapping[str, object] = NOTHING,
+    server: Mapping[str, object] = NOTHING,
+    kex: tuple[bytes, ...] = (CURVE.name,),
+) -> Pair:
+    """Two cores that share the small mechanism."""
+    return Pair(
+        kex_algorithms=kex,
+        client={"gss": lambda: SharedKeyContext(True), **client},
+        server={"gss": lambda: SharedKeyContext(False), **server},
+    )
+
+
+def test_context_of_a_later_exchange_does_not_authenticate() -> None:
+    """The first exchange was an ordinary one, so there is nothing for gssapi-keyex."""
+    pair = gss_pair(kex=(b"curve25519-sha256", CURVE.name)).start().authenticate()
+    for core in (pair.client, pair.server):
+        core.config.kex_algorithms = (CURVE.name,)
+    pair.server.request_rekey()
+    pair.pump()
+    assert len(pair.of_type(Role.CLIENT, KexCompleted)) == 2
+    assert pair.client.algorithms is not None
+    assert pair.client.algorithms.kex == CURVE.name
+    assert pair.client.gss_context is None
+    assert pair.server.gss_context is None
+
+
+# --- Null host key (RFC 4462 section 5) ----------------------------------------------------------
+
+
+def test_server_without_a_host_key() -> None:
+    pair = gss_pair(server={"host_keys": {}}).start()
+    assert pair.server.config.host_key_algorithms == (b"null",)
+    assert pair.client.algorithms is not None
+    assert pair.client.algorithms.host_key == b"null"
+    assert pair.client.host_key is None
+    pair.authenticate()
+    for core in (pair.client, pair.server):
+        core.request_rekey()
+        pair.pump()
+    assert len(pair.of_type(Role.CLIENT, KexCompleted)) == 3
+    assert not pair.of_type(Role.CLIENT, Disconnected)
+
+
+def test_server_with_a_host_key_does_not_offer_null() -> None:
+    """And of a client's list it stands last."""
+    pair = gss_pair().start()
+    explanation = pair.server.explain()
+    assert explanation is not None
+    choice = explanation["host key algorithm"]
+    assert choice.ours == (b"ssh-ed25519",)
+    assert choice.theirs[-1] == b"null"
+    assert choice.theirs.count(b"null") == 1
+    assert choice.chosen == b"ssh-ed25519"
+
+
+def test_method_that_signs_is_not_chosen_without_a_key() -> None:
+    """RFC 4253 section 7.1: a method that needs a key that signs is passed over."""
+    pair = gss_pair(kex=(b"curve25519-sha256", CURVE.name), server={"host_keys": {}}).start()
+    assert pair.client.algorithms is not None
+    assert pair.client.algorithms.kex == CURVE.name
+    for core in (pair.client, pair.server):
+        explanation = core.explain()
+        assert explanation is not None
+        choice = explanation["key exchange method"]
+        assert choice.chosen == CURVE.name
+        assert "can be used with the other choices" in choice.why
+        assert choice.refused[b"curve25519-sha256"] == "it cannot be used with the other choices"
+
+
+def test_null_is_never_chosen_for_a_method_that_signs() -> None:
+    """Whatever a peer offers: the server would have to prove who it is by nothing."""
+    names = (b"null", b"ssh-ed25519")
+    client = kexinit((b"curve25519-sha256", CURVE.name), names)
+    server = kexinit((b"curve25519-sha256",), names)
+    for role, ours, theirs in ((Role.CLIENT, client, server), (Role.SERVER, server, client)):
+        assert negotiate(role, ours, theirs).host_key == b"ssh-ed25519"
+    only_null = kexinit((b"curve25519-sha256",), (b"null",))
+    with pytest.raises(AlgorithmNegotiationError):
+        negotiate(Role.CLIENT, client, only_null)
+
+
+def kexinit(kex: tuple[bytes, ...], host_keys: tuple[bytes, ...]) -> KexInit:
+    """An SSH_MSG_KEXINIT with these names."""
+    rest = ((b"aes128-ctr",), (b"hmac-sha2-256",), (b"none",))
+    names = [each for each in rest for _ in range(2)]
+    return KexInit(kex, host_keys, *names, (), (), False, 0)  # type: ignore[call-arg, arg-type]
+
+
+def test_host_key_of_a_server_that_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 4462 section 2.1: with `null`, SSH_MSG_KEXGSS_HOSTKEY must not be sent."""
+
+    def talkative(context: KexContext) -> KexRun:
+        return CURVE.server(replace(context, host_key=PAIR_HOST_KEY.public_data))
+
+    table = Registry(KEX_METHODS.kind, (replace(CURVE, server=talkative),))
+    monkeypatch.setattr(keyexchange, "KEX_METHODS", table)
+    pair = gss_pair(server={"host_keys": {}}).start()
+    (event,) = pair.of_type(Role.CLIENT, Disconnected)
+    assert "said that it has none" in str(event.error)
+
+
+def test_server_needs_a_host_key_or_such_a_method() -> None:
+    with pytest.raises(ValueError, match="needs a host key"):
+        TransportConfig(
+            role=Role.SERVER,
+            kex_algorithms=(b"curve25519-sha256",),
+            gss=lambda: SharedKeyContext(False),
+        )
+
+
+# --- What the peer is told of an error -----------------------------------------------------------
+
+
+def sent_on_failure(exchange: Exchange) -> tuple[list[bytes], list[bytes]]:
+    """What both sides sent until the exchange failed."""
+    with pytest.raises(KeyExchangeFailed, match="GSS-API"):
+        exchange.run()
+    return exchange.client.sent, exchange.server.sent
+
+
+def test_server_tells_the_status_and_sends_the_error_token() -> None:
+    """RFC 4462 section 2.1: SSH_MSG_KEXGSS_ERROR first, then the error token; not our text."""
+    impostor = partial(SharedKeyContext, True, 2, b"another key")
+    _, sent = sent_on_failure(exchange_of(CURVE, 2, {"client_gss": impostor}))
+    error = KexGSSError.decode(sent[0], 1)
+    assert (error.major_status, error.minor_status) == (0x90000, 7)
+    assert b"defective" not in error.message
+    assert sent[1:] == [KexGSSContinue(b"error token").encode()]
+
+
+def test_client_sends_the_error_token() -> None:
+    impostor = partial(SharedKeyContext, False, 3, b"another key", True)
+    sent, _ = sent_on_failure(exchange_of(CURVE, 3, {"server_gss": impostor}))
+    assert sent[1:] == [KexGSSContinue(b"error token").encode()]
+
+
+def test_errors_can_be_kept() -> None:
+    """RFC 4462 section 9."""
+    impostor = partial(SharedKeyContext, True, 2, b"another key")
+    exchange = exchange_of(CURVE, 2, {"client_gss": impostor, "gss_errors": False})
+    _, sent = sent_on_failure(exchange)
+    assert sent == []
+
+
+def test_error_reaches_the_client() -> None:
+    pair = Pair(
+        kex_algorithms=(CURVE.name,),
+        client={"gss": lambda: SharedKeyContext(True, 2, b"another key")},
+        server={"gss": lambda: SharedKeyContext(False, 2)},
+    ).start()
+    (event,) = pair.of_type(Role.CLIENT, Disconnected)
+    assert "GSS-API error of the server: GSS-API token refused" in str(event.error)
+    (event,) = pair.of_type(Role.SERVER, Disconnected)
+    assert "token is defective" in str(event.error)
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The package counts as installed."""
+    monkeypatch.setattr(gss_module, "find_spec", lambda name: name)
+    gssapi_available.cache_clear()
+    yield
+    gssapi_available.cache_clear()
+
+
+@pytest.mark.usefixtures("installed")
+def test_family_names() -> None:
+    """Options name the method without its mechanism, as `ssh -Q kex-gss` or as AsyncSSH does."""
+    assert KEX_METHODS.select(["gss-gex-sha256"]) == (GROUP_EXCHANGE.name,)
+    assert KEX_METHODS.select("gss-group14-sha256-,gss-gex-sha256") == (
+        GROUP.name,
+        GROUP_EXCHANGE.name,
+    )
+    assert GROUP.name not in KEX_METHODS.select("-gss-group14-sha256", default=KEX_METHODS.names())
+    with pytest.raises(ValueError, match="unknown key exchange method 'gss-nothing'"):
+        KEX_METHODS.select(["gss-nothing"])
 
 
 def test_config_without_gss_api() -> None:
@@ -413,61 +572,3 @@ def test_core_refuses_an_impostor() -> None:
     (event,) = pair.of_type(Role.SERVER, Disconnected)
     assert "GSS-API" in str(event.error)
     assert not pair.of_type(Role.CLIENT, KexCompleted)
-
-
-# --- Kerberos ------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def realm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Realm]:
-    """A KDC for the tests of this module."""
-    absent = missing()
-    if absent:
-        pytest.skip(f"not installed: {absent}")
-    with running_realm(tmp_path_factory.mktemp("realm")) as running:
-        yield running
-
-
-@by_name
-def test_kerberos(realm: Realm, method: KexAlgorithm) -> None:
-    contexts: list[GSSAPIContext] = []
-
-    def acceptor() -> GSSAPIContext:
-        contexts.append(GSSAPIContext.acceptor(store={"keytab": str(realm.keytab)}))
-        return contexts[-1]
-
-    exchange = Exchange(
-        method,
-        client_gss=lambda: GSSAPIContext.initiator(HOST, delegate=True),
-        server_gss=acceptor,
-    )
-    exchange.run()
-    assert exchange.client.digest == exchange.server.digest
-    (context,) = contexts
-    assert context.initiator_name == "alice@SSH.TEST"
-    assert context.delegated_credentials is not None
-
-
-def test_kerberos_code_of_another_hash(realm: Realm) -> None:
-    exchange = Exchange(
-        CURVE,
-        client_gss=lambda: GSSAPIContext.initiator(HOST),
-        server_gss=lambda: GSSAPIContext.acceptor(HOST),
-    )
-    exchange.server.tamper = lambda text: (
-        KexGSSHostkey(b"another key").encode() if text[0] == 33 else text
-    )
-    with pytest.raises(KeyExchangeFailed, match="Message Integrity"):
-        exchange.run()
-
-
-def test_kerberos_errors(realm: Realm) -> None:
-    with pytest.raises(KeyExchangeFailed, match="not found in Kerberos database"):
-        Exchange(CURVE, client_gss=lambda: GSSAPIContext.initiator("unknown.host")).run()
-    with pytest.raises(GSSError) as caught:
-        GSSAPIContext.acceptor("unknown.host", store={"keytab": str(realm.keytab)})
-    assert caught.value.major
-    with pytest.raises(GSSError):
-        GSSAPIContext.acceptor(HOST).step(b"not a token")
-    with pytest.raises(GSSError):
-        GSSAPIContext.initiator(HOST, store={"ccache": f"FILE:{realm.folder}/none"})

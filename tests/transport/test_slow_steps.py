@@ -30,7 +30,10 @@ from .pair import Pair
 from .test_aio import Owner, connected
 
 SLOW = b"diffie-hellman-group16-sha512"
-SLOW_METHODS = sorted(row.name for row in KEX_METHODS if row.slow and row.available())
+# Those with GSS-API need credentials: tests/kerberos.
+SLOW_METHODS = sorted(
+    row.name for row in KEX_METHODS if row.slow and not row.name.startswith(b"gss-")
+)
 
 
 class Steps:

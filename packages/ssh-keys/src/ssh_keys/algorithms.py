@@ -7,7 +7,7 @@ one (`REGISTRY.extended(row)`), so applications and tests cannot affect each oth
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from fnmatch import fnmatchcase
 from typing import Generic, Protocol, TypeVar
@@ -50,12 +50,16 @@ class Registry(Generic[A]):
     Parameters:
         kind: what the rows are, for error texts ("cipher", "key exchange method").
         rows: the algorithms, best first; names must be unique.
+        aliases: further names by which options may call a row, each with the row's own name.
     """
 
-    __slots__ = ("_by_name", "_rows", "kind")
+    __slots__ = ("_aliases", "_by_name", "_rows", "kind")
 
-    def __init__(self, kind: str, rows: Iterable[A]) -> None:
+    def __init__(
+        self, kind: str, rows: Iterable[A], aliases: Mapping[bytes, bytes] | None = None
+    ) -> None:
         self.kind = kind
+        self._aliases = dict(aliases or {})
         self._rows = tuple(rows)
         self._by_name = {row.name: row for row in self._rows}
         if len(self._by_name) != len(self._rows):
@@ -76,7 +80,7 @@ class Registry(Generic[A]):
 
     def extended(self, *rows: A) -> Registry[A]:
         """Return a new table with `rows` behind the present ones."""
-        return Registry(self.kind, (*self._rows, *rows))
+        return Registry(self.kind, (*self._rows, *rows), self._aliases)
 
     def names(self, *status: Status) -> tuple[bytes, ...]:
         """Return the names of all available rows with one of the statuses (all if none given)."""
@@ -111,7 +115,8 @@ class Registry(Generic[A]):
         prefix, text = (choice[0], choice[1:]) if choice[:1] in ("+", "-", "^") else ("", choice)
         patterns = [part.strip() for part in text.split(",") if part.strip()]
         if prefix == "-":
-            chosen = tuple(name for name in base if not _matches(name, patterns))
+            own = [self._own_name(pattern) for pattern in patterns]
+            chosen = tuple(name for name in base if not _matches(name, own))
         else:
             named = [name for pattern in patterns for name in self._matching(pattern)]
             before, after = (named, base) if prefix == "^" else ((), named)
@@ -120,12 +125,18 @@ class Registry(Generic[A]):
             raise ValueError(f"no {self.kind} is left by {choice!r}")
         return chosen
 
+    def _own_name(self, pattern: str) -> str:
+        name = pattern.encode("ascii", "backslashreplace")
+        return self._aliases.get(name, name).decode("ascii")
+
     def _exact(self, name: bytes) -> bytes:
+        name = self._aliases.get(name, name)
         row = self._by_name.get(name)
         if row is None:
             raise ValueError(f"unknown {self.kind} {name.decode('ascii', 'backslashreplace')!r}")
         if not row.available():
-            raise ValueError(f"{self.kind} {name.decode()!r} needs a library that is not installed")
+            needs: str = getattr(row, "needs", "") or "a library that is not installed"
+            raise ValueError(f"{self.kind} {name.decode()!r} needs {needs}")
         return name
 
     def _matching(self, pattern: str) -> Sequence[bytes]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from ssh_keys import SSHKeyPair
 
+from .constants import NULL_HOST_KEY
 from .policy import Policy
 from .protocols import GSSContext, Role
 
@@ -47,7 +48,10 @@ class TransportConfig:
             0.
         moduli: server: path of a moduli(5) file for group exchange, None for built-in groups.
         gss: makes the security context of a GSS-API key exchange, one for each; such methods are
-            negotiated only if their names are in `kex_algorithms`.
+            negotiated only if their names are in `kex_algorithms`. A server with it needs no host
+            key: without one it offers the host key algorithm `null` (RFC 4462 section 5).
+        gss_errors: whether a peer whose GSS-API token was refused is sent the status codes and
+            the error token (RFC 4462 section 2.1); texts stay here.
     """
 
     role: Role
@@ -70,6 +74,7 @@ class TransportConfig:
     min_rsa_bits: int = 0
     moduli: str | None = None
     gss: Callable[[], GSSContext] | None = None
+    gss_errors: bool = True
 
     def __post_init__(self) -> None:
         if not self.version.startswith(b"SSH-2.0-") or len(self.version) > 253:
@@ -86,7 +91,9 @@ class TransportConfig:
                 name for name in self.host_key_algorithms if name in self.host_keys
             )
             if not self.host_key_algorithms:
-                raise ValueError("a server needs a host key for an algorithm that is offered")
+                if not any(name.startswith(b"gss-") for name in self.kex_algorithms):
+                    raise ValueError("a server needs a host key for an algorithm that is offered")
+                self.host_key_algorithms = (NULL_HOST_KEY,)
 
     def _ask_policy(self) -> None:
         policy = self.policy

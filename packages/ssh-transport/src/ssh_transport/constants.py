@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 __all__ = [
+    "NULL_HOST_KEY",
     "SSH_MSG_DEBUG",
     "SSH_MSG_DISCONNECT",
     "SSH_MSG_EXT_INFO",
@@ -21,6 +22,9 @@ __all__ = [
     "SSH_MSG_UNIMPLEMENTED",
     "DisconnectReason",
 ]
+
+NULL_HOST_KEY = b"null"
+"""Host key algorithm of servers that prove who they are by GSS-API alone (RFC 4462 section 5)."""
 
 # RFC 4253 section 12, RFC 8308 section 2.3, PROTOCOL section 1.10 (ping)
 SSH_MSG_DISCONNECT = 1

@@ -14,11 +14,11 @@ from ssh_keys.algorithms import Algorithm, Registry, Status
 
 from .ciphers import CIPHERS
 from .compression import COMPRESSIONS
-from .errors import printable
+from .errors import AlgorithmNegotiationError, printable
 from .kex import KEX_METHODS
 from .mac import MACS
 from .messages import KexInit
-from .negotiation import MARKERS
+from .negotiation import MARKERS, negotiate
 from .protocols import Role
 
 __all__ = ["Choice", "Explanation", "explain"]
@@ -96,11 +96,23 @@ def explain(role: Role, ours: KexInit, theirs: KexInit) -> Explanation:
         ours, theirs: both SSH_MSG_KEXINIT.
     """
 
-    def choose(kind: str, table: Registry[Row], field: str) -> Choice:
-        return _choose(role, kind, table, getattr(ours, field), getattr(theirs, field))
+    try:
+        agreed = negotiate(role, ours, theirs)
+    except AlgorithmNegotiationError:
+        agreed = None
 
-    kex = choose("key exchange method", KEX_METHODS, "kex_algorithms")
-    host_key = choose("host key algorithm", HOST_KEY_ALGORITHMS, "server_host_key_algorithms")
+    def choose(kind: str, table: Registry[Row], field: str, chosen: bytes | None = None) -> Choice:
+        return _choose(role, kind, table, getattr(ours, field), getattr(theirs, field), chosen)
+
+    kex = choose(
+        "key exchange method", KEX_METHODS, "kex_algorithms", agreed.kex if agreed else None
+    )
+    host_key = choose(
+        "host key algorithm",
+        HOST_KEY_ALGORITHMS,
+        "server_host_key_algorithms",
+        agreed.host_key if agreed else None,
+    )
     ways = (
         ("client to server", "client_to_server"),
         ("server to client", "server_to_client"),
@@ -125,14 +137,18 @@ def _choose(
     table: Registry[Row],
     our_names: Sequence[bytes],
     their_names: Sequence[bytes],
+    agreed: bytes | None = None,
 ) -> Choice:
     ours = tuple(name for name in our_names if name not in MARKERS)
     theirs = tuple(name for name in their_names if name not in MARKERS)
     client, server = (ours, theirs) if role is Role.CLIENT else (theirs, ours)
     whose = "our" if role is Role.CLIENT else "the client's"
     who = "the server" if role is Role.CLIENT else "we"
-    chosen = next((name for name in client if name in server), b"")
-    if chosen:
+    common = [name for name in client if name in server]
+    chosen = agreed or next(iter(common), b"")
+    if chosen and chosen != common[0]:
+        why = "the first name in common that can be used with the other choices"
+    elif chosen:
         place = client.index(chosen)
         why = f"{whose} first choice" if not place else f"{whose} first name that {who} also offer"
         why += "s" if place and role is Role.CLIENT else ""
@@ -140,7 +156,7 @@ def _choose(
         why = "the two sides have nothing in common"
     known = [row.name for row in table]
     refused = {
-        name: _refusal(name, chosen, ours, theirs, table)
+        name: _refusal(name, chosen, common, ours, theirs, table)
         for name in dict.fromkeys((*ours, *theirs, *known))
         if name != chosen
     }
@@ -150,6 +166,7 @@ def _choose(
 def _refusal(
     name: bytes,
     chosen: bytes,
+    common: Sequence[bytes],
     ours: Sequence[bytes],
     theirs: Sequence[bytes],
     table: Registry[Row],
@@ -157,6 +174,8 @@ def _refusal(
     if name in ours:
         if name not in theirs:
             return "the peer does not offer it"
+        if common.index(name) < common.index(chosen):
+            return "it cannot be used with the other choices"
         return f"the client prefers {printable(chosen)}"
     if name not in table:
         return "we do not know it"

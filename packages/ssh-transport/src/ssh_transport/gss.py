@@ -46,6 +46,7 @@ class _SecurityContext(Protocol):
     complete: bool
     actual_flags: int
     initiator_name: object
+    target_name: object
     delegated_creds: object
 
     def step(self, token: bytes | None) -> bytes | None: ...
@@ -63,6 +64,7 @@ class GSSAPIContext:
         self._context = context
         self._error: type[Exception] = gssapi.exceptions.GSSError
         flags = gssapi.RequirementFlag
+        self._integrity = int(flags.integrity)
         self._protection = int(flags.mutual_authentication | flags.integrity)
 
     @classmethod
@@ -134,9 +136,19 @@ class GSSAPIContext:
         return self._context.actual_flags & self._protection == self._protection
 
     @property
+    def integrity(self) -> bool:
+        """Whether messages can be authenticated (integ_avail)."""
+        return bool(self._context.actual_flags & self._integrity)
+
+    @property
     def initiator_name(self) -> str:
         """The client's name, "user@REALM"; the context has to be complete."""
         return str(self._context.initiator_name)
+
+    @property
+    def acceptor_name(self) -> str:
+        """The server's name, "host/NAME@REALM"; the context has to be complete."""
+        return str(self._context.target_name)
 
     @property
     def delegated_credentials(self) -> object | None:

@@ -26,7 +26,7 @@ from ssh_keys.wire import PacketDecodeError, encode_string
 
 from .ciphers import CIPHERS
 from .config import TransportConfig
-from .constants import SSH_MSG_NEWKEYS
+from .constants import NULL_HOST_KEY, SSH_MSG_NEWKEYS
 from .errors import HostKeyMismatch, KeyExchangeFailed, MessageOrderError, ProtocolError
 from .kex import KEX_METHODS
 from .mac import MACS
@@ -160,6 +160,10 @@ class KeyExchange:
         if self.algorithms is not None:
             # The host key has to stay the same (CVE-2026-60002), so ask for nothing else.
             names = (self.algorithms.host_key,)
+        elif self._client and self._config.gss is not None:
+            # RFC 4462 section 5: who knows GSS-API methods knows this one. Last, and only good
+            # for these methods.
+            names = (*names, NULL_HOST_KEY)
         self._our_payload, self._our_init = encode_kexinit(
             self._config, self._random(16), names, first=not self.session_id
         )
@@ -192,11 +196,13 @@ class KeyExchange:
             gex_bits=self._config.gex_bits,
             moduli=self._config.moduli,
             gss=self._new_gss_context if self._config.gss else None,
+            gss_errors=self._config.gss_errors,
         )
         if self._client:
             self._run = method.client(context)
         else:
-            context.host_key = self._config.host_keys[algorithms.host_key].public_data
+            if algorithms.host_key != NULL_HOST_KEY:
+                context.host_key = self._config.host_keys[algorithms.host_key].public_data
             self._host_key_blob = context.host_key
             self._run = method.server(context)
         self._slow = method.slow
@@ -262,6 +268,8 @@ class KeyExchange:
             return
         for payload in wanted.send:
             self._host.write_kex(payload)
+        if wanted.failure is not None:
+            raise wanted.failure
         if wanted.expect is None:
             self._send_newkeys()
         else:
@@ -269,17 +277,24 @@ class KeyExchange:
 
     def _new_gss_context(self) -> GSSContext:
         assert self._config.gss is not None
-        self.gss_context = context = self._config.gss()
+        context = self._config.gss()
+        if not self.session_id:
+            # RFC 4462 section 4: authentication goes by the first one, never by a later one.
+            self.gss_context = context
         return context
 
     def _use_gss_host_key(self, blob: bytes) -> None:
         """Client: take the host key, if one was sent, that GSS-API is about to authenticate."""
         if not self._client or not blob:
             return
+        assert self.algorithms is not None
+        algorithm = self.algorithms.host_key
+        if algorithm == NULL_HOST_KEY:
+            raise ProtocolError("host key of a server that said that it has none")
         if self.host_key is not None and blob != self._host_key_blob:
             raise HostKeyMismatch("server changed its host key in a key re-exchange")
         try:
-            self.host_key = self.host_key or decode_ssh_public_key(blob)
+            self.host_key = self.host_key or decode_host_key(algorithm, blob)[0]
         except KeyImportError as exc:
             raise KeyExchangeFailed(f"server's host key cannot be used: {exc}") from None
         self._host_key_blob = blob

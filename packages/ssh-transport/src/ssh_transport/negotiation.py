@@ -10,7 +10,7 @@ from ssh_keys.wire import encode_byte
 
 from .ciphers import CIPHERS
 from .config import TransportConfig
-from .constants import SSH_MSG_KEXINIT
+from .constants import NULL_HOST_KEY, SSH_MSG_KEXINIT
 from .errors import AlgorithmNegotiationError, ProtocolError
 from .messages import KexInit
 from .protocols import Role
@@ -18,6 +18,7 @@ from .protocols import Role
 __all__ = [
     "EXT_INFO_CLIENT",
     "EXT_INFO_SERVER",
+    "GSS_METHODS",
     "MARKERS",
     "STRICT_CLIENT",
     "STRICT_SERVER",
@@ -34,6 +35,9 @@ EXT_INFO_SERVER = b"ext-info-s"
 STRICT_CLIENT = b"kex-strict-c-v00@openssh.com"
 STRICT_SERVER = b"kex-strict-s-v00@openssh.com"
 MARKERS = frozenset((EXT_INFO_CLIENT, EXT_INFO_SERVER, STRICT_CLIENT, STRICT_SERVER))
+
+GSS_METHODS = b"gss-"
+"""What the names of the methods begin with that need no host key (RFC 4462 section 2.6)."""
 
 _COOKIE_SIZE = 16
 
@@ -139,10 +143,19 @@ def negotiate(role: Role, ours: KexInit, theirs: KexInit) -> NegotiatedAlgorithm
     def match(kind: str, of_client: Sequence[bytes], of_server: Sequence[bytes]) -> bytes:
         return _first_match(kind, of_client, of_server, role)
 
-    kex = match("key exchange method", client.kex_algorithms, server.kex_algorithms)
-    host_key = match(
-        "host key algorithm", client.server_host_key_algorithms, server.server_host_key_algorithms
-    )
+    methods: Sequence[bytes] = client.kex_algorithms
+    offered: Sequence[bytes] = client.server_host_key_algorithms
+    keys = server.server_host_key_algorithms
+    if NULL_HOST_KEY in offered:
+        signing = [name for name in offered if name != NULL_HOST_KEY]
+        if NULL_HOST_KEY in keys and not any(name in keys for name in signing):
+            # A method is skipped if it needs a key that signs and there is none in common.
+            methods = [name for name in methods if name.startswith(GSS_METHODS)]
+        kex = match("key exchange method", methods, server.kex_algorithms)
+        offered = offered if kex.startswith(GSS_METHODS) else signing
+    else:
+        kex = match("key exchange method", methods, server.kex_algorithms)
+    host_key = match("host key algorithm", offered, keys)
     cipher_cs = match(
         "cipher client to server",
         client.encryption_algorithms_client_to_server,

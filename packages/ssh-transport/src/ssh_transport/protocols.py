@@ -13,6 +13,8 @@ from typing import Protocol
 
 from ssh_keys.algorithms import Status
 
+from .errors import DisconnectError
+
 __all__ = [
     "SEAL_SLACK",
     "CipherAlgorithm",
@@ -203,11 +205,13 @@ class KexStep:
         send: whole payloads, message number first.
         expect: the message number that is legal next; None if the method is finished.
         or_expect: further numbers that are legal next.
+        failure: what ends the connection once the payloads are sent; nothing comes behind it.
     """
 
     send: tuple[bytes, ...] = ()
     expect: int | None = None
     or_expect: tuple[int, ...] = ()
+    failure: DisconnectError | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,6 +273,21 @@ class GSSContext(Protocol):
         """Whether both sides are authenticated, and messages can be."""
         ...
 
+    @property
+    def integrity(self) -> bool:
+        """Whether messages can be authenticated (integ_avail)."""
+        ...
+
+    @property
+    def initiator_name(self) -> str:
+        """The client's name, once the context is established."""
+        ...
+
+    @property
+    def acceptor_name(self) -> str:
+        """The server's name, once the context is established."""
+        ...
+
     def step(self, token: bytes) -> bytes:
         """Take the peer's token (empty at the beginning), return ours (empty if there is none)."""
         ...
@@ -295,6 +314,7 @@ class KexContext:
             asks for; a server chooses no group below min.
         moduli: server: path of a moduli(5) file, or None for the built-in groups.
         gss: makes the security context of a GSS-API method, raising `GSSError`.
+        gss_errors: whether the peer is told why its GSS-API token was refused.
     """
 
     role: Role
@@ -304,6 +324,7 @@ class KexContext:
     gex_bits: tuple[int, int, int] = (2048, 3072, 8192)
     moduli: str | None = None
     gss: Callable[[], GSSContext] | None = None
+    gss_errors: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,6 +340,8 @@ class KexAlgorithm:
     slow: bool = False
     """True if one step takes milliseconds, so that it is better run off the event loop."""
     probe: Callable[[], bool] | None = None
+    needs: str = ""
+    """What has to be installed for it, for error texts."""
 
     def available(self) -> bool:
         """Whether what the algorithm needs is installed."""

@@ -75,6 +75,7 @@ def _gss(family: bytes, hash_name: str, agreement: gss.Agreement, status: Status
         status=status,
         slow=True,
         probe=gssapi_available,
+        needs=_NEEDS_GSSAPI,
     )
 
 
@@ -91,8 +92,11 @@ def _gss_group_exchange(family: bytes, hash_name: str, status: Status) -> KexAlg
         status,
         slow=True,
         probe=gssapi_available,
+        needs=_NEEDS_GSSAPI,
     )
 
+
+_NEEDS_GSSAPI = "the gssapi package: install the extra gssapi"
 
 _P256 = NISTCurve(ec.SECP256R1())
 _P384 = NISTCurve(ec.SECP384R1())
@@ -105,75 +109,83 @@ _DEFAULT = Status.DEFAULT
 _SUPPORTED = Status.SUPPORTED
 _INSECURE = Status.INSECURE
 
-KEX_METHODS: Registry[KexAlgorithm] = Registry(
-    "key exchange method",
-    (
-        # Post-quantum first: what is recorded today must not be readable later. The NIST curves
-        # are for those who must use them, fixed groups below 3072 bits for old devices.
-        _two_messages(
-            b"mlkem768x25519-sha256",
-            "sha256",
-            HybridExchange(MLKEM768(), _X25519, "sha256"),
-            post_quantum=True,
-        ),
-        _two_messages(
-            b"mlkem768nistp256-sha256",
-            "sha256",
-            HybridExchange(MLKEM768(), _P256, "sha256"),
-            _SUPPORTED,
-            post_quantum=True,
-        ),
-        _two_messages(
-            b"mlkem1024nistp384-sha384",
-            "sha384",
-            HybridExchange(MLKEM1024(), _P384, "sha384"),
-            _SUPPORTED,
-            post_quantum=True,
-        ),
-        # Our own sntrup761 takes 0.2 s of a client and is not constant-time, see its module.
-        *(
-            _two_messages(
-                name,
-                "sha512",
-                HybridExchange(SNTRUP761(), _X25519, "sha512"),
-                _SUPPORTED,
-                post_quantum=True,
-                slow=True,
-            )
-            for name in (b"sntrup761x25519-sha512", b"sntrup761x25519-sha512@openssh.com")
-        ),
-        _two_messages(b"curve25519-sha256", "sha256", _CURVE25519),
-        _two_messages(b"curve25519-sha256@libssh.org", "sha256", _CURVE25519),
-        _two_messages(b"curve448-sha512", "sha512", CurveExchange(_X448), _SUPPORTED),
-        _two_messages(b"ecdh-sha2-nistp256", "sha256", CurveExchange(_P256), _SUPPORTED),
-        _two_messages(b"ecdh-sha2-nistp384", "sha384", CurveExchange(_P384), _SUPPORTED),
-        _two_messages(b"ecdh-sha2-nistp521", "sha512", CurveExchange(_P521), _SUPPORTED),
-        _group(b"diffie-hellman-group16-sha512", "sha512", 4096, _DEFAULT),
-        _group(b"diffie-hellman-group18-sha512", "sha512", 8192, _DEFAULT),
-        _group(b"diffie-hellman-group17-sha512", "sha512", 6144, _SUPPORTED),
-        _group(b"diffie-hellman-group15-sha512", "sha512", 3072, _SUPPORTED),
-        _group_exchange(b"diffie-hellman-group-exchange-sha256", "sha256", _DEFAULT),
-        _group(b"diffie-hellman-group14-sha256", "sha256", 2048, _SUPPORTED),
-        _rsa(b"rsa2048-sha256", "sha256", rsa.RSA2048_SHA256, _SUPPORTED),
-        _group_exchange(b"diffie-hellman-group-exchange-sha1", "sha1", _INSECURE),
-        _group(b"diffie-hellman-group14-sha1", "sha1", 2048, _INSECURE),
-        _group(b"diffie-hellman-group1-sha1", "sha1", 1024, _INSECURE),
-        _rsa(b"rsa1024-sha1", "sha1", rsa.RSA1024_SHA1, _INSECURE),
-        # With Kerberos 5; only for applications that ask for GSS-API.
-        _gss(b"gss-curve25519-sha256-", "sha256", gss.CurveAgreement(_X25519), _SUPPORTED),
-        _gss(b"gss-curve448-sha512-", "sha512", gss.CurveAgreement(_X448), _SUPPORTED),
-        _gss(b"gss-nistp256-sha256-", "sha256", gss.CurveAgreement(_P256), _SUPPORTED),
-        _gss(b"gss-nistp384-sha384-", "sha384", gss.CurveAgreement(_P384), _SUPPORTED),
-        _gss(b"gss-nistp521-sha512-", "sha512", gss.CurveAgreement(_P521), _SUPPORTED),
-        _gss_group(b"gss-group16-sha512-", "sha512", 4096, _SUPPORTED),
-        _gss_group(b"gss-group18-sha512-", "sha512", 8192, _SUPPORTED),
-        _gss_group(b"gss-group17-sha512-", "sha512", 6144, _SUPPORTED),
-        _gss_group(b"gss-group15-sha512-", "sha512", 3072, _SUPPORTED),
-        _gss_group_exchange(b"gss-gex-sha256-", "sha256", _SUPPORTED),
-        _gss_group(b"gss-group14-sha256-", "sha256", 2048, _SUPPORTED),
-        _gss_group_exchange(b"gss-gex-sha1-", "sha1", _INSECURE),
-        _gss_group(b"gss-group14-sha1-", "sha1", 2048, _INSECURE),
-        _gss_group(b"gss-group1-sha1-", "sha1", 1024, _INSECURE),
+_ROWS: tuple[KexAlgorithm, ...] = (
+    # Post-quantum first: what is recorded today must not be readable later. The NIST curves
+    # are for those who must use them, fixed groups below 3072 bits for old devices.
+    _two_messages(
+        b"mlkem768x25519-sha256",
+        "sha256",
+        HybridExchange(MLKEM768(), _X25519, "sha256"),
+        post_quantum=True,
     ),
+    _two_messages(
+        b"mlkem768nistp256-sha256",
+        "sha256",
+        HybridExchange(MLKEM768(), _P256, "sha256"),
+        _SUPPORTED,
+        post_quantum=True,
+    ),
+    _two_messages(
+        b"mlkem1024nistp384-sha384",
+        "sha384",
+        HybridExchange(MLKEM1024(), _P384, "sha384"),
+        _SUPPORTED,
+        post_quantum=True,
+    ),
+    # Our own sntrup761 takes 0.2 s of a client and is not constant-time, see its module.
+    *(
+        _two_messages(
+            name,
+            "sha512",
+            HybridExchange(SNTRUP761(), _X25519, "sha512"),
+            _SUPPORTED,
+            post_quantum=True,
+            slow=True,
+        )
+        for name in (b"sntrup761x25519-sha512", b"sntrup761x25519-sha512@openssh.com")
+    ),
+    _two_messages(b"curve25519-sha256", "sha256", _CURVE25519),
+    _two_messages(b"curve25519-sha256@libssh.org", "sha256", _CURVE25519),
+    _two_messages(b"curve448-sha512", "sha512", CurveExchange(_X448), _SUPPORTED),
+    _two_messages(b"ecdh-sha2-nistp256", "sha256", CurveExchange(_P256), _SUPPORTED),
+    _two_messages(b"ecdh-sha2-nistp384", "sha384", CurveExchange(_P384), _SUPPORTED),
+    _two_messages(b"ecdh-sha2-nistp521", "sha512", CurveExchange(_P521), _SUPPORTED),
+    _group(b"diffie-hellman-group16-sha512", "sha512", 4096, _DEFAULT),
+    _group(b"diffie-hellman-group18-sha512", "sha512", 8192, _DEFAULT),
+    _group(b"diffie-hellman-group17-sha512", "sha512", 6144, _SUPPORTED),
+    _group(b"diffie-hellman-group15-sha512", "sha512", 3072, _SUPPORTED),
+    _group_exchange(b"diffie-hellman-group-exchange-sha256", "sha256", _DEFAULT),
+    _group(b"diffie-hellman-group14-sha256", "sha256", 2048, _SUPPORTED),
+    _rsa(b"rsa2048-sha256", "sha256", rsa.RSA2048_SHA256, _SUPPORTED),
+    _group_exchange(b"diffie-hellman-group-exchange-sha1", "sha1", _INSECURE),
+    _group(b"diffie-hellman-group14-sha1", "sha1", 2048, _INSECURE),
+    _group(b"diffie-hellman-group1-sha1", "sha1", 1024, _INSECURE),
+    _rsa(b"rsa1024-sha1", "sha1", rsa.RSA1024_SHA1, _INSECURE),
+    # With Kerberos 5; only for applications that ask for GSS-API.
+    _gss(b"gss-curve25519-sha256-", "sha256", gss.CurveAgreement(_X25519), _SUPPORTED),
+    _gss(b"gss-curve448-sha512-", "sha512", gss.CurveAgreement(_X448), _SUPPORTED),
+    _gss(b"gss-nistp256-sha256-", "sha256", gss.CurveAgreement(_P256), _SUPPORTED),
+    _gss(b"gss-nistp384-sha384-", "sha384", gss.CurveAgreement(_P384), _SUPPORTED),
+    _gss(b"gss-nistp521-sha512-", "sha512", gss.CurveAgreement(_P521), _SUPPORTED),
+    _gss_group(b"gss-group16-sha512-", "sha512", 4096, _SUPPORTED),
+    _gss_group(b"gss-group18-sha512-", "sha512", 8192, _SUPPORTED),
+    _gss_group(b"gss-group17-sha512-", "sha512", 6144, _SUPPORTED),
+    _gss_group(b"gss-group15-sha512-", "sha512", 3072, _SUPPORTED),
+    _gss_group_exchange(b"gss-gex-sha256-", "sha256", _SUPPORTED),
+    _gss_group(b"gss-group14-sha256-", "sha256", 2048, _SUPPORTED),
+    _gss_group_exchange(b"gss-gex-sha1-", "sha1", _INSECURE),
+    _gss_group(b"gss-group14-sha1-", "sha1", 2048, _INSECURE),
+    _gss_group(b"gss-group1-sha1-", "sha1", 1024, _INSECURE),
 )
+
+# Options name the family, "gss-gex-sha256"; on the wire the mechanism is behind it, which can only
+# be Kerberos here. ssh -Q and GSSAPIKexAlgorithms print the hyphen as well.
+_FAMILIES = {
+    family: row.name
+    for row in _ROWS
+    if row.name.startswith(b"gss-")
+    for family in (row.name.removesuffix(gss.method_name(b"")), row.name.rpartition(b"-")[0])
+}
+
+KEX_METHODS: Registry[KexAlgorithm] = Registry("key exchange method", _ROWS, _FAMILIES)
 """Every key exchange method by name."""

@@ -1,7 +1,8 @@
 """Diffie-Hellman with a group that the server chooses (RFC 4419, RFC 8270).
 
-Groups have 2048 to 8192 bits, whatever the peer asks for. The form with the preferred size alone
-(SSH_MSG_KEX_DH_GEX_REQUEST_OLD, before RFC 4419) is not understood.
+Groups have 2048 to 8192 bits, whatever the peer asks for. A server understands the form with the
+preferred size alone as well (SSH_MSG_KEX_DH_GEX_REQUEST_OLD, before RFC 4419); a client never
+sends it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from .messages import (
     KexDhGexInit,
     KexDhGexReply,
     KexDhGexRequest,
+    KexDhGexRequestOld,
     read,
 )
 
@@ -97,9 +99,14 @@ def check_group(group: SafePrimeGroup, request: KexDhGexRequest) -> None:
         raise KeyExchangeFailed("server's Diffie-Hellman group is malformed")
 
 
-def group_fields(request: KexDhGexRequest, group: SafePrimeGroup) -> bytes:
-    """Return the fields of the exchange hash between K_S and e (RFC 4419 section 3)."""
-    sizes = map(encode_uint32, (request.min, request.n, request.max))
+def group_fields(request: KexDhGexRequest | KexDhGexRequestOld, group: SafePrimeGroup) -> bytes:
+    """Return the fields of the exchange hash between K_S and e (RFC 4419 sections 3 and 5)."""
+    asked = (
+        (request.n,)
+        if isinstance(request, KexDhGexRequestOld)
+        else (request.min, request.n, request.max)
+    )
+    sizes = map(encode_uint32, asked)
     return b"".join((*sizes, encode_mpint(group.p), encode_mpint(group.g)))
 
 
@@ -119,8 +126,16 @@ def client(context: KexContext) -> KexRun:
 
 def server(context: KexContext) -> KexRun:
     """Run a group exchange as the server."""
-    request = read(KexDhGexRequest, (yield KexStep(expect=KexDhGexRequest.number)))
-    group = choose_group(request, context.moduli, context.random, context.gex_bits[0])
+    first = KexStep(expect=KexDhGexRequest.number, or_expect=(KexDhGexRequestOld.number,))
+    payload = yield first
+    request: KexDhGexRequest | KexDhGexRequestOld
+    if payload[0] == KexDhGexRequestOld.number:
+        request = read(KexDhGexRequestOld, payload)
+        # Such clients may want fewer bits than anybody should have now: they get the least group.
+        sizes = KexDhGexRequest(0, min(request.n, MAX_BITS), MAX_BITS)
+    else:
+        sizes = request = read(KexDhGexRequest, payload)
+    group = choose_group(sizes, context.moduli, context.random, context.gex_bits[0])
     offer = KexDhGexGroup(group.p, group.g).encode()
     e = read(KexDhGexInit, (yield KexStep((offer,), KexDhGexInit.number))).e
     f, agree = start(group, context.random)

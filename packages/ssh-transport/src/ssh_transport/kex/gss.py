@@ -1,9 +1,9 @@
 """Key exchange authenticated by GSS-API (RFC 4462 section 2, RFC 8732 section 5).
 
 The server proves who it is by a message integrity code over the exchange hash instead of a
-signature. Its host key, which it may send, is authenticated that way too. Error tokens and
-SSH_MSG_KEXGSS_ERROR are understood but not sent, they may tell too much (RFC 4462 section 9): the
-disconnect says that the exchange failed.
+signature. Its host key, which it may send, is authenticated that way too. To a peer whose token
+was refused, SSH_MSG_KEXGSS_ERROR tells the status codes, and the error token is sent behind it;
+the text of the mechanism, which may tell too much (RFC 4462 section 9), stays here.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from ..protocols import (
     KexContext,
     KexRun,
     KexStep,
+    Role,
 )
 from . import dh, dh_gex
 from .dh_groups import SafePrimeGroup
@@ -58,6 +59,7 @@ KERBEROS_OID = b"\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02"
 _MAX_TOKENS = 20
 
 _Steps = Generator[KexStep | HostKeyProof | GSSProof, bytes, None]
+_Call = Generator[KexStep | HostKeyProof | GSSProof, bytes, bytes]
 _Agree = Callable[[bytes], bytes]
 
 
@@ -128,19 +130,31 @@ def _new_context(context: KexContext) -> GSSContext:
         raise KeyExchangeFailed(f"GSS-API: {exc}") from None
 
 
-def _step(gss: GSSContext, token: bytes) -> bytes:
+def _step(context: KexContext, gss: GSSContext, token: bytes) -> _Call:
+    """Let the context go on and return its token; what it refuses, the peer is told."""
     try:
         return gss.step(token)
     except GSSError as exc:
-        raise KeyExchangeFailed(f"GSS-API: {exc}") from None
+        failure = KeyExchangeFailed(f"GSS-API: {exc}")
+        if not context.gss_errors:
+            raise failure from None
+        told: list[bytes] = []
+        if context.role is Role.SERVER:
+            # First, because the client may stop reading behind the token.
+            error = KexGSSError(exc.major, exc.minor, b"GSS-API token refused", b"en-US")
+            told.append(error.encode())
+        if exc.token:
+            told.append(KexGSSContinue(exc.token).encode())
+    yield KexStep(tuple(told), failure=failure)
+    raise failure
 
 
-def _take(gss: GSSContext, token: bytes) -> bytes:
+def _take(context: KexContext, gss: GSSContext, token: bytes) -> _Call:
     """Give the peer's token to the context and return ours."""
     if not token:
         # To a context, no token is the beginning (RFC 2743 section 2.2.1).
         raise ProtocolError("GSS-API token of the peer is empty")
-    return _step(gss, token)
+    return (yield from _step(context, gss, token))
 
 
 def _check_complete(gss: GSSContext) -> None:
@@ -156,14 +170,15 @@ def _check_complete(gss: GSSContext) -> None:
 class _Client:
     """What a client knows while tokens go to and fro."""
 
-    def __init__(self, gss: GSSContext) -> None:
+    def __init__(self, context: KexContext, gss: GSSContext) -> None:
+        self._context = context
         self.gss = gss
         self.host_key = b""
         self.answer = KexGSSComplete(b"", b"", False)
 
     def exchange(self, public: bytes) -> _Steps:
         """Send tokens until the server's KEXGSS_COMPLETE has come."""
-        token = _step(self.gss, b"")
+        token = yield from _step(self._context, self.gss, b"")
         if not token:
             raise KeyExchangeFailed("GSS-API gave no token to begin with")
         to_send: tuple[bytes, ...] = (KexGSSInit(token, public).encode(),)
@@ -174,7 +189,7 @@ class _Client:
             to_send = ()
             number = payload[0]
             if number == KexGSSComplete.number:
-                self._complete(payload)
+                yield from self._complete(payload)
                 return
             if number == KexGSSError.number:
                 raise _reported(payload)
@@ -182,25 +197,27 @@ class _Client:
                 # "Prior to any other messages", and once.
                 self.host_key = read(KexGSSHostkey, payload).k_s
             else:
-                to_send = (KexGSSContinue(self._next_token(payload)).encode(),)
+                token = yield from self._next_token(payload)
+                to_send = (KexGSSContinue(token).encode(),)
             expected = (KexGSSContinue.number,)
         raise ProtocolError("GSS-API key exchange takes too many tokens")
 
-    def _next_token(self, payload: bytes) -> bytes:
+    def _next_token(self, payload: bytes) -> _Call:
         if self.gss.complete:
             raise ProtocolError("GSS-API token behind the last one")
-        token = _take(self.gss, read(KexGSSContinue, payload).output_token)
+        received = read(KexGSSContinue, payload).output_token
+        token = yield from _take(self._context, self.gss, received)
         if not token:
             raise KeyExchangeFailed("GSS-API gave no token to go on with")
         return token
 
-    def _complete(self, payload: bytes) -> None:
+    def _complete(self, payload: bytes) -> _Steps:
         answer = self.answer = read(KexGSSComplete, payload)
         if answer.has_token:
             final = answer.final_token()
             if self.gss.complete:
                 raise ProtocolError("GSS-API token behind the last one")
-            if _take(self.gss, final):
+            if (yield from _take(self._context, self.gss, final)):
                 raise KeyExchangeFailed("GSS-API wants to go on behind the end")
         elif answer.rest:
             raise ProtocolError("KexGSSComplete: bytes behind the last field")
@@ -218,7 +235,7 @@ def client(context: KexContext, agreement: Agreement, fields: bytes = b"") -> Ke
     Parameters:
         fields: what enters the exchange hash in front of the public values.
     """
-    run = _Client(_new_context(context))
+    run = _Client(context, _new_context(context))
     public, agree = agreement.start(context.random)
     yield from run.exchange(public)
     answer = run.answer
@@ -264,7 +281,7 @@ def server(
     pending: tuple[bytes, ...] = ()
     if context.host_key:
         pending = (KexGSSHostkey(context.host_key).encode(),)
-    token = _take(gss, init.output_token)
+    token = yield from _take(context, gss, init.output_token)
     for _ in range(_MAX_TOKENS):
         if gss.complete:
             break
@@ -272,7 +289,7 @@ def server(
             raise KeyExchangeFailed("GSS-API gave no token to go on with")
         go_on = KexStep((*pending, KexGSSContinue(token).encode()), KexGSSContinue.number)
         pending = ()
-        token = _take(gss, read(KexGSSContinue, (yield go_on)).output_token)
+        token = yield from _take(context, gss, read(KexGSSContinue, (yield go_on)).output_token)
     _check_complete(gss)
     fields += agreement.field(init.public) + agreement.field(public)
     digest = yield GSSProof(fields, secret, context.host_key)

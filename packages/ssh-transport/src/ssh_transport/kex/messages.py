@@ -27,6 +27,7 @@ __all__ = [
     "KexDhGexInit",
     "KexDhGexReply",
     "KexDhGexRequest",
+    "KexDhGexRequestOld",
     "KexEcdhInit",
     "KexEcdhReply",
     "KexGSSComplete",
@@ -86,6 +87,13 @@ class KexDhGexRequest(Message):
     min: UInt32
     n: UInt32
     max: UInt32
+
+
+@message(30)
+class KexDhGexRequestOld(Message):
+    """SSH_MSG_KEX_DH_GEX_REQUEST_OLD (RFC 4419 section 5); size in bits."""
+
+    n: UInt32
 
 
 @message(31)
