@@ -8,9 +8,10 @@ from typing import TypeVar, cast
 
 from ssh_connection.messages.userauth import UserauthRequest
 from ssh_connection.userauth.client import ClientAuthConfig, ClientAuthenticator
+from ssh_connection.userauth.options import KeyGrant
 from ssh_connection.userauth.protocols import KbdIntChallenge, KeyOptions, MaybeAwait, Prompts
 from ssh_connection.userauth.server import ServerAuthConfig, ServerAuthenticator
-from ssh_keys import SSHKey, SSHKeyPair
+from ssh_keys import SSHCertificate, SSHKey, SSHKeyPair
 from ssh_transport.errors import DisconnectError
 from ssh_transport.protocols import Handler
 
@@ -219,6 +220,12 @@ class Policy:
         self.calls.append(("key", user, key.public_data))
         return self._give(self._keys.get(key.public_data))
 
+    def validate_certificate(
+        self, user: str, certificate: SSHCertificate
+    ) -> MaybeAwait[KeyOptions | None]:
+        self.calls.append(("certificate", user, certificate.public_data))
+        return self._give(self._keys.get(certificate.signing_key.public_data))
+
     def validate_password(self, user: str, password: str) -> MaybeAwait[bool]:
         self.calls.append(("password", user, password))
         if self.required_change:
@@ -241,8 +248,8 @@ class Policy:
         self.calls.append(("responses", user, list(responses)))
         return self._give(self.challenges.pop(0))
 
-    def completed(self, user: str, options: KeyOptions) -> MaybeAwait[None]:
-        self.calls.append(("completed", user, dict(options)))
+    def completed(self, user: str, grant: KeyGrant) -> MaybeAwait[None]:
+        self.calls.append(("completed", user, dict(grant.restrictions)))
         return self._give(None)
 
 
@@ -257,6 +264,7 @@ class Server:
         self.transport = Transport()
         self.background = Background()
         self.success: tuple[str, KeyOptions] | None = None
+        self.grant = KeyGrant()
         self.crash: Exception | None = None
         values: dict[str, object] = {
             "sig_algorithms": ALL_ALGORITHMS,
@@ -276,8 +284,9 @@ class Server:
         self.transport.handlers = self.auth.handlers()
         self.auth.start()
 
-    def _succeeded(self, user: str, options: KeyOptions) -> None:
-        self.success = user, options
+    def _succeeded(self, user: str, grant: KeyGrant) -> None:
+        self.success = user, grant.restrictions
+        self.grant = grant
 
     def _crashed(self, exc: Exception) -> None:
         self.crash = exc

@@ -122,7 +122,13 @@ class SSHServer:
     def validate_ca_key(self, username: str, key: SSHKey) -> MaybeAwait[bool]:
         """Whether certificates signed with a key let a user in; by default none do.
 
-        It is not called yet, because certificates are not accepted yet.
+        It is called for authorities that the authorized keys do not list. The certificate has been
+        found to be a user's, to be valid now and from this address, and to name the user among
+        its principals.
+
+        Parameters:
+            username: who wants to log in.
+            key: the key that signed the certificate.
         """
         return False
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
+from copy import copy
 from functools import partial
 from getpass import getuser
 from pathlib import Path
 from typing import cast
 
 from ssh_keys import (
+    CertificateType,
     Error,
     KeyImportError,
     KeyPairListArg,
     KeyPassphraseError,
+    SSHCertificate,
     SSHKeyPair,
+    load_certificates,
     load_keypairs,
 )
+from ssh_keys.signature_algorithms import CERTIFICATE_KEY_TYPES
 
 from ..client import SSHClient
 from ..logging import ConnectionLog, Peer
@@ -41,6 +46,10 @@ async def load_client_keys(
 ) -> Sequence[SSHKeyPair]:
     """Return the key pairs to try, in order: those of the options, then those of the sources.
 
+    Certificates come before plain keys: where they are in use, the plain keys are mostly not known,
+    and each that is refused counts as a failure. The option `client_certs` also holds for the keys
+    of sources.
+
     Raises OSError and KeyImportError for keys that were named and can not be read. Keys in their
     default places and sources that can not be used are left out.
     """
@@ -63,14 +72,34 @@ async def load_client_keys(
             pairs += await asyncio.get_running_loop().run_in_executor(None, load)
         else:
             pairs += load()
+    certificates = load_certificates(options.client_certs) if options.key_sources else ()
     for source in options.key_sources:
         try:
             # An agent that does not answer must not keep us from trying the other keys.
             async with asyncio.timeout(options.seconds("login_timeout")):
-                pairs += await source.keypairs()
+                for pair in await source.keypairs():
+                    pairs += (*_certified(pair, certificates), pair)
         except (OSError, Error) as exc:
             log.info("no keys from %s: %s", type(source).__name__, Peer(exc))
-    return _unique(pairs)
+    usable = [pair for pair in pairs if _is_for_users(pair, log)]
+    return _unique(sorted(usable, key=lambda pair: pair.algorithm not in CERTIFICATE_KEY_TYPES))
+
+
+def _certified(pair: SSHKeyPair, certificates: Sequence[SSHCertificate]) -> Iterator[SSHKeyPair]:
+    """Return a key pair of a source once more for each certificate that is for its key."""
+    for certificate in certificates:
+        if certificate.key.public_data == pair.key_public_data:
+            certified = copy(pair)
+            certified.set_certificate(certificate)
+            yield certified
+
+
+def _is_for_users(pair: SSHKeyPair, log: ConnectionLog) -> bool:
+    certificate = pair.certificate
+    if certificate is None or certificate.fields.type is CertificateType.USER:
+        return True
+    log.warning("left out %s: it is no user certificate", Peer(certificate))
+    return False
 
 
 def _default_keys(options: SSHClientConnectionOptions, log: ConnectionLog) -> list[SSHKeyPair]:

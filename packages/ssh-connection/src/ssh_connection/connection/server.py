@@ -28,9 +28,11 @@ from ..messages.userauth import UserauthBanner
 from ..mux import Mux
 from ..options.server import AuthorizedKeysArg, SSHServerConnectionOptions
 from ..server import SSHServer
+from ..userauth.options import KeyGrant
 from ..userauth.protocols import KeyOptions
 from ..userauth.server import ServerAuthConfig, ServerAuthenticator
 from .base import version_string
+from .certificate_trust import CertificateTrust
 from .server_auth import (
     CallbackPolicy,
     ServerResources,
@@ -39,6 +41,7 @@ from .server_auth import (
 )
 from .server_forward import ServerForwarding
 from .server_sessions import ServerSessions
+from .user_certificates import UserCertificates
 
 __all__ = ["SSHServerConnection", "StartupHandler"]
 
@@ -100,8 +103,12 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
         return self._server
 
     @property
-    def _key_options(self) -> KeyOptions:
-        return {} if self._policy is None else self._policy.key_options
+    def _grant(self) -> KeyGrant:
+        return KeyGrant() if self._policy is None else self._policy.grant
+
+    @property
+    def _restrictions(self) -> KeyOptions:
+        return self._grant.restrictions
 
     async def established(self) -> None:
         """Wait until the client is authenticated.
@@ -118,6 +125,7 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
         addr = str(peername[0]) if isinstance(peername, tuple) and peername else ""
         server = self._server = (options.server_factory or SSHServer)()
         self._owner = server
+        trust = CertificateTrust(options.algorithms.ca_signatures, self._config.min_rsa_bits)
         self._policy = CallbackPolicy(
             server,
             options,
@@ -125,6 +133,7 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
             addr,
             # Callbacks want to know already who it claims to be.
             lambda user: self.set_extra_info(username=user),
+            UserCertificates(server, trust, addr, lambda text: self._log.info("%s", Peer(text))),
         )
         server.connection_made(self)
 
@@ -151,6 +160,7 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
         assert policy is not None
         config = ServerAuthConfig(
             sig_algorithms=options.algorithms.signatures,
+            minimum_rsa_bits=self._config.min_rsa_bits,
             clock=self._loop.time,
             sleep=asyncio.sleep,
             required=options.required_methods,
@@ -177,7 +187,7 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
             self._log.exception("a callback failed", exc)
         super()._crashed(exc)
 
-    def _auth_succeeded(self, user: str, options: KeyOptions) -> None:
+    def _auth_succeeded(self, user: str, grant: KeyGrant) -> None:
         self._log.info("user %s is authenticated", Peer(user))
         self._auth = None
         self._extra["username"] = user
@@ -283,30 +293,41 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
     def get_key_option(self, option: str, default: object = None) -> object:
         """Return an option of the key with which the user authenticated.
 
+        With a certificate, the options are those of the line of its authority.
+
         Parameters:
             option: name as in authorized_keys, like `command` or `environment`.
             default: what to return if the key does not have it, or no key was used.
         """
-        return self._key_options.get(option, default)
+        return self._grant.key_options.get(option, default)
 
     def check_key_permission(self, permission: str) -> bool:
         """Whether the key with which the user authenticated allows something.
 
+        What either the key or the certificate does not allow is refused anyway.
+
         Parameters:
             permission: `X11-forwarding`, `agent-forwarding`, `port-forwarding`, `pty`, `user-rc`.
         """
-        return not self._key_options.get("no-" + permission, False)
+        return not self._grant.key_options.get("no-" + permission, False)
 
     def get_certificate_option(self, option: str, default: object = None) -> object:
         """Return an option of the certificate with which the user authenticated.
 
-        Certificates are not accepted yet, so this is always the default.
+        Parameters:
+            option: name of a critical option or extension (PROTOCOL.certkeys): `force-command` is
+                text, `source-address` a list of networks, the others are True if they are there.
+            default: what to return if the certificate does not have it, or none was used.
         """
-        return default
+        return (self._grant.certificate_options or {}).get(option, default)
 
     def check_certificate_permission(self, permission: str) -> bool:
         """Whether the certificate with which the user authenticated allows something.
 
         Without a certificate nothing is restricted by one.
+
+        Parameters:
+            permission: as of `check_key_permission`.
         """
-        return True
+        options = self._grant.certificate_options
+        return options is None or bool(options.get("permit-" + permission, False))

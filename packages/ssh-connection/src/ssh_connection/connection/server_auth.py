@@ -9,6 +9,7 @@ from pathlib import Path
 from ssh_keys import (
     CertificateType,
     SSHAuthorizedKeys,
+    SSHCertificate,
     SSHKey,
     SSHKeyPair,
     load_keypairs,
@@ -20,9 +21,11 @@ from ..errors import PasswordChangeRequired
 from ..options.server import AuthorizedKeysArg, SSHServerConnectionOptions
 from ..server import SSHServer
 from ..userauth.keyboard_interactive import KEYBOARD_INTERACTIVE
+from ..userauth.options import KeyGrant
 from ..userauth.password import PASSWORD
 from ..userauth.protocols import KbdIntChallenge, KeyOptions, MaybeAwait
 from ..userauth.publickey import PUBLICKEY
+from .user_certificates import UserCertificates
 
 __all__ = ["CallbackPolicy", "ServerResources", "load_authorized_keys", "load_server_resources"]
 
@@ -89,6 +92,7 @@ class CallbackPolicy:
         resources: of the listener.
         addr: numeric address of the client.
         on_user: called with the name of the user who wants to log in, before the callbacks.
+        certificates: decides about certificates.
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class CallbackPolicy:
         resources: ServerResources,
         addr: str,
         on_user: Callable[[str], None],
+        certificates: UserCertificates,
     ) -> None:
         self._server = server
         self._on_user = on_user
@@ -106,14 +111,15 @@ class CallbackPolicy:
         self._addr = addr
         self._password_by_questions = False
         self.authorized_keys = resources.authorized_keys
-        self.key_options: KeyOptions = {}
+        self._certificates = certificates
+        self.grant = KeyGrant()
         self.user = ""
 
     def begin(self, user: str) -> MaybeAwait[bool]:
         """Forget the last user, and ask the callback."""
         self.user = user
         self._on_user(user)
-        self.key_options = {}
+        self.grant = KeyGrant()
         self.authorized_keys = self._resources.authorized_keys
         return self._server.begin_auth(user)
 
@@ -141,6 +147,12 @@ class CallbackPolicy:
             return _no_options_later(answer)
         return {} if answer is True else None
 
+    def validate_certificate(
+        self, user: str, certificate: SSHCertificate
+    ) -> MaybeAwait[KeyOptions | None]:
+        """Look for the authority in the authorized keys, then ask the callback about it."""
+        return self._certificates.validate(user, certificate, self.authorized_keys)
+
     def validate_password(self, user: str, password: str) -> MaybeAwait[bool]:
         """Ask the callback."""
         return self._server.validate_password(user, password)
@@ -167,10 +179,10 @@ class CallbackPolicy:
             return False
         return _password_later(answer) if isinstance(answer, Awaitable) else answer is True
 
-    def completed(self, user: str, options: KeyOptions) -> MaybeAwait[None]:
-        """Remember the options of the keys, and tell the callback."""
+    def completed(self, user: str, grant: KeyGrant) -> MaybeAwait[None]:
+        """Remember what the keys permit, and tell the callback."""
         self.user = user
-        self.key_options = options
+        self.grant = grant
         return self._server.auth_completed()
 
 

@@ -53,7 +53,7 @@ class ServerForwarding(Forwarding):
         raise NotImplementedError
 
     @property
-    def _key_options(self) -> KeyOptions:
+    def _restrictions(self) -> KeyOptions:
         raise NotImplementedError
 
     def _connection_lost(self, exc: Exception | None) -> None:
@@ -64,7 +64,7 @@ class ServerForwarding(Forwarding):
     # --- Channels that clients open ----------------------------------------------------------
 
     def _may_forward(self) -> bool:
-        return not self._key_options.get("no-port-forwarding", False)
+        return not self._restrictions.get("no-port-forwarding", False)
 
     def _direct_tcpip(self, request: ChannelOpen) -> Channel | Awaitable[Channel]:
         wanted = DirectTcpip.decode(request.type_data)
@@ -86,7 +86,7 @@ class ServerForwarding(Forwarding):
 
     def _direct_streamlocal(self, request: ChannelOpen) -> Channel | Awaitable[Channel]:
         path = DirectStreamlocal.decode(request.type_data).socket_path
-        if not self._may_forward() or "permitopen" in self._key_options:
+        if not self._may_forward() or "permitopen" in self._restrictions:
             raise ChannelOpenError(
                 OPEN_ADMINISTRATIVELY_PROHIBITED, "Port forwarding not permitted"
             )
@@ -128,7 +128,7 @@ class ServerForwarding(Forwarding):
 
     def _may_open(self, host: str, port: int) -> bool:
         """Whether the key's option `permitopen` lets this be opened (sshd(8))."""
-        permitted = self._key_options.get("permitopen")
+        permitted = self._restrictions.get("permitopen")
         if permitted is None:
             return True
         assert isinstance(permitted, Set)
@@ -166,7 +166,7 @@ class ServerForwarding(Forwarding):
         return listener
 
     async def _listen_unix(self, path: str) -> SSHListener | None:
-        if "permitlisten" in self._key_options:
+        if "permitlisten" in self._restrictions:
             return None
         self._log.info("listener on %s requested", Peer(path))
         answer = self.owner.unix_server_requested(path)
@@ -180,7 +180,7 @@ class ServerForwarding(Forwarding):
 
     def _may_listen(self, host: str, port: int) -> bool:
         """Whether the key's option `permitlisten` lets us listen there (sshd(8))."""
-        permitted = self._key_options.get("permitlisten")
+        permitted = self._restrictions.get("permitlisten")
         if permitted is None:
             return True
         assert isinstance(permitted, Set)

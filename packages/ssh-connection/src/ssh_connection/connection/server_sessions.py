@@ -47,7 +47,7 @@ class ServerSessions(SSHConnection):
         raise NotImplementedError
 
     @property
-    def _key_options(self) -> KeyOptions:
+    def _restrictions(self) -> KeyOptions:
         raise NotImplementedError
 
     # --- Sessions ----------------------------------------------------------------------------
@@ -129,7 +129,7 @@ class ServerSessions(SSHConnection):
             max_pktsize: bytes in one message of the client, at most; 0 for the option.
         """
         options = self.server_options
-        keys = self._key_options
+        keys = self._restrictions
         channel = RestrictedChannel[AnyStr](
             self,
             self._require_mux(),

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TypeVar
 
+from ssh_keys import SSHCertificate
+from ssh_keys.key_material import MINIMUM_RSA_BITS
 from ssh_transport.errors import MessageOrderError
 
 from ..errors import PermissionDenied
@@ -131,8 +133,10 @@ class ServerExchange:
         sig_algorithms: signature algorithms that are accepted.
         count: called for each message that the client sends within an attempt; raises when it
             was one too many.
-        key_options: what the key that signed brought along.
-        key_blob: the key that signed.
+        key_options: what the key that signed brought along, or the authority of its certificate.
+        key_blob: the key that signed, whatever certificate it came in.
+        certificate: of the key that signed, if there is one.
+        minimum_rsa_bits: smallest RSA key that proves something.
     """
 
     conversation: Conversation
@@ -142,6 +146,8 @@ class ServerExchange:
     count: Callable[[], None]
     key_options: KeyOptions = field(default_factory=dict)
     key_blob: bytes = b""
+    certificate: SSHCertificate | None = None
+    minimum_rsa_bits: int = MINIMUM_RSA_BITS
 
     def send(self, payload: bytes) -> None:
         """Send a whole message."""

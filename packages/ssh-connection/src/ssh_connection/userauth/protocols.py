@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
-from ssh_keys import SSHKey, SSHKeyPair
+from ssh_keys import SSHCertificate, SSHKey, SSHKeyPair
 from ssh_transport.errors import DisconnectError
+
+if TYPE_CHECKING:
+    from .options import KeyGrant
 
 __all__ = [
     "AuthTransport",
@@ -137,6 +140,15 @@ class ServerAuthPolicy(Protocol):
         """The options that come with the key, None if it does not let the user in."""
         ...
 
+    def validate_certificate(
+        self, user: str, certificate: SSHCertificate
+    ) -> MaybeAwait[KeyOptions | None]:
+        """The options of the authority, None if the certificate does not let the user in.
+
+        Only the authority's signature has been checked.
+        """
+        ...
+
     def validate_password(self, user: str, password: str) -> MaybeAwait[bool]:
         """Whether the password is right; raises PasswordChangeRequired."""
         ...
@@ -155,6 +167,6 @@ class ServerAuthPolicy(Protocol):
         """The next challenge, or a decision."""
         ...
 
-    def completed(self, user: str, options: KeyOptions) -> MaybeAwait[None]:
-        """The user is in, with the options of the keys that were used."""
+    def completed(self, user: str, grant: KeyGrant) -> MaybeAwait[None]:
+        """The user is in, with what the keys that were used permit."""
         ...

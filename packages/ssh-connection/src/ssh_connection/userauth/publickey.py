@@ -10,10 +10,13 @@ from ssh_keys import (
     Error,
     KeyImportError,
     SignatureError,
+    SSHCertificate,
     SSHKey,
     SSHKeyPair,
+    decode_ssh_certificate,
     decode_ssh_public_key,
 )
+from ssh_keys.signature_algorithms import CERTIFICATE_ALGORITHMS
 from ssh_keys.wire import decode_boolean, encode_boolean, encode_byte, encode_string, encode_text
 from ssh_transport.errors import ProtocolError
 
@@ -26,9 +29,16 @@ from ..messages.userauth import (
     UserauthRequest,
 )
 from .exchange import SSH_CONNECTION, ClientExchange, Outcome, ServerExchange, Verdict
-from .protocols import ClientCredentials
+from .protocols import ClientCredentials, KeyOptions
 
-__all__ = ["PUBLICKEY", "PublicKeyClient", "algorithms_for", "signed_data", "validate_publickey"]
+__all__ = [
+    "PUBLICKEY",
+    "PublicKeyClient",
+    "algorithms_for",
+    "decode_proof",
+    "signed_data",
+    "validate_publickey",
+]
 
 PUBLICKEY = b"publickey"
 
@@ -201,10 +211,16 @@ async def validate_publickey(exchange: ServerExchange, request: UserauthRequest)
     attempt: PublicKeyQuery | PublicKeyRequest
     attempt = PublicKeyRequest.decode(data) if signed else PublicKeyQuery.decode(data)
     algorithm, blob = attempt.public_key_algorithm_name, attempt.public_key_blob
-    key = _decode_key(exchange, algorithm, blob)
-    if key is None:
+    proof = decode_proof(exchange, algorithm, blob)
+    if proof is None:
         return Verdict.REFUSED
-    options = await exchange.resolve(exchange.policy.validate_key(exchange.user, key))
+    key, certificate = proof
+    answer = (
+        exchange.policy.validate_key(exchange.user, key)
+        if certificate is None
+        else exchange.policy.validate_certificate(exchange.user, certificate)
+    )
+    options = await exchange.resolve(answer)
     if options is None:
         return Verdict.REFUSED
     if not isinstance(attempt, PublicKeyRequest):
@@ -216,22 +232,53 @@ async def validate_publickey(exchange: ServerExchange, request: UserauthRequest)
             signed_data(session_id, request.user_name, algorithm, blob),
             attempt.signature,
             (_sig_algorithm(algorithm),),
+            minimum_rsa_bits=exchange.minimum_rsa_bits,
+            touch_required=_touch_required(options, certificate),
+            verify_required=_verify_required(options, certificate),
         )
     except SignatureError:
         return Verdict.REFUSED
     exchange.key_options = options
-    exchange.key_blob = blob
+    # The same key in a certificate is not another one.
+    exchange.key_blob = key.public_data
+    exchange.certificate = certificate
     return Verdict.ACCEPTED
 
 
-def _decode_key(exchange: ServerExchange, algorithm: bytes, blob: bytes) -> SSHKey | None:
-    """Return the key if its algorithm is allowed and belongs to it."""
-    if algorithm not in exchange.sig_algorithms or algorithm not in HOST_KEY_ALGORITHMS:
+def decode_proof(
+    exchange: ServerExchange, algorithm: bytes, blob: bytes
+) -> tuple[SSHKey, SSHCertificate | None] | None:
+    """Server: return the key that has to sign, and the certificate that it is in.
+
+    None if the algorithm is not allowed or belongs to something else. A certificate may be used
+    with the signature algorithms of its key.
+    """
+    if algorithm not in HOST_KEY_ALGORITHMS:
+        return None
+    row = HOST_KEY_ALGORITHMS[algorithm]
+    if not {algorithm, row.sig_algorithm} & {*exchange.sig_algorithms}:
         return None
     try:
+        if algorithm in CERTIFICATE_ALGORITHMS:
+            certificate = decode_ssh_certificate(blob)
+            right = certificate.algorithm == row.key_algorithm
+            return (certificate.key, certificate) if right else None
         key = decode_ssh_public_key(blob)
     except KeyImportError:
         return None
-    if key.algorithm != HOST_KEY_ALGORITHMS[algorithm].key_algorithm:
-        return None
-    return key
+    return (key, None) if key.algorithm == row.key_algorithm else None
+
+
+def _touch_required(options: KeyOptions, certificate: SSHCertificate | None) -> bool:
+    """Whether the user of a security key must have been present.
+
+    Both the line in authorized_keys and the certificate have to say that it is not needed.
+    """
+    waived = "no-touch-required" in options
+    return not (waived and (certificate is None or "no-touch-required" in certificate.options))
+
+
+def _verify_required(options: KeyOptions, certificate: SSHCertificate | None) -> bool:
+    """Whether the authenticator must have verified its user: either may ask for it."""
+    asked = certificate is not None and "verify-required" in certificate.options
+    return asked or "verify-required" in options

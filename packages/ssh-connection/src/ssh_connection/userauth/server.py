@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 from os import urandom
 
+from ssh_keys.key_material import MINIMUM_RSA_BITS
 from ssh_transport.errors import MessageOrderError, ServiceNotAvailable, printable
 from ssh_transport.protocols import Handler
 
@@ -21,9 +22,9 @@ from ..messages.userauth import (
 from .conversation import Conversation
 from .exchange import SSH_CONNECTION, ServerExchange, Verdict
 from .keyboard_interactive import KEYBOARD_INTERACTIVE, validate_keyboard_interactive
-from .options import merge_key_options
+from .options import KeyGrant
 from .password import PASSWORD, validate_password
-from .protocols import AuthTransport, KeyOptions, MaybeAwait, ServerAuthPolicy, Spawn
+from .protocols import AuthTransport, MaybeAwait, ServerAuthPolicy, Spawn
 from .publickey import PUBLICKEY, validate_publickey
 from .saslprep import SASLPrepError, saslprep
 
@@ -56,6 +57,7 @@ class ServerAuthConfig:
 
     Parameters:
         sig_algorithms: public key algorithm names that are accepted.
+        minimum_rsa_bits: smallest RSA key that proves something.
         required: lists of methods, one of which has to be completed in its order; empty if any
             one method is enough.
         max_tries: failed attempts after which the connection ends (OpenSSH: MaxAuthTries).
@@ -72,6 +74,7 @@ class ServerAuthConfig:
     sig_algorithms: tuple[bytes, ...]
     clock: Callable[[], float]
     sleep: Callable[[float], Awaitable[None]]
+    minimum_rsa_bits: int = MINIMUM_RSA_BITS
     required: Sequence[tuple[bytes, ...]] = ()
     max_tries: int = 6
     max_requests: int = 64
@@ -87,7 +90,7 @@ class _Progress:
     user: str
     remaining: list[tuple[bytes, ...]]
     open_house: bool
-    options: KeyOptions = field(default_factory=dict)
+    grant: KeyGrant = field(default_factory=KeyGrant)
     keys: set[bytes] = field(default_factory=set)
 
 
@@ -99,7 +102,7 @@ class ServerAuthenticator:
         spawn: waits for what callbacks give.
         policy: who may log in.
         config: see `ServerAuthConfig`.
-        on_success: called once with the user name and the options of the keys that were used,
+        on_success: called once with the user name and what the keys that were used permit,
             directly after SSH_MSG_USERAUTH_SUCCESS was sent.
         crashed: called with an exception of a callback.
     """
@@ -110,7 +113,7 @@ class ServerAuthenticator:
         spawn: Spawn,
         policy: ServerAuthPolicy,
         config: ServerAuthConfig,
-        on_success: Callable[[str, KeyOptions], None],
+        on_success: Callable[[str, KeyGrant], None],
         crashed: Callable[[Exception], None],
     ) -> None:
         self._conversation = Conversation(transport, spawn, crashed, pause=True)
@@ -156,10 +159,10 @@ class ServerAuthenticator:
                 progress = await self._begin(request.user_name)
             if await self._attempt(progress, request):
                 break
-        await self._conversation.resolve(self._policy.completed(progress.user, progress.options))
+        await self._conversation.resolve(self._policy.completed(progress.user, progress.grant))
         self._transport.send(UserauthSuccess().encode())
         self._transport.authenticated()
-        self._on_success(progress.user, progress.options)
+        self._on_success(progress.user, progress.grant)
 
     def _count(self) -> None:
         self._requests += 1
@@ -192,6 +195,7 @@ class ServerAuthenticator:
             progress.user,
             self._config.sig_algorithms,
             self._count,
+            minimum_rsa_bits=self._config.minimum_rsa_bits,
         )
         if method in self._allowed(progress):
             verdict = await _VALIDATORS[method](exchange, request)
@@ -214,10 +218,13 @@ class ServerAuthenticator:
         if exchange.key_blob in progress.keys:
             # A second factor that is the first one again proves nothing.
             return False
-        options = merge_key_options(progress.options, exchange.key_options)
-        if options is None:
+        certificate = exchange.certificate
+        grant = progress.grant.with_key(
+            exchange.key_options, None if certificate is None else certificate.options
+        )
+        if grant is None:
             return False
-        progress.options = options
+        progress.grant = grant
         progress.keys.add(exchange.key_blob)
         return True
 
