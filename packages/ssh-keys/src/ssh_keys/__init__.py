@@ -8,12 +8,15 @@ from ssh_keys.allowed_signers import (
     import_allowed_signers,
     read_allowed_signers,
 )
+from ssh_keys.authorized_key_options import AuthorizedKeyOptions
 from ssh_keys.authorized_keys import (
     SSHAuthorizedKeys,
     import_authorized_keys,
     read_authorized_keys,
 )
-from ssh_keys.certificate import CertificateFields, CertificateType, SSHCertificate
+from ssh_keys.authorized_options import AuthorizedKeyEntry
+from ssh_keys.certificate import CertificateFields, CertificateType, SSHOpenSSHCertificate
+from ssh_keys.certificate_base import SSHCertificate
 from ssh_keys.certificate_importing import (
     CertListArg,
     decode_ssh_certificate,
@@ -27,6 +30,7 @@ from ssh_keys.errors import (
     CertificateError,
     CertificateExpiredError,
     CertificatePrincipalError,
+    CertificateRevokedError,
     Error,
     KeyEncryptionError,
     KeyExportError,
@@ -91,17 +95,31 @@ from ssh_keys.sshsig import (
     verify_sshsig,
 )
 from ssh_keys.wire import PacketDecodeError
+from ssh_keys.x509.certificate import SSHX509Certificate
+from ssh_keys.x509.decoding import decode_x509_certificate
+from ssh_keys.x509.names import X509Name, X509NamePattern
+from ssh_keys.x509.purposes import X509Purposes
+from ssh_keys.x509.trust import (
+    X509CertPathsArg,
+    X509CertsArg,
+    X509Path,
+    X509Trust,
+    load_x509_trust,
+)
 
 __all__ = [
     "HOST_KEY_ALGORITHMS",
     "SIGNATURE_ALGORITHMS",
     "Algorithm",
     "AllowedSigner",
+    "AuthorizedKeyEntry",
+    "AuthorizedKeyOptions",
     "CertListArg",
     "CertificateError",
     "CertificateExpiredError",
     "CertificateFields",
     "CertificatePrincipalError",
+    "CertificateRevokedError",
     "CertificateType",
     "Error",
     "HostKeyStatus",
@@ -129,15 +147,25 @@ __all__ = [
     "SSHKeyRevocationList",
     "SSHKnownHosts",
     "SSHLocalKeyPair",
+    "SSHOpenSSHCertificate",
     "SSHSignature",
+    "SSHX509Certificate",
     "SignatureAlgorithm",
     "SignatureError",
     "Status",
     "UnsupportedKeyError",
+    "X509CertPathsArg",
+    "X509CertsArg",
+    "X509Name",
+    "X509NamePattern",
+    "X509Path",
+    "X509Purposes",
+    "X509Trust",
     "__version__",
     "create_sshsig",
     "decode_ssh_certificate",
     "decode_ssh_public_key",
+    "decode_x509_certificate",
     "generate_private_key",
     "hash_known_hosts",
     "import_allowed_signers",
@@ -153,6 +181,7 @@ __all__ = [
     "load_keypairs",
     "load_keypairs_async",
     "load_public_keys",
+    "load_x509_trust",
     "match_known_hosts",
     "randomart",
     "read_allowed_signers",

@@ -90,10 +90,26 @@ class SSHAuthorizedKeys:
         sets of (host, port), None for any port. `restrict` is also returned as all the `no-` flags
         that it stands for, less those that the entry gives back.
         """
+        entry = self.lookup(key, client_host, client_addr, cert_principals, ca, now)
+        return None if entry is None else entry.options
+
+    def lookup(
+        self,
+        key: SSHKey,
+        client_host: str,
+        client_addr: str,
+        cert_principals: Iterable[str] | None = None,
+        ca: bool = False,
+        now: float | None = None,
+    ) -> AuthorizedKeyEntry | None:
+        """Return the first entry that lets a key in, None if there is none.
+
+        Its `typed_options` say what the session may do. Parameters as of `validate`.
+        """
         index = self._ca_keys if ca else self._keys
         for entry in index.get(key.public_data, ()):
             if entry.allows(client_host, client_addr, cert_principals, now):
-                return entry.options
+                return entry
         return None
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import cast
 
+from ssh_keys.authorized_key_options import AuthorizedKeyOptions
 from ssh_keys.errors import KeyImportError
 from ssh_keys.key import SSHKey
 from ssh_keys.option_words import OptionWords
@@ -36,6 +37,8 @@ _PERMISSIONS = {
     for name in ("agent-forwarding", "port-forwarding", "pty", "user-rc", "X11-forwarding")
 }
 MAXIMUM_PORT = 65535
+#: Largest number of a tun device; OpenSSH keeps two above it for `any` and errors.
+MAXIMUM_TUNNEL = 0x7FFFFFFD
 
 
 class AuthorizedKeyEntry:
@@ -59,6 +62,21 @@ class AuthorizedKeyEntry:
             raise KeyImportError(f"option from: {exc}") from None
 
     @property
+    def typed_options(self) -> AuthorizedKeyOptions:
+        """The options as one immutable object with a field for each option."""
+        return AuthorizedKeyOptions.from_options(self.options)
+
+    def export_line(self) -> bytes:
+        """Return the line as it stands in a file, with its options in the order of their names.
+
+        Raises KeyExportError as `AuthorizedKeyOptions.export_options` does.
+        """
+        options = self.typed_options.export_options()
+        encoded = options.encode("utf-8", "surrogateescape")
+        line = self.key.convert_to_public().export_public_key()
+        return encoded + b" " + line if encoded else line
+
+    @property
     def is_ca(self) -> bool:
         """Whether the key signs certificates instead of logging in itself."""
         return "cert-authority" in self.options
@@ -77,8 +95,9 @@ class AuthorizedKeyEntry:
         if self._from is not None and not self._allows_client(client_host, client_addr):
             return False
         principals = cast("list[str] | None", self.options.get("principals"))
-        if principals is not None and self.is_ca:
-            if not set(principals) & set(cert_principals or ()):
+        if principals is not None:
+            # Only certificates have principals: like sshd, let no plain key in by such a line.
+            if not self.is_ca or not set(principals) & set(cert_principals or ()):
                 return False
         expiry = cast("float | None", self.options.get("expiry-time"))
         if expiry is not None:
@@ -123,11 +142,19 @@ def _set_option(options: Options, name: str, value: str | None) -> None:
 
 
 def _set_text(options: Options, name: str, value: str) -> None:
-    # sshd refuses a second command or tunnel too: which one counts must not depend on the reader.
+    # sshd refuses a second command too: which one counts must not depend on the reader.
     if name in options:
         raise KeyImportError(f"option {name} is given twice")
     if "\0" in value:
         raise KeyImportError(f"option {name} holds a NUL character")
+    options[name] = value
+
+
+def _set_tunnel(options: Options, name: str, value: str) -> None:
+    number = value if value.isascii() and value.isdigit() and len(value) <= 10 else ""
+    if value.lower() != "any" and not (number and int(number) <= MAXIMUM_TUNNEL):
+        raise KeyImportError(f"option {name} is neither a number nor any: {value!a}")
+    # The last of several counts, for sshd too.
     options[name] = value
 
 
@@ -191,5 +218,5 @@ _VALUES: dict[str, tuple[str, _Setter]] = {
     "permitlisten": ("permitlisten", _set_permit),
     "permitopen": ("permitopen", _set_permit),
     "principals": ("principals", _set_list),
-    "tunnel": ("tunnel", _set_text),
+    "tunnel": ("tunnel", _set_tunnel),
 }

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ssh_keys.errors import KeyImportError
+from ssh_keys.errors import KeyExportError, KeyImportError
 
-__all__ = ["OptionWords"]
+__all__ = ["OptionWords", "quote_value"]
 
 
 class OptionWords:
@@ -62,3 +62,15 @@ class OptionWords:
         if position >= len(text):
             raise KeyImportError(f"the value of option {name!a} has no closing quote")
         return name, "".join(value), position + 1
+
+
+def quote_value(name: str, value: str) -> str:
+    """Return `name="value"`, which `OptionWords` and OpenSSH read back as they were.
+
+    Raises KeyExportError for a line break or NUL, and for a backslash at the end of the value: in
+    front of the closing quote it would mean something else.
+    """
+    if value.endswith("\\") or any(character in value for character in "\r\n\0"):
+        raise KeyExportError(f"no line can hold the value of {name}: {value!a}")
+    escaped = value.replace('"', '\\"')
+    return f'{name}="{escaped}"'
