@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from os import PathLike, fspath
 
-from ssh_keys.certificate import CertificateType, SSHCertificate
+from ssh_keys.certificate import CertificateType, SSHOpenSSHCertificate
 from ssh_keys.errors import CertificateError, KeyImportError, SignatureError
 from ssh_keys.files import read_file
 from ssh_keys.importing import parse_public_line
@@ -94,7 +94,7 @@ class SSHAllowedSigners:
         self,
         principal: str,
         key: SSHKey,
-        certificate: SSHCertificate | None,
+        certificate: SSHOpenSSHCertificate | None,
         namespace: str,
         *,
         now: float | None = None,
@@ -133,7 +133,7 @@ class SSHAllowedSigners:
         self,
         key: SSHKey,
         namespace: str,
-        certificate: SSHCertificate | None = None,
+        certificate: SSHOpenSSHCertificate | None = None,
         *,
         now: float | None = None,
     ) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 A certificate that could be decoded has a right signature of its signing key. Whether that key is
 trusted, is the caller's to decide; whether the certificate is good for what it is presented for,
-is what `SSHCertificate.validate` says.
+is what `SSHOpenSSHCertificate.validate` says.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from enum import IntEnum
 from ipaddress import ip_network
-from os import PathLike
 from typing import TYPE_CHECKING
 
+from ssh_keys.certificate_base import SSHCertificate
 from ssh_keys.certificate_options import CRITICAL_OPTIONS, encode_option_list, option_values
 from ssh_keys.errors import (
     CertificateError,
@@ -23,9 +23,8 @@ from ssh_keys.errors import (
     KeyImportError,
 )
 from ssh_keys.exporting import openssh_line
-from ssh_keys.files import append_file, write_file
 from ssh_keys.formats.rfc4716 import encode_rfc4716
-from ssh_keys.key_material import MINIMUM_RSA_BITS, CommentHolder, format_fingerprint
+from ssh_keys.key_material import MINIMUM_RSA_BITS
 from ssh_keys.patterns import match_wildcard, parse_address
 from ssh_keys.record import Record
 from ssh_keys.signature_algorithms import HOST_KEY_ALGORITHMS, certificate_algorithm
@@ -35,7 +34,7 @@ from ssh_keys.wire import Reader, encode_string, encode_uint32, encode_uint64
 if TYPE_CHECKING:
     from ssh_keys.key import SSHKey
 
-__all__ = ["CertificateFields", "CertificateType", "SSHCertificate", "sign_certificate"]
+__all__ = ["CertificateFields", "CertificateType", "SSHOpenSSHCertificate", "sign_certificate"]
 
 FOREVER = 0xFFFFFFFFFFFFFFFF
 MAXIMUM_PRINCIPALS = 256
@@ -73,25 +72,15 @@ class CertificateFields(Record, kw_only=True):
     extensions: Mapping[str, bytes] = _NO_OPTIONS
 
 
-class SSHCertificate(CommentHolder):
+class SSHOpenSSHCertificate(SSHCertificate):
     """An OpenSSH certificate whose signature is right.
 
-    Made by `import_certificate`, `read_certificate`, `SSHKey.generate_user_certificate` and their
-    like. Certificates compare equal and hash by content.
-
     Attributes:
-        algorithm: type of the certificate, e.g. `b"ssh-ed25519-cert-v01@openssh.com"`.
-        key: the public key that is certified.
         signing_key: the public key of the authority.
         signature: signature blob of the authority.
         fields: everything else that it says.
-        public_data: the whole blob.
-        sig_algorithms: signature algorithms of the certified key, best first.
-        host_key_algorithms: names that stand for it in negotiation, best first.
         options: the known critical options and extensions, decoded.
     """
-
-    is_x509 = False
 
     def __init__(
         self,
@@ -101,16 +90,12 @@ class SSHCertificate(CommentHolder):
         signature: bytes,
         public_data: bytes,
     ) -> None:
-        self.algorithm = certificate_algorithm(key.algorithm)
-        self.key = key
+        algorithm = certificate_algorithm(key.algorithm)
+        names = tuple(row.name for row in HOST_KEY_ALGORITHMS if row.key_algorithm == algorithm)
+        super().__init__(algorithm, key, public_data, key.sig_algorithms, names)
         self.fields = fields
         self.signing_key = signing_key
         self.signature = signature
-        self.public_data = public_data
-        self.sig_algorithms = key.sig_algorithms
-        self.host_key_algorithms = tuple(
-            row.name for row in HOST_KEY_ALGORITHMS if row.key_algorithm == self.algorithm
-        )
         self.options: Mapping[str, object] = option_values(
             fields.critical_options, fields.extensions
         )
@@ -124,14 +109,6 @@ class SSHCertificate(CommentHolder):
     def signature_algorithm(self) -> bytes:
         """The algorithm that the authority signed with."""
         return Reader(self.signature).string()
-
-    def get_algorithm(self) -> str:
-        """Return the type of the certificate as text."""
-        return self.algorithm.decode("ascii")
-
-    def get_fingerprint(self, hash_name: str = "sha256") -> str:
-        """Return the fingerprint of the certified key, as `ssh-keygen -l` prints it."""
-        return format_fingerprint(self.key.public_data, hash_name)
 
     # --- Validation --------------------------------------------------------------------------
 
@@ -229,27 +206,9 @@ class SSHCertificate(CommentHolder):
             return encode_rfc4716(self.public_data, self.get_comment_bytes())
         raise KeyExportError(f"unknown certificate format {format_name!r}")
 
-    def write_certificate(
-        self, filename: str | PathLike[str], format_name: str = "openssh"
-    ) -> None:
-        """Write the certificate to a file, atomically; raises KeyExportError and OSError."""
-        write_file(filename, self.export_certificate(format_name))
-
-    def append_certificate(
-        self, filename: str | PathLike[str], format_name: str = "openssh"
-    ) -> None:
-        """Add the certificate to the end of a file; raises KeyExportError and OSError."""
-        append_file(filename, self.export_certificate(format_name))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, SSHCertificate) and self.public_data == other.public_data
-
-    def __hash__(self) -> int:
-        return hash(self.public_data)
-
     def __repr__(self) -> str:
         return (
-            f"<SSHCertificate {self.fields.type.name.lower()} {self.get_algorithm()} "
+            f"<SSHOpenSSHCertificate {self.fields.type.name.lower()} {self.get_algorithm()} "
             f"{self.fields.key_id!a} serial {self.fields.serial}>"
         )
 
@@ -283,7 +242,7 @@ def sign_certificate(
     fields: CertificateFields,
     nonce: bytes,
     sig_algorithm: bytes | None = None,
-) -> SSHCertificate:
+) -> SSHOpenSSHCertificate:
     """Return a new certificate.
 
     Parameters:
@@ -307,7 +266,7 @@ def sign_certificate(
     try:
         body = encode_body(holder, nonce, fields, signing_key)
         signature = ca_key.sign(body, sig_algorithm)
-        return SSHCertificate(
+        return SSHOpenSSHCertificate(
             holder, fields, signing_key, signature, body + encode_string(signature)
         )
     except (KeyImportError, ValueError) as exc:

@@ -1,4 +1,4 @@
-"""Readers of OpenSSH certificates: from blobs, data, files, and mixed lists."""
+"""Readers of certificates: from blobs, data, files, and mixed lists."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from ssh_keys.certificate import (
     MAXIMUM_PRINCIPALS,
     CertificateFields,
     CertificateType,
-    SSHCertificate,
+    SSHOpenSSHCertificate,
 )
+from ssh_keys.certificate_base import SSHCertificate
 from ssh_keys.certificate_options import decode_option_list
 from ssh_keys.errors import (
     KeyImportError,
@@ -23,11 +24,22 @@ from ssh_keys.formats.armour import decode_base64
 from ssh_keys.formats.rfc4716 import iterate_rfc4716
 from ssh_keys.key_material import printable
 from ssh_keys.key_types import KEY_TYPES, decode_ssh_public_key
-from ssh_keys.signature_algorithms import CERTIFICATE_KEY_TYPES
+from ssh_keys.signature_algorithms import CERTIFICATE_KEY_TYPES, X509_KEY_TYPES
 from ssh_keys.wire import PacketDecodeError, Reader
+from ssh_keys.x509.certificate import SSHX509Certificate
+from ssh_keys.x509.decoding import (
+    decode_x509_certificate,
+    decode_x509_der,
+    is_x509_line,
+    iterate_der,
+    iterate_x509_pem,
+    parse_x509_line,
+    split_der,
+)
 
 __all__ = [
     "CertListArg",
+    "certificates_beside_key",
     "decode_ssh_certificate",
     "import_certificate",
     "load_certificates",
@@ -39,12 +51,12 @@ CertReference = str | PathLike[str] | bytes | SSHCertificate
 CertListArg = CertReference | Sequence[CertReference]
 
 
-def decode_ssh_certificate(blob: bytes) -> SSHCertificate:
-    """Decode a certificate blob and check its signature.
+def decode_ssh_certificate(blob: bytes) -> SSHOpenSSHCertificate:
+    """Decode the blob of an OpenSSH certificate and check its signature.
 
     Raises UnsupportedKeyError for an unknown type, KeyTruncatedError if the fields do not fill the
     blob, and KeyImportError for values that make no certificate, or a wrong signature. Which
-    algorithms and sizes are good enough, is up to `SSHCertificate.validate`.
+    algorithms and sizes are good enough, is up to `SSHOpenSSHCertificate.validate`.
     """
     try:
         certificate, body = _decode(blob)
@@ -60,7 +72,7 @@ def decode_ssh_certificate(blob: bytes) -> SSHCertificate:
     return certificate
 
 
-def _decode(blob: bytes) -> tuple[SSHCertificate, bytes]:
+def _decode(blob: bytes) -> tuple[SSHOpenSSHCertificate, bytes]:
     reader = Reader(blob)
     name = reader.string()
     if name not in CERTIFICATE_KEY_TYPES:
@@ -97,7 +109,7 @@ def _decode(blob: bytes) -> tuple[SSHCertificate, bytes]:
         extensions=extensions,
     )
     signing_key = decode_ssh_public_key(ca_blob)
-    return SSHCertificate(key, fields, signing_key, signature, blob), blob[:end]
+    return SSHOpenSSHCertificate(key, fields, signing_key, signature, blob), blob[:end]
 
 
 def _decode_principals(data: bytes) -> tuple[str, ...]:
@@ -110,11 +122,24 @@ def _decode_principals(data: bytes) -> tuple[str, ...]:
     return tuple(principals)
 
 
+def _decode_any(blob: bytes) -> SSHCertificate:
+    try:
+        is_x509 = Reader(blob).string() in X509_KEY_TYPES
+    except PacketDecodeError as exc:
+        raise KeyTruncatedError(f"certificate: {exc}") from None
+    return decode_x509_certificate(blob) if is_x509 else decode_ssh_certificate(blob)
+
+
 def parse_certificate_line(line: bytes) -> SSHCertificate:
     """Return the certificate of one line: type, base64 and optional comment.
 
     Raises KeyImportError or one of its subclasses.
     """
+    if is_x509_line(line):
+        found = parse_x509_line(line)
+        if not isinstance(found, SSHX509Certificate):
+            raise KeyImportError("an X.509 subject in place of a certificate")
+        return found
     parts = line.split(None, 2)
     if len(parts) < 2:
         raise KeyImportError("not a certificate line")
@@ -127,9 +152,15 @@ def parse_certificate_line(line: bytes) -> SSHCertificate:
 
 
 def _certificates(data: bytes) -> Iterator[SSHCertificate]:
+    if data.startswith(b"\x30"):
+        yield from map(decode_x509_der, iterate_der(data))
+        return
+    if b"-----BEGIN " in data:
+        yield from map(decode_x509_der, iterate_x509_pem(data))
+        return
     if b"---- BEGIN SSH2 PUBLIC KEY ----" in data:
         for blob, comment in iterate_rfc4716(data):
-            certificate = decode_ssh_certificate(blob)
+            certificate = _decode_any(blob)
             certificate.set_comment(comment)
             yield certificate
         return
@@ -142,11 +173,22 @@ def _certificates(data: bytes) -> Iterator[SSHCertificate]:
                 raise type(exc)(f"line {number}: {exc}") from None
 
 
+def certificates_beside_key(data: bytes) -> Sequence[SSHCertificate]:
+    """Return the X.509 certificates behind a private key in PEM or DER; raises KeyImportError."""
+    if data.startswith(b"\x30"):
+        return tuple(map(decode_x509_der, split_der(data)[1:]))
+    if b" CERTIFICATE-----" not in data:
+        return ()
+    return tuple(map(decode_x509_der, iterate_x509_pem(data)))
+
+
 def import_certificate(data: str | bytes) -> SSHCertificate:
     """Return the first certificate in data.
 
     Parameters:
-        data: an OpenSSH certificate, as one line or as RFC 4716.
+        data: an OpenSSH certificate, as one line or as RFC 4716; or an X.509 certificate, in one
+            of these forms, PEM or DER. The signature of an OpenSSH certificate is checked; whether
+            an X.509 certificate leads to a trusted one, is up to `X509Trust.validate`.
 
     Raises KeyImportError or one of its subclasses.
     """

@@ -9,7 +9,8 @@
     ├─ KeyEncryptionError ─ KeyPassphraseError   (also a KeyImportError)
     ├─ KeyGenerationError
     ├─ SignatureError
-    ├─ CertificateError ─ CertificateExpiredError, CertificatePrincipalError
+    ├─ CertificateError ─ CertificateExpiredError, CertificatePrincipalError,
+    │                     CertificateRevokedError
     └─ PacketDecodeError                          (ssh_keys.wire)
 """
 
@@ -19,6 +20,7 @@ __all__ = [
     "CertificateError",
     "CertificateExpiredError",
     "CertificatePrincipalError",
+    "CertificateRevokedError",
     "Error",
     "KeyEncryptionError",
     "KeyExportError",
@@ -89,6 +91,10 @@ class CertificateExpiredError(CertificateError):
 
 class CertificatePrincipalError(CertificateError):
     """A certificate for somebody else."""
+
+
+class CertificateRevokedError(CertificateError):
+    """A certificate that is listed as one not to be trusted, or that such a one issued."""
 
 
 class SignatureError(ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import time
@@ -17,6 +18,7 @@ except ImportError:  # pragma: no cover - Windows
 __all__ = [
     "MAXIMUM_FILE_SIZE",
     "append_file",
+    "check_directory",
     "edit_file",
     "file_exists",
     "hash_file",
@@ -51,6 +53,12 @@ def read_file(filename: str | os.PathLike[str]) -> bytes:
 def file_exists(filename: str | os.PathLike[str]) -> bool:
     """Return whether there is a file of that name, which may begin with `~`."""
     return os.path.exists(os.path.expanduser(filename))
+
+
+def check_directory(name: str | os.PathLike[str]) -> None:
+    """Raise OSError unless there is a directory of that name, which may begin with `~`."""
+    if not os.path.isdir(os.path.expanduser(name)):
+        raise NotADirectoryError(errno.ENOTDIR, "no such directory", os.fspath(name))
 
 
 def hash_file(filename: str | os.PathLike[str], hash_name: str) -> bytes:

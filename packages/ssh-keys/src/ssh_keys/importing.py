@@ -8,8 +8,12 @@ from os import PathLike, fspath
 from typing import TypeVar, cast
 
 from ssh_keys.asn1_keys import decode_private_der, decode_public_der
-from ssh_keys.certificate import SSHCertificate
-from ssh_keys.certificate_importing import CertListArg, load_certificates
+from ssh_keys.certificate_base import SSHCertificate
+from ssh_keys.certificate_importing import (
+    CertListArg,
+    certificates_beside_key,
+    load_certificates,
+)
 from ssh_keys.errors import KeyImportError, KeyPassphraseError, UnsupportedKeyError
 from ssh_keys.exporting import passphrase_bytes
 from ssh_keys.files import file_exists, read_file
@@ -22,6 +26,8 @@ from ssh_keys.key_material import printable
 from ssh_keys.key_types import decode_ssh_private_key, decode_ssh_public_key
 from ssh_keys.keypair import SSHKeyPair, SSHLocalKeyPair
 from ssh_keys.wire import PacketDecodeError, Reader
+from ssh_keys.x509.certificate import SSHX509Certificate
+from ssh_keys.x509.decoding import split_der
 
 __all__ = [
     "KeyListArg",
@@ -62,6 +68,7 @@ _DER_PRIVATE_LABELS = frozenset(
         b"ENCRYPTED PRIVATE KEY",
     )
 )
+_CERTIFICATE_MARK = re.compile(rb"-cert-v01@|x509v3-|-BEGIN [A-Z0-9 ]*CERTIFICATE-")
 _ARMOUR = re.compile(rb"^----[- ]BEGIN ", re.MULTILINE)
 _DEFAULTS = {"skip_rsa_key_validation": False}
 
@@ -224,9 +231,10 @@ def load_keypairs(
     Parameters:
         keylist: a reference to a private key, or a sequence of references. A reference is a file
             name, the bytes of a key, an `SSHKey`, an `SSHKeyPair`, or a tuple of such a reference
-            to a key and one to its certificate: a file name, bytes, an `SSHCertificate` or None. A
-            file may hold several keys. With a file name alone, a certificate is looked for in the
-            file of that name with `-cert.pub` behind it.
+            to a key and one to its certificate: a file name, bytes, an `SSHCertificate`, None, or
+            a list of them with an X.509 certificate and those of the authorities above it. A file
+            may hold several keys. With a file name alone, a certificate is looked for in the file
+            of that name with `-cert.pub` behind it; else X.509 certificates behind the key.
         passphrase: as in `read_private_key`, for all encrypted keys.
         certlist: further certificates, each of which is used with the key that it is for.
         skip_public: leave out keys without a private part instead of refusing them.
@@ -282,7 +290,10 @@ def _is_pair(keylist: object) -> bool:
         return False
     if certificate is None or isinstance(certificate, SSHCertificate):
         return True
-    return isinstance(certificate, bytes) and b"-cert-v01@" in certificate
+    if isinstance(certificate, list | tuple):
+        # A chain of X.509 certificates.
+        return True
+    return isinstance(certificate, bytes) and _CERTIFICATE_MARK.search(certificate) is not None
 
 
 def _resolve(
@@ -295,18 +306,26 @@ def _resolve(
         reference, certificate = reference
         if certificate is not None:
             certificates = load_certificates(certificate)
-    elif isinstance(reference, str | PathLike):
-        path = f"{fspath(reference)}-cert.pub"
-        if file_exists(path):
-            certificates = load_certificates(path)
+    else:
+        if isinstance(reference, str | PathLike):
+            path = f"{fspath(reference)}-cert.pub"
+            if file_exists(path):
+                certificates = load_certificates(path)
+        if not certificates and not isinstance(reference, SSHKey):
+            data = reference if isinstance(reference, bytes) else read_file(reference)
+            certificates = certificates_beside_key(data)
     keys = yield from _resolve_private(reference, passphrase, skip_validation)
     return keys, certificates
 
 
 def _pairs_of(key: SSHKey, certificates: Sequence[SSHCertificate]) -> Iterator[SSHKeyPair]:
+    authorities = [each for each in certificates if isinstance(each, SSHX509Certificate)]
     for certificate in certificates:
-        if certificate.key.public_data == key.public_data:
-            yield SSHLocalKeyPair(key, certificate)
+        if certificate.key.public_data != key.public_data:
+            continue
+        if isinstance(certificate, SSHX509Certificate) and not certificate.intermediates:
+            certificate = certificate.with_chain(each.contents for each in authorities)
+        yield SSHLocalKeyPair(key, certificate)
     yield SSHLocalKeyPair(key)
 
 
@@ -355,7 +374,7 @@ def _private_keys(
     if skip_validation is None:
         skip_validation = _DEFAULTS["skip_rsa_key_validation"]
     if data.startswith(b"\x30"):
-        yield decode_private_der(data, passphrase, skip_validation)
+        yield decode_private_der(split_der(data)[0], passphrase, skip_validation)
         return
     if data.startswith(ppk.MAGIC):
         yield _putty_private_key(ppk.decode_ppk(data), passphrase, skip_validation)

@@ -10,15 +10,18 @@ from ssh_keys.certificate import (
     FOREVER,
     CertificateFields,
     CertificateType,
-    SSHCertificate,
+    SSHOpenSSHCertificate,
     sign_certificate,
 )
 from ssh_keys.certificate_options import PERMISSIONS, user_critical_options
-from ssh_keys.errors import KeyGenerationError
+from ssh_keys.errors import KeyGenerationError, KeyImportError
 from ssh_keys.exporting import encode_private_key, encode_public_key
 from ssh_keys.files import append_file, write_file
 from ssh_keys.key_material import KeyMaterial
 from ssh_keys.time_values import TimeValue, parse_time
+from ssh_keys.x509.certificate import SSHX509Certificate
+from ssh_keys.x509.generation import HolderKind, X509Request, sign_x509_certificate
+from ssh_keys.x509.purposes import X509Purposes
 
 __all__ = ["SSHKey"]
 
@@ -168,7 +171,7 @@ class SSHKey(KeyMaterial):
         verify_required: bool = False,
         critical_options: Mapping[str, bytes] | None = None,
         extensions: Mapping[str, bytes] | None = None,
-    ) -> SSHCertificate:
+    ) -> SSHOpenSSHCertificate:
         """Return an OpenSSH certificate for a user's key, signed with this key.
 
         Parameters:
@@ -227,7 +230,7 @@ class SSHKey(KeyMaterial):
         comment: Comment = (),
         *,
         extensions: Mapping[str, bytes] | None = None,
-    ) -> SSHCertificate:
+    ) -> SSHOpenSSHCertificate:
         """Return an OpenSSH certificate for a host's key, signed with this key.
 
         Parameters as of `generate_user_certificate`; the principals are host names, in which `*`
@@ -246,6 +249,128 @@ class SSHKey(KeyMaterial):
         )
         return self._certify(host_key, version, fields, sig_alg, comment)
 
+    def generate_x509_user_certificate(
+        self,
+        user_key: SSHKey,
+        subject: str,
+        issuer: str | None = None,
+        serial: int | None = None,
+        principals: str | Iterable[str] = (),
+        valid_after: TimeValue = 0,
+        valid_before: TimeValue = FOREVER,
+        purposes: X509Purposes = "secureShellClient",
+        hash_alg: str | tuple[()] = (),
+        comment: Comment = (),
+    ) -> SSHX509Certificate:
+        """Return an X.509 certificate for a user's key, signed with this key (RFC 6187).
+
+        Parameters:
+            user_key: the key to be certified; its private part is not needed.
+            subject: name of the user, such as `O=Example,CN=alice`, see "Specifying X.509 subject
+                names".
+            issuer: name of the authority; the subject itself if not given, for a self-signed
+                certificate.
+            serial: number of the certificate, random if not given.
+            principals: user names, as a sequence, or as a text with commas between.
+            valid_after: first moment of validity, see "Specifying time values".
+            valid_before: last moment of validity.
+            purposes: what it may be used for, see "Specifying X.509 purposes".
+            hash_alg: `sha224`, `sha256`, `sha384` or `sha512`; if not given, what fits this key.
+                Ed25519 and Ed448 have a hash of their own.
+            comment: comment of the certificate, in ASCII; that of the key if not given.
+
+        Raises KeyGenerationError for anything that no certificate can have.
+        """
+        request = X509Request(
+            kind=HolderKind.USER,
+            subject=subject,
+            issuer=issuer,
+            serial=serial,
+            principals=principals,
+            valid_after=valid_after,
+            valid_before=valid_before,
+            purposes=purposes,
+            hash_alg=hash_alg,
+        )
+        return self._certify_x509(user_key, request, comment)
+
+    def generate_x509_host_certificate(
+        self,
+        host_key: SSHKey,
+        subject: str,
+        issuer: str | None = None,
+        serial: int | None = None,
+        principals: str | Iterable[str] = (),
+        valid_after: TimeValue = 0,
+        valid_before: TimeValue = FOREVER,
+        purposes: X509Purposes = "secureShellServer",
+        hash_alg: str | tuple[()] = (),
+        comment: Comment = (),
+    ) -> SSHX509Certificate:
+        """Return an X.509 certificate for a host's key, signed with this key (RFC 6187).
+
+        Parameters as of `generate_x509_user_certificate`; the principals are names and numeric
+        addresses of the host.
+
+        Raises KeyGenerationError for anything that no certificate can have.
+        """
+        request = X509Request(
+            kind=HolderKind.HOST,
+            subject=subject,
+            issuer=issuer,
+            serial=serial,
+            principals=principals,
+            valid_after=valid_after,
+            valid_before=valid_before,
+            purposes=purposes,
+            hash_alg=hash_alg,
+        )
+        return self._certify_x509(host_key, request, comment)
+
+    def generate_x509_ca_certificate(
+        self,
+        ca_key: SSHKey,
+        subject: str,
+        issuer: str | None = None,
+        serial: int | None = None,
+        valid_after: TimeValue = 0,
+        valid_before: TimeValue = FOREVER,
+        ca_path_len: int | None = None,
+        hash_alg: str | tuple[()] = (),
+        comment: Comment = (),
+    ) -> SSHX509Certificate:
+        """Return an X.509 certificate for the key of an authority, signed with this key.
+
+        Parameters:
+            ca_key: the key to be certified; this key itself for a root.
+            ca_path_len: how many authorities may follow below this one, any number if not given.
+
+        The others, and errors, as of `generate_x509_user_certificate`.
+        """
+        request = X509Request(
+            kind=HolderKind.CA,
+            subject=subject,
+            issuer=issuer,
+            serial=serial,
+            valid_after=valid_after,
+            valid_before=valid_before,
+            path_length=ca_path_len,
+            hash_alg=hash_alg,
+        )
+        return self._certify_x509(ca_key, request, comment)
+
+    def _certify_x509(
+        self, key: SSHKey, request: X509Request, comment: Comment
+    ) -> SSHX509Certificate:
+        if isinstance(comment, tuple):
+            comment = key.get_comment_bytes()
+        text = comment.encode() if isinstance(comment, str) else comment
+        contents = sign_x509_certificate(self, key, request, text)
+        try:
+            return SSHX509Certificate(key.convert_to_public(), contents)
+        except KeyImportError as exc:
+            raise KeyGenerationError(str(exc)) from None
+
     def _certify(
         self,
         key: SSHKey,
@@ -253,7 +378,7 @@ class SSHKey(KeyMaterial):
         fields: CertificateFields,
         sig_alg: SignatureChoice,
         comment: Comment,
-    ) -> SSHCertificate:
+    ) -> SSHOpenSSHCertificate:
         if version != 1:
             raise KeyGenerationError(f"OpenSSH certificates have no version {version}")
         name = sig_alg.encode() if isinstance(sig_alg, str) else sig_alg or None

@@ -85,12 +85,14 @@ class KeyMaterial(CommentHolder, ABC):
     Attributes:
         algorithm: name of the key type (RFC 4253 section 6.6), e.g. `b"ssh-ed25519"`.
         sig_algorithms: names of the signature algorithms, best first (RFC 8332 for RSA).
+        x509_sig_algorithms: further names, for keys in X.509 certificates only (RFC 6187).
         public_data: the key blob.
         is_private: whether the private part is present.
     """
 
     algorithm: bytes
     sig_algorithms: tuple[bytes, ...]
+    x509_sig_algorithms: tuple[bytes, ...] = ()
     public_data: bytes
     is_private: bool
 
@@ -178,7 +180,8 @@ class KeyMaterial(CommentHolder, ABC):
 
         Parameters:
             data: what is signed, in full.
-            sig_algorithm: one of `sig_algorithms`, the first if not given.
+            sig_algorithm: one of `sig_algorithms`, the first if not given, or of
+                `x509_sig_algorithms`.
 
         Raises SignatureError if there is no private part, or the key has no such algorithm.
         """
@@ -186,7 +189,7 @@ class KeyMaterial(CommentHolder, ABC):
             raise SignatureError("signing needs the private part of the key")
         if sig_algorithm is None:
             sig_algorithm = self.sig_algorithms[0]
-        elif sig_algorithm not in self.sig_algorithms:
+        elif sig_algorithm not in (*self.sig_algorithms, *self.x509_sig_algorithms):
             raise SignatureError(
                 f"{self.get_algorithm()} keys make no {printable(sig_algorithm)} signatures"
             )
@@ -220,7 +223,7 @@ class KeyMaterial(CommentHolder, ABC):
         reader = Reader(signature)
         try:
             name = reader.string()
-            if name not in self.sig_algorithms:
+            if name not in (*self.sig_algorithms, *self.x509_sig_algorithms):
                 raise SignatureError(
                     f"{printable(name)} is no signature of a key of type {self.get_algorithm()}"
                 )

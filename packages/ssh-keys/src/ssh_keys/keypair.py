@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from ssh_keys.errors import SignatureError
 from ssh_keys.key_material import CommentHolder, printable
-from ssh_keys.signature_algorithms import HOST_KEY_ALGORITHMS
+from ssh_keys.signature_algorithms import HOST_KEY_ALGORITHMS, sig_algorithm_of
 
 if TYPE_CHECKING:
-    from ssh_keys.certificate import SSHCertificate
+    from ssh_keys.certificate_base import SSHCertificate
     from ssh_keys.key import SSHKey
 
 __all__ = ["SSHKeyPair", "SSHLocalKeyPair"]
@@ -68,14 +68,36 @@ class SSHKeyPair(CommentHolder, ABC):
     def set_certificate(self, cert: SSHCertificate) -> None:
         """Present a certificate in place of the key.
 
-        Raises SignatureError if it is for another key.
+        Raises SignatureError if it is for another key, or needs signatures that the key pair does
+        not make.
         """
         if cert.key.public_data != self.key_public_data:
             raise SignatureError("the certificate is for another key")
+        names = cert.host_key_algorithms
+        if cert.is_x509:
+            makes = (*self.sig_algorithms, *self._x509_sig_algorithms())
+            names = tuple(name for name in names if sig_algorithm_of(name) in makes)
+            if not names:
+                raise SignatureError("the key pair makes no signatures for X.509 certificates")
+            self.sig_algorithms = tuple(map(sig_algorithm_of, names))
         self.certificate = cert
         self.algorithm = cert.algorithm
         self.public_data = cert.public_data
-        self.host_key_algorithms = cert.host_key_algorithms
+        self.host_key_algorithms = names
+
+    def _x509_sig_algorithms(self) -> tuple[bytes, ...]:
+        """Signature algorithms that only X.509 certificates need."""
+        return ()
+
+    def blob_for(self, algorithm: bytes) -> bytes:
+        """Return the blob to send if one of `host_key_algorithms` was negotiated.
+
+        That is `public_data`, except for RSA keys in X.509 certificates: their blob begins with
+        the negotiated name (RFC 6187 section 2.1).
+        """
+        if self.certificate is None:
+            return self.public_data
+        return self.certificate.blob_for(algorithm)
 
     def get_key_type(self) -> str:
         """Return where the private key is: `local`, `agent`, ..."""
@@ -110,6 +132,9 @@ class SSHLocalKeyPair(SSHKeyPair):
         self.key = key
         if certificate is not None:
             self.set_certificate(certificate)
+
+    def _x509_sig_algorithms(self) -> tuple[bytes, ...]:
+        return self.key.x509_sig_algorithms
 
     def sign(self, data: bytes, sig_algorithm: bytes) -> bytes:
         """Sign data and return the signature blob; raises SignatureError."""

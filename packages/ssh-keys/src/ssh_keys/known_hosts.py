@@ -11,19 +11,26 @@ from __future__ import annotations
 import hmac
 import re
 from collections.abc import Callable, Iterable, Sequence
-from enum import Enum
 from os import PathLike, fspath
-from typing import NamedTuple
+from typing import cast
 
+from ssh_keys.certificate_importing import CertListArg, load_certificates
 from ssh_keys.errors import KeyImportError, UnsupportedKeyError
 from ssh_keys.files import read_file
 from ssh_keys.formats.armour import decode_base64
 from ssh_keys.importing import KeyListArg, load_public_keys, parse_public_line
-from ssh_keys.key import SSHKey
 from ssh_keys.key_material import printable
+from ssh_keys.known_hosts_result import (
+    Entry,
+    FoundEntries,
+    HostKeyStatus,
+    KnownHostsMatch,
+    KnownHostsResult,
+)
 from ssh_keys.patterns import PatternList, parse_address
-from ssh_keys.record import Record
-from ssh_keys.signature_algorithms import CERTIFICATE_KEY_TYPES, HOST_KEY_ALGORITHMS
+from ssh_keys.x509.certificate import SSHX509Certificate
+from ssh_keys.x509.decoding import is_x509_line, parse_x509_line
+from ssh_keys.x509.names import X509NamePattern
 
 __all__ = [
     "HostKeyStatus",
@@ -42,77 +49,6 @@ _PATTERN_CHARS = frozenset(b"*?!/")
 #: The usual line: names without anything special about them, blank, key type.
 _PLAIN_LINE = re.compile(rb"([^\s@|#*?!/]+)[ \t]+[a-z]")
 _MARKERS = {b"@cert-authority": "ca", b"@cert_authority": "ca", b"@revoked": "revoked"}
-
-
-class HostKeyStatus(Enum):
-    """What known_hosts says about a key that a host presents."""
-
-    TRUSTED = "trusted"  # the key is listed for the host
-    UNKNOWN = "unknown"  # no key is listed for the host
-    MISMATCH = "mismatch"  # other keys are listed for the host: perhaps an attack
-    REVOKED = "revoked"  # the key is listed as never to be trusted
-
-
-class KnownHostsMatch(NamedTuple):
-    """The seven lists of the public API, in its order."""
-
-    trusted_host_keys: Sequence[SSHKey]
-    trusted_ca_keys: Sequence[SSHKey]
-    revoked_host_keys: Sequence[SSHKey]
-    trusted_x509_certs: Sequence[object]
-    revoked_x509_certs: Sequence[object]
-    trusted_x509_subjects: Sequence[object]
-    revoked_x509_subjects: Sequence[object]
-
-
-class KnownHostsResult(Record):
-    """What is known about one host.
-
-    Attributes:
-        trusted_keys: keys that the host may present.
-        ca_keys: keys that may have signed the certificate that the host presents.
-        revoked_keys: keys that must not be trusted in either role.
-        problems: lines that name the host but could not be used, each with its line number.
-    """
-
-    trusted_keys: tuple[SSHKey, ...] = ()
-    ca_keys: tuple[SSHKey, ...] = ()
-    revoked_keys: tuple[SSHKey, ...] = ()
-    problems: tuple[str, ...] = ()
-
-    def check(self, key: SSHKey) -> HostKeyStatus:
-        """Return what is known of a key that the host presents.
-
-        If any key is listed for the host, every other key is a mismatch, also one of another
-        type: a host that has a known key can prove it.
-        """
-        if _contains(self.revoked_keys, key):
-            return HostKeyStatus.REVOKED
-        if _contains(self.trusted_keys, key):
-            return HostKeyStatus.TRUSTED
-        return HostKeyStatus.MISMATCH if self.trusted_keys else HostKeyStatus.UNKNOWN
-
-    def check_ca(self, key: SSHKey) -> HostKeyStatus:
-        """Return what is known of the key that signed the host's certificate."""
-        if _contains(self.revoked_keys, key):
-            return HostKeyStatus.REVOKED
-        return HostKeyStatus.TRUSTED if _contains(self.ca_keys, key) else HostKeyStatus.UNKNOWN
-
-    @property
-    def host_key_algorithms(self) -> tuple[bytes, ...]:
-        """Names for `server_host_key_algorithms` that lead to a key which is known, best first.
-
-        To be intersected with what the client offers at all: old names are among them.
-        """
-        types = {key.algorithm for key in self.trusted_keys}
-        if self.ca_keys:
-            # The authority may certify keys of any type.
-            types |= set(CERTIFICATE_KEY_TYPES)
-        return tuple(row.name for row in HOST_KEY_ALGORITHMS if row.key_algorithm in types)
-
-
-def _contains(keys: Iterable[SSHKey], key: SSHKey) -> bool:
-    return any(known.public_data == key.public_data for known in keys)
 
 
 class _Hashed:
@@ -143,6 +79,10 @@ class _Hashed:
         return found
 
 
+def _parse_entry(line: bytes) -> Entry:
+    return parse_x509_line(line) if is_x509_line(line) else parse_public_line(line)
+
+
 class SSHKnownHosts:
     """The content of known_hosts files.
 
@@ -160,7 +100,7 @@ class SSHKnownHosts:
         self._plain: dict[bytes, int | list[int]] = {}
         self._hashed: list[_Hashed] = []
         self._patterns: list[tuple[PatternList, int]] = []
-        self._marked: dict[int, tuple[str, SSHKey]] = {}
+        self._marked: dict[int, tuple[str, Entry]] = {}
         if known_hosts:
             self.load(known_hosts)
 
@@ -211,7 +151,7 @@ class SSHKnownHosts:
 
     def _mark(self, number: int, kind: str, key: bytes) -> None:
         try:
-            self._marked[number] = (kind, parse_public_line(key))
+            self._marked[number] = (kind, _parse_entry(key))
         except UnsupportedKeyError:
             # Nobody can use such a key here: lookups report the line like any other.
             pass
@@ -242,7 +182,7 @@ class SSHKnownHosts:
 
         A line matches if one of its patterns matches name or address, and no negated one does.
         """
-        lists: dict[str, list[SSHKey]] = {"host": [], "ca": [], "revoked": []}
+        found = FoundEntries()
         problems: list[str] = []
         for number in self._matching(_names(host, addr, port), addr):
             try:
@@ -250,15 +190,12 @@ class SSHKnownHosts:
             except KeyImportError as exc:
                 problems.append(f"line {number + 1}: {exc}")
             else:
-                if key not in lists[kind]:
-                    lists[kind].append(key)
-        return KnownHostsResult(
-            tuple(lists["host"]), tuple(lists["ca"]), tuple(lists["revoked"]), tuple(problems)
-        )
+                found.add(kind, key)
+        return found.result(problems)
 
-    def _entry(self, number: int) -> tuple[str, SSHKey]:
+    def _entry(self, number: int) -> tuple[str, Entry]:
         marked = self._marked.get(number)
-        return marked or ("host", parse_public_line(split_line(self._lines[number])[2]))
+        return marked or ("host", _parse_entry(split_line(self._lines[number])[2]))
 
     def _matching(self, names: Sequence[str], addr: str) -> Sequence[int]:
         """Return the lines for a host in the order of the file."""
@@ -288,7 +225,13 @@ class SSHKnownHosts:
         """
         result = self.lookup(host, addr, port)
         return KnownHostsMatch(
-            result.trusted_keys, result.ca_keys, result.revoked_keys, (), (), (), ()
+            result.trusted_keys,
+            result.ca_keys,
+            result.revoked_keys,
+            result.x509_certs,
+            result.revoked_x509_certs,
+            result.x509_subjects,
+            result.revoked_x509_subjects,
         )
 
 
@@ -316,7 +259,18 @@ def _names(host: str, addr: str, port: int | None) -> Sequence[str]:
     return tuple(f"[{name}]:{port}" for name in names)
 
 
-KnownHostsLists = Sequence[KeyListArg]
+KnownHostsLists = (
+    Sequence[KeyListArg]
+    | tuple[
+        KeyListArg,
+        KeyListArg,
+        KeyListArg,
+        CertListArg,
+        CertListArg,
+        Sequence[str | X509NamePattern],
+        Sequence[str | X509NamePattern],
+    ]
+)
 KnownHostsFunction = Callable[[str, str, int | None], KnownHostsLists]
 KnownHostsArg = str | PathLike[str] | bytes | SSHKnownHosts | KnownHostsFunction | KnownHostsLists
 
@@ -354,7 +308,8 @@ def match_known_hosts(
     Parameters:
         known_hosts: a file name; the bytes of a file; an `SSHKnownHosts`; a function of host,
             address and port that returns lists; or the lists themselves: trusted host keys,
-            trusted CA keys, revoked keys, and the four of X.509, which may be left out.
+            trusted CA keys, revoked keys, and the four of X.509, which may be left out: trusted
+            certificates, revoked ones, trusted subjects, revoked ones.
         host: name that the connection was asked for.
         addr: numeric address that it leads to.
         port: port number, None for the default.
@@ -370,7 +325,26 @@ def match_known_hosts(
     lists = known_hosts(host, addr, port) if callable(known_hosts) else known_hosts
     if len(lists) not in (3, 7):
         raise ValueError(f"known_hosts needs three or seven lists, not {len(lists)}")
-    if any(lists[3:]):
-        raise ValueError("X.509 host certificates need the extra x509")
     keys = [tuple(load_public_keys(entry)) for entry in lists[:3]]
-    return KnownHostsMatch(keys[0], keys[1], keys[2], (), (), (), ())
+    certs = [_x509_certificates(cast("CertListArg", entry)) for entry in lists[3:5]] or ((), ())
+    subjects = [
+        _x509_subjects(cast("Sequence[str | X509NamePattern]", entry)) for entry in lists[5:]
+    ] or ((), ())
+    return KnownHostsMatch(keys[0], keys[1], keys[2], certs[0], certs[1], subjects[0], subjects[1])
+
+
+def _x509_certificates(certs: CertListArg) -> tuple[SSHX509Certificate, ...]:
+    loaded = load_certificates(certs)
+    for each in loaded:
+        if not isinstance(each, SSHX509Certificate):
+            raise KeyImportError(f"{each!r} is no X.509 certificate")
+    return cast("tuple[SSHX509Certificate, ...]", tuple(loaded))
+
+
+def _x509_subjects(
+    subjects: str | Sequence[str | X509NamePattern],
+) -> tuple[X509NamePattern, ...]:
+    given = (subjects,) if isinstance(subjects, str) else subjects
+    return tuple(
+        each if isinstance(each, X509NamePattern) else X509NamePattern.parse(each) for each in given
+    )

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from os import PathLike
 
-from ssh_keys.certificate import SSHCertificate
+from ssh_keys.certificate import SSHOpenSSHCertificate
 from ssh_keys.errors import (
     KeyGenerationError,
     KeyImportError,
@@ -80,7 +80,7 @@ class SSHKeyRevocationList:
 
     # --- Checking ----------------------------------------------------------------------------
 
-    def revocation_reason(self, key: SSHKey | SSHCertificate) -> str | None:
+    def revocation_reason(self, key: SSHKey | SSHOpenSSHCertificate) -> str | None:
         """Return why a key or certificate is revoked, None if it is not.
 
         A certificate is also revoked with its own key, and with the key of its authority. Serial
@@ -103,7 +103,7 @@ class SSHKeyRevocationList:
                 return "serial number is revoked"
         return None
 
-    def is_revoked(self, key: SSHKey | SSHCertificate) -> bool:
+    def is_revoked(self, key: SSHKey | SSHOpenSSHCertificate) -> bool:
         """Return whether a key or certificate is revoked."""
         return self.revocation_reason(key) is not None
 
@@ -157,7 +157,7 @@ class SSHKeyRevocationList:
         """Revoke all certificates with a key id, of one authority or (None) of all."""
         self._authority(ca_key).key_ids.add(key_id)
 
-    def revoke_certificate(self, certificate: SSHCertificate) -> None:
+    def revoke_certificate(self, certificate: SSHOpenSSHCertificate) -> None:
         """Revoke a certificate by its serial number, or by its key id if it has none."""
         if certificate.fields.serial:
             self.revoke_serials(certificate.signing_key, certificate.fields.serial)

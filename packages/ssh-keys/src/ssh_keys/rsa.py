@@ -27,6 +27,9 @@ _HASHES: dict[bytes, type[hashes.HashAlgorithm]] = {
     b"rsa-sha2-256": hashes.SHA256,
     b"ssh-rsa": hashes.SHA1,
 }
+#: The name that a signature has with an X.509 certificate (RFC 6187 section 3.3), and the smallest
+#: key that may make it.
+_X509_SIGNATURE, _X509_BITS = b"rsa2048-sha256", 2048
 
 
 class RSAKey(SSHKey):
@@ -38,6 +41,8 @@ class RSAKey(SSHKey):
 
     Raises KeyImportError if the size or the exponent is out of range.
     """
+
+    x509_sig_algorithms = (_X509_SIGNATURE,)
 
     def __init__(
         self, public_key: rsa.RSAPublicKey, private_key: rsa.RSAPrivateKey | None = None
@@ -150,7 +155,7 @@ class RSAKey(SSHKey):
         return b"".join(map(encode_mpint, fields))
 
     def _sign(self, data: bytes, sig_algorithm: bytes) -> bytes:
-        hash_ = _HASHES[sig_algorithm]()
+        hash_ = self._hash(sig_algorithm)
         return encode_string(self.private_key_object().sign(data, padding.PKCS1v15(), hash_))
 
     def _verify(self, data: bytes, sig_algorithm: bytes, signature: Reader) -> None:
@@ -162,10 +167,17 @@ class RSAKey(SSHKey):
             raise SignatureError(f"RSA signature of {len(raw)} bytes for a key of {size}")
         try:
             self._public_key.verify(
-                raw.rjust(size, b"\0"), data, padding.PKCS1v15(), _HASHES[sig_algorithm]()
+                raw.rjust(size, b"\0"), data, padding.PKCS1v15(), self._hash(sig_algorithm)
             )
         except InvalidSignature:
             raise SignatureError(f"wrong {sig_algorithm.decode()} signature") from None
+
+    def _hash(self, sig_algorithm: bytes) -> hashes.HashAlgorithm:
+        if sig_algorithm != _X509_SIGNATURE:
+            return _HASHES[sig_algorithm]()
+        if self.bits < _X509_BITS:
+            raise SignatureError(f"rsa2048-sha256 signature of a key of {self.bits} bits")
+        return hashes.SHA256()
 
     def _check_strength(self, minimum_rsa_bits: int) -> None:
         if self.bits < minimum_rsa_bits:

@@ -15,6 +15,8 @@ __all__ = [
     "CERTIFICATE_KEY_TYPES",
     "HOST_KEY_ALGORITHMS",
     "SIGNATURE_ALGORITHMS",
+    "X509_ALGORITHMS",
+    "X509_KEY_TYPES",
     "SignatureAlgorithm",
     "certificate_algorithm",
     "sig_algorithm_of",
@@ -45,7 +47,7 @@ def _plain(name: bytes, status: Status = Status.DEFAULT) -> SignatureAlgorithm:
     return SignatureAlgorithm(name, name, name, status)
 
 
-SIGNATURE_ALGORITHMS: Registry[SignatureAlgorithm] = Registry(
+_PLAIN: Registry[SignatureAlgorithm] = Registry(
     "signature algorithm",
     (
         _plain(b"ssh-ed25519"),
@@ -86,16 +88,44 @@ def _certificate_row(row: SignatureAlgorithm) -> SignatureAlgorithm:
 
 #: The rows for certificates; for RSA there are three names for one type of certificate.
 CERTIFICATE_ALGORITHMS: Registry[SignatureAlgorithm] = Registry(
-    "certificate algorithm", map(_certificate_row, SIGNATURE_ALGORITHMS)
+    "certificate algorithm", map(_certificate_row, _PLAIN)
 )
 
 #: Key type by type of the certificate.
 CERTIFICATE_KEY_TYPES: dict[bytes, bytes] = {
-    certificate_algorithm(row.key_algorithm): row.key_algorithm for row in SIGNATURE_ALGORITHMS
+    certificate_algorithm(row.key_algorithm): row.key_algorithm for row in _PLAIN
 }
 
+
+def _x509(name: bytes, sig: bytes, status: Status = Status.SUPPORTED) -> SignatureAlgorithm:
+    return SignatureAlgorithm(name, name, sig, status)
+
+
+#: The rows for X.509 certificates (RFC 6187 section 3; those of EdDSA are in use without an RFC).
+#: They are off unless somebody trusts an authority, as those of OpenSSH's certificates are.
+X509_ALGORITHMS: Registry[SignatureAlgorithm] = Registry(
+    "X.509 algorithm",
+    (
+        _x509(b"x509v3-ssh-ed25519", b"ssh-ed25519"),
+        _x509(b"x509v3-ecdsa-sha2-nistp256", b"ecdsa-sha2-nistp256"),
+        _x509(b"x509v3-ecdsa-sha2-nistp384", b"ecdsa-sha2-nistp384"),
+        _x509(b"x509v3-ecdsa-sha2-nistp521", b"ecdsa-sha2-nistp521"),
+        _x509(b"x509v3-rsa2048-sha256", b"rsa2048-sha256"),
+        _x509(b"x509v3-ssh-ed448", b"ssh-ed448"),
+        _x509(b"x509v3-ssh-rsa", b"ssh-rsa", Status.INSECURE),
+        _x509(b"x509v3-ssh-dss", b"ssh-dss", Status.INSECURE),
+    ),
+)
+
+#: Type of the key within by name of the X.509 algorithm.
+X509_KEY_TYPES: dict[bytes, bytes] = {
+    row.name: row.name.removeprefix(b"x509v3-") for row in X509_ALGORITHMS
+} | {b"x509v3-rsa2048-sha256": b"ssh-rsa"}
+
+SIGNATURE_ALGORITHMS: Registry[SignatureAlgorithm] = _PLAIN.extended(*X509_ALGORITHMS)
+
 HOST_KEY_ALGORITHMS: Registry[SignatureAlgorithm] = Registry(
-    "host key algorithm", (*CERTIFICATE_ALGORITHMS, *SIGNATURE_ALGORITHMS)
+    "host key algorithm", (*X509_ALGORITHMS, *CERTIFICATE_ALGORITHMS, *_PLAIN)
 )
 
 

@@ -6,7 +6,7 @@ import hashlib
 from os import PathLike
 
 from ssh_keys.allowed_signers import SSHAllowedSigners, read_allowed_signers
-from ssh_keys.certificate import SSHCertificate
+from ssh_keys.certificate import SSHOpenSSHCertificate
 from ssh_keys.certificate_importing import decode_ssh_certificate
 from ssh_keys.errors import (
     KeyImportError,
@@ -54,7 +54,7 @@ class SSHSignature(Record):
 
     public_data: bytes
     key: SSHKey
-    certificate: SSHCertificate | None
+    certificate: SSHOpenSSHCertificate | None
     namespace: str
     hash_name: str
     signature: bytes
@@ -153,7 +153,7 @@ def create_sshsig(
     return blob if raw else encode_pem(b"SSH SIGNATURE", blob, width=70)
 
 
-def _public_key(blob: bytes) -> tuple[SSHKey, SSHCertificate | None]:
+def _public_key(blob: bytes) -> tuple[SSHKey, SSHOpenSSHCertificate | None]:
     if Reader(blob).string() in CERTIFICATE_KEY_TYPES:
         certificate = decode_ssh_certificate(blob)
         return certificate.key, certificate

@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ssh_keys.certificate import SSHCertificate
-from ssh_keys.certificate_importing import read_certificate_list
+from ssh_keys.certificate_base import SSHCertificate
+from ssh_keys.certificate_importing import read_certificate, read_certificate_list
 from ssh_keys.cli.output import (
     Answer,
     add_passphrase_options,
@@ -27,6 +27,7 @@ from ssh_keys.sshsig import create_sshsig, verify_sshsig
 __all__ = ["add_commands"]
 
 PUBLIC_FORMATS = ("openssh", "rfc4716", "pkcs8-pem", "pkcs8-der", "pkcs1-pem", "pkcs1-der")
+CERTIFICATE_FORMATS = ("openssh", "rfc4716", "pem", "der")
 PRIVATE_FORMATS = ("openssh", "pkcs8-pem", "pkcs8-der", "pkcs1-pem", "pkcs1-der", "ppk", "ppk2")
 #: Rounds of key derivation that take a fraction of a second.
 ROUNDS = {"openssh": 24, "ppk": 13, "ppk2": 1}
@@ -57,7 +58,9 @@ def add_commands(commands: dict[str, ArgumentParser]) -> None:
     parser.add_argument("file")
     parser.add_argument("output", help="file to write")
     parser.add_argument(
-        "--format", required=True, choices=sorted({*PUBLIC_FORMATS, *PRIVATE_FORMATS})
+        "--format",
+        required=True,
+        choices=sorted({*PUBLIC_FORMATS, *PRIVATE_FORMATS, *CERTIFICATE_FORMATS}),
     )
     parser.add_argument("--public", action="store_true", help="write the public key")
     parser.add_argument("--no-passphrase", action="store_true", help="do not encrypt the key")
@@ -173,7 +176,12 @@ def _plain(value: object) -> str:
 
 
 def convert(options: Namespace) -> Answer:
-    """Write a key in another format."""
+    """Write a key or certificate in another format."""
+    certificate = _certificate_of_file(options)
+    if certificate is not None:
+        certificate.write_certificate(options.output, options.format)
+        described = describe_certificate(certificate, "sha256")
+        return Answer(options.output, {**described, "output": options.output})
     if options.public:
         key = key_of_file(options.file, options)
         key.write_public_key(options.output, options.format)
@@ -189,6 +197,18 @@ def convert(options: Namespace) -> Answer:
             rounds=ROUNDS.get(options.format, DEFAULT_ROUNDS),
         )
     return Answer(options.output, {**describe_key(key, "sha256"), "output": options.output})
+
+
+def _certificate_of_file(options: Namespace) -> SSHCertificate | None:
+    """Return the certificate to convert; None if a key is asked for, or there is nothing else."""
+    if options.public or options.format not in CERTIFICATE_FORMATS:
+        return None
+    try:
+        return read_certificate(options.file)
+    except KeyImportError:
+        if options.format in ("pem", "der"):
+            raise
+        return None
 
 
 def sign_cert(options: Namespace) -> Answer:

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ssh_keys.certificate import SSHCertificate
+from ssh_keys.certificate import SSHOpenSSHCertificate
+from ssh_keys.certificate_base import SSHCertificate
 from ssh_keys.errors import KeyImportError, KeyPassphraseError
 from ssh_keys.importing import read_private_key, read_public_key
 from ssh_keys.key import SSHKey
 from ssh_keys.time_values import FOREVER
+from ssh_keys.x509.certificate import SSHX509Certificate
+from ssh_keys.x509.purposes import purpose_name
 
 __all__ = [
     "Answer",
@@ -126,7 +129,33 @@ def _moment(seconds: int) -> str:
 
 
 def describe_certificate(certificate: SSHCertificate, hash_name: str) -> dict[str, object]:
-    """Return the facts of a certificate, as `ssh-keygen -L` has them."""
+    """Return the facts of a certificate, as `ssh-keygen -L` and `openssl x509` have them."""
+    if isinstance(certificate, SSHX509Certificate):
+        return _describe_x509(certificate, hash_name)
+    assert isinstance(certificate, SSHOpenSSHCertificate)
+    return _describe_openssh(certificate, hash_name)
+
+
+def _describe_x509(certificate: SSHX509Certificate, hash_name: str) -> dict[str, object]:
+    contents, purposes = certificate.contents, certificate.purposes
+    return {
+        "kind": "X.509 authority" if certificate.is_ca else "X.509 certificate",
+        "algorithm": certificate.get_algorithm(),
+        "fingerprint": certificate.get_fingerprint(hash_name),
+        "subject": str(certificate.subject),
+        "issuer": str(certificate.issuer),
+        "serial": certificate.serial,
+        "valid_after": _moment(contents.valid_after),
+        "valid_before": _moment(contents.valid_before),
+        "purposes": ["any"] if purposes is None else [purpose_name(oid) for oid in purposes],
+        "user_principals": list(certificate.user_principals),
+        "host_principals": list(certificate.host_principals),
+        "path_length": contents.path_length,
+        "comment": certificate.get_comment(errors="backslashreplace"),
+    }
+
+
+def _describe_openssh(certificate: SSHOpenSSHCertificate, hash_name: str) -> dict[str, object]:
     fields = certificate.fields
 
     def shown(options: Mapping[str, bytes]) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 
-from ssh_keys.certificate import SSHCertificate
+from ssh_keys.certificate import SSHOpenSSHCertificate
 from ssh_keys.certificate_importing import read_certificate
 from ssh_keys.cli.output import Answer
 from ssh_keys.errors import KeyImportError
@@ -87,11 +87,14 @@ def _add(options: Namespace) -> Answer:
     return Answer("added" if added else "was there already", {"added": added})
 
 
-def _read_subject(filename: str) -> SSHKey | SSHCertificate:
+def _read_subject(filename: str) -> SSHKey | SSHOpenSSHCertificate:
     try:
-        return read_certificate(filename)
+        certificate = read_certificate(filename)
     except KeyImportError:
         return read_public_key(filename)
+    if not isinstance(certificate, SSHOpenSSHCertificate):
+        raise KeyImportError(f"{filename!a}: revocation lists have no X.509 certificates")
+    return certificate
 
 
 def krl(options: Namespace) -> Answer:
@@ -111,7 +114,7 @@ def _create(options: Namespace) -> Answer:
     made = SSHKeyRevocationList(options.version_number, options.comment)
     for filename in options.keys:
         subject = _read_subject(filename)
-        if isinstance(subject, SSHCertificate):
+        if isinstance(subject, SSHOpenSSHCertificate):
             made.revoke_certificate(subject)
         else:
             made.revoke_key(subject)

@@ -1,4 +1,4 @@
-"""The subset of DER (X.690) that password-based encryption is described in.
+"""The subset of DER (X.690) that password-based encryption and X.509 names are described in.
 
 Everything inside of the keys themselves is left to `cryptography`; this module exists because the
 parameters of PKCS#5 and PKCS#12 are read before there is anything to hand over, and importing an
@@ -15,15 +15,19 @@ __all__ = [
     "OCTET_STRING",
     "OID",
     "SEQUENCE",
+    "SET",
+    "UTF8_STRING",
     "DERReader",
     "encode_integer",
     "encode_null",
     "encode_octets",
     "encode_oid",
     "encode_sequence",
+    "encode_value",
 ]
 
 INTEGER, OCTET_STRING, NULL, OID, SEQUENCE = 0x02, 0x04, 0x05, 0x06, 0x30
+UTF8_STRING, SET = 0x0C, 0x31
 
 
 class DERReader:
@@ -66,10 +70,32 @@ class DERReader:
         start, self._pos = self._header(tag)
         return self._data[start : self._pos]
 
+    @property
+    def at_end(self) -> bool:
+        """Whether everything was read."""
+        return self._pos == self._end
+
+    def value(self) -> tuple[int, bytes]:
+        """Read a value of any type with a tag of one byte and return tag and content."""
+        tag = self.peek()
+        if tag < 0 or tag & 0x1F == 0x1F:
+            raise KeyTruncatedError("DER value expected")
+        return tag, self._value(tag)
+
+    def encoded(self, tag: int) -> bytes:
+        """Read a value and return it with its tag and length."""
+        start = self._pos
+        self._value(tag)
+        return self._data[start : self._pos]
+
+    def nested(self, tag: int) -> DERReader:
+        """Read a value that holds others and return a reader of these."""
+        start, self._pos = self._header(tag)
+        return DERReader(self._data, start, self._pos)
+
     def sequence(self) -> DERReader:
         """Read a SEQUENCE and return a reader of its values."""
-        start, self._pos = self._header(SEQUENCE)
-        return DERReader(self._data, start, self._pos)
+        return self.nested(SEQUENCE)
 
     def integer(self) -> int:
         """Read an INTEGER."""
@@ -112,7 +138,8 @@ class DERReader:
             raise KeyTruncatedError(f"{self._end - self._pos} bytes behind the last DER value")
 
 
-def _encode(tag: int, value: bytes) -> bytes:
+def encode_value(tag: int, value: bytes) -> bytes:
+    """Return a value of any type."""
     length = len(value)
     if length < 0x80:
         return bytes((tag, length)) + value
@@ -122,22 +149,22 @@ def _encode(tag: int, value: bytes) -> bytes:
 
 def encode_sequence(*values: bytes) -> bytes:
     """Return a SEQUENCE of encoded values."""
-    return _encode(SEQUENCE, b"".join(values))
+    return encode_value(SEQUENCE, b"".join(values))
 
 
 def encode_integer(value: int) -> bytes:
     """Return an INTEGER, zero or positive."""
-    return _encode(INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big"))
+    return encode_value(INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big"))
 
 
 def encode_octets(value: bytes) -> bytes:
     """Return an OCTET STRING."""
-    return _encode(OCTET_STRING, value)
+    return encode_value(OCTET_STRING, value)
 
 
 def encode_null() -> bytes:
     """Return a NULL."""
-    return _encode(NULL, b"")
+    return encode_value(NULL, b"")
 
 
 def encode_oid(dotted: str) -> bytes:
@@ -149,4 +176,4 @@ def encode_oid(dotted: str) -> bytes:
         while arc := arc >> 7:
             groups.append(0x80 | arc & 0x7F)
         value += bytes(reversed(groups))
-    return _encode(OID, value)
+    return encode_value(OID, value)
