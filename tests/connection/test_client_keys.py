@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ssh_connection import SSHClientConnectionOptions
+from ssh_connection import SSHClient, SSHClientConnectionOptions, connect, listen
 from ssh_connection.connection.client_auth import load_client_keys, local_username
 from ssh_connection.logging import ConnectionLog
 from ssh_keys import (
@@ -18,6 +18,7 @@ from ssh_keys import (
     SSHKeyPair,
     SSHLocalKeyPair,
     generate_private_key,
+    import_authorized_keys,
 )
 
 ED25519 = generate_private_key("ssh-ed25519")
@@ -91,6 +92,51 @@ async def test_named_keys(tmp_path: Path) -> None:
         await load(client_keys=tmp_path / "nothing")
     with pytest.raises(KeyImportError):
         await load(client_keys=b"nothing")
+
+
+async def ask(name: str) -> str:
+    """A passphrase function that waits."""
+    await asyncio.sleep(0)
+    return "open sesame" if name.endswith(("key", "id_ed25519")) else "wrong"
+
+
+async def test_passphrase_from_a_coroutine(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    ED25519.write_private_key(path, passphrase="open sesame", rounds=1)
+    assert await load(client_keys=path, passphrase=ask) == [ED25519.public_data]
+    ED25519.write_private_key(home / "id_ed25519", passphrase="open sesame", rounds=1)
+    assert await load(passphrase=ask) == [ED25519.public_data]
+
+
+async def test_passphrase_of_a_callback_and_of_a_host_key(tmp_path: Path) -> None:
+    """A coroutine gives the passphrase of the server's host key and of the client's key."""
+    path = tmp_path / "key"
+    ED25519.write_private_key(path, passphrase="open sesame", rounds=1)
+
+    class Client(SSHClient):
+        async def public_key_auth_requested(self) -> str:
+            return str(path)
+
+    authorized = import_authorized_keys(ED25519.export_public_key())
+    async with (
+        listen(
+            "127.0.0.1",
+            0,
+            server_host_keys=[path],
+            passphrase=ask,
+            authorized_client_keys=authorized,
+        ) as server,
+        connect(
+            "127.0.0.1",
+            server.get_port(),
+            client_factory=Client,
+            client_keys=None,
+            passphrase=ask,
+            known_hosts=([ED25519.convert_to_public()], [], []),
+            username="ada",
+        ) as connection,
+    ):
+        assert connection.get_extra_info("username") == "ada"
 
 
 class Silent:

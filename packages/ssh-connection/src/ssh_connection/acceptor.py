@@ -8,7 +8,7 @@ from random import randrange
 from typing import Generic, Self, TypeAlias, TypeVar, cast
 
 from .connection.server import SSHServerConnection
-from .connection.server_auth import load_server_resources
+from .connection.server_auth import ServerResources, load_server_resources
 from .logging import ConnectionLog, Peer
 from .options.server import SSHServerConnectionOptions
 
@@ -84,10 +84,11 @@ class SSHAcceptor(Generic[S]):
         options: SSHServerConnectionOptions,
         acceptor: AcceptHandler[S] | None = None,
         error_handler: ErrorHandler[S] | None = None,
+        resources: ServerResources | None = None,
     ) -> None:
         self._connection = connection
         self._options = options
-        self._resources = load_server_resources(options)
+        self._resources = resources or load_server_resources(options)
         self._acceptor = acceptor
         self._error_handler = error_handler
         self._log = ConnectionLog()
@@ -164,7 +165,8 @@ class SSHAcceptor(Generic[S]):
         """Change options for the connections from now on.
 
         Parameters:
-            kwargs: options as for `listen`.
+            kwargs: options as for `listen`; a passphrase function is called here, so it must not be
+                a coroutine function.
 
         Raises as `listen` does; nothing is changed then.
         """

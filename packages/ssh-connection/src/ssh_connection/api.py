@@ -21,6 +21,7 @@ from .client import SSHClient
 from .connection.client import SSHClientConnection
 from .connection.opening import open_client
 from .connection.server import SSHServerConnection
+from .connection.server_auth import load_server_resources_async
 from .opening import opening
 from .options.algorithms import AlgorithmsArg
 from .options.base import SSHConnectionOptions
@@ -253,7 +254,8 @@ async def open_server(
 
     The others and errors as of `listen`.
     """
-    made = SSHAcceptor(connection, options, acceptor, error_handler)
+    resources = await load_server_resources_async(options)
+    made = SSHAcceptor(connection, options, acceptor, error_handler, resources)
     loop = asyncio.get_running_loop()
     if sock is not None:
         server = await loop.create_server(made.make_protocol, sock=sock, backlog=backlog)
@@ -386,7 +388,7 @@ async def serve_socket(
 
     Raises as `run_server`.
     """
-    conn = connection(options)
+    conn = connection(options, await load_server_resources_async(options))
     try:
         await asyncio.get_running_loop().create_connection(lambda: conn.transport, sock=sock)
         await conn.established()

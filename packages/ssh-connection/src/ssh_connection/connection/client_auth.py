@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Iterator, Sequence
 from copy import copy
-from functools import partial
 from getpass import getuser
 from pathlib import Path
 from typing import cast
@@ -19,7 +18,7 @@ from ssh_keys import (
     SSHCertificate,
     SSHKeyPair,
     load_certificates,
-    load_keypairs,
+    load_keypairs_async,
 )
 from ssh_keys.signature_algorithms import CERTIFICATE_KEY_TYPES
 
@@ -58,20 +57,11 @@ async def load_client_keys(
     keys = options.client_keys
     pairs: list[SSHKeyPair] = []
     if isinstance(keys, tuple) and not keys:
-        pairs += _default_keys(options, log)
+        pairs += await _default_keys(options, log)
     elif keys is not None:
-        load = partial(
-            load_keypairs,
-            cast(KeyPairListArg, keys),
-            options.passphrase,
-            certlist=options.client_certs,
-            ignore_encrypted=options.ignore_encrypted is True,
+        pairs += await _load_named(
+            cast(KeyPairListArg, keys), options, ignore_encrypted=options.ignore_encrypted is True
         )
-        if options.passphrase is not None:
-            # Deriving a key from a passphrase takes tenths of a second.
-            pairs += await asyncio.get_running_loop().run_in_executor(None, load)
-        else:
-            pairs += load()
     certificates = load_certificates(options.client_certs) if options.key_sources else ()
     for source in options.key_sources:
         try:
@@ -83,6 +73,19 @@ async def load_client_keys(
             log.info("no keys from %s: %s", type(source).__name__, Peer(exc))
     usable = [pair for pair in pairs if _is_for_users(pair, log)]
     return _unique(sorted(usable, key=lambda pair: pair.algorithm not in CERTIFICATE_KEY_TYPES))
+
+
+async def _load_named(
+    keys: KeyPairListArg, options: SSHClientConnectionOptions, *, ignore_encrypted: bool = False
+) -> Sequence[SSHKeyPair]:
+    return await load_keypairs_async(
+        keys,
+        options.passphrase,
+        options.client_certs,
+        ignore_encrypted=ignore_encrypted,
+        # Deriving a key from a passphrase takes tenths of a second.
+        run=None if options.passphrase is None else asyncio.to_thread,
+    )
 
 
 def _certified(pair: SSHKeyPair, certificates: Sequence[SSHCertificate]) -> Iterator[SSHKeyPair]:
@@ -102,7 +105,9 @@ def _is_for_users(pair: SSHKeyPair, log: ConnectionLog) -> bool:
     return False
 
 
-def _default_keys(options: SSHClientConnectionOptions, log: ConnectionLog) -> list[SSHKeyPair]:
+async def _default_keys(
+    options: SSHClientConnectionOptions, log: ConnectionLog
+) -> list[SSHKeyPair]:
     pairs: list[SSHKeyPair] = []
     folder = Path.home() / ".ssh"
     for name in _DEFAULT_KEYS:
@@ -110,7 +115,7 @@ def _default_keys(options: SSHClientConnectionOptions, log: ConnectionLog) -> li
         if not path.exists():
             continue
         try:
-            pairs += load_keypairs(str(path), options.passphrase, certlist=options.client_certs)
+            pairs += await _load_named(str(path), options)
         except KeyPassphraseError:
             if options.ignore_encrypted is False:
                 raise
@@ -150,13 +155,11 @@ class OptionCredentials:
         answer = self._client.public_key_auth_requested()
         if isinstance(answer, Awaitable):
             return self._load_later(answer)
-        return self._load(answer)
+        return () if answer is None else _load_named(answer, self._options)
 
     async def _load_later(self, answer: Awaitable[KeyPairListArg | None]) -> Sequence[SSHKeyPair]:
-        return self._load(await answer)
-
-    def _load(self, keys: KeyPairListArg | None) -> Sequence[SSHKeyPair]:
-        return () if keys is None else load_keypairs(keys, self._options.passphrase)
+        keys = await answer
+        return () if keys is None else await _load_named(keys, self._options)
 
     def password(self) -> MaybeAwait[str | None]:
         """Give the password of the options once, then ask the callback."""

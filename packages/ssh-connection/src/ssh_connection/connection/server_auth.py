@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from ssh_keys import (
     SSHKey,
     SSHKeyPair,
     load_keypairs,
+    load_keypairs_async,
     read_authorized_keys,
 )
 
@@ -27,7 +29,13 @@ from ..userauth.protocols import KbdIntChallenge, KeyOptions, MaybeAwait
 from ..userauth.publickey import PUBLICKEY
 from .user_certificates import UserCertificates
 
-__all__ = ["CallbackPolicy", "ServerResources", "load_authorized_keys", "load_server_resources"]
+__all__ = [
+    "CallbackPolicy",
+    "ServerResources",
+    "load_authorized_keys",
+    "load_server_resources",
+    "load_server_resources_async",
+]
 
 _PASSWORD_CHALLENGE: KbdIntChallenge = ("", "", DEFAULT_LANG, (("Password: ", False),))
 
@@ -47,8 +55,27 @@ class ServerResources:
     authorized_keys: SSHAuthorizedKeys | None
 
 
-def load_server_resources(options: SSHServerConnectionOptions) -> ServerResources:
+async def load_server_resources_async(options: SSHServerConnectionOptions) -> ServerResources:
+    """Read as `load_server_resources` does; the passphrase function may be a coroutine function.
+
+    Raises as `load_server_resources`.
+    """
+    keys = options.server_host_keys
+    if not keys or not callable(options.passphrase):
+        return load_server_resources(options)
+    certificates = options.server_host_certs
+    pairs = await load_keypairs_async(keys, options.passphrase, certificates, run=asyncio.to_thread)
+    return load_server_resources(options, pairs)
+
+
+def load_server_resources(
+    options: SSHServerConnectionOptions, pairs: Sequence[SSHKeyPair] | None = None
+) -> ServerResources:
     """Read the host keys and authorized keys that the options name.
+
+    Parameters:
+        options: of the server.
+        pairs: the host keys, if they were read already.
 
     Raises OSError and KeyImportError for files that can not be read, ValueError if there is no
     host key, more than one of a type, or a certificate that is not a host's.
@@ -57,7 +84,9 @@ def load_server_resources(options: SSHServerConnectionOptions) -> ServerResource
     if not keys:
         raise ValueError("a server needs server_host_keys")
     host_keys: dict[bytes, SSHKeyPair] = {}
-    for pair in load_keypairs(keys, options.passphrase, certlist=options.server_host_certs):
+    if pairs is None:
+        pairs = load_keypairs(keys, options.passphrase, certlist=options.server_host_certs)
+    for pair in pairs:
         certificate = pair.certificate
         if certificate is not None and certificate.fields.type is not CertificateType.HOST:
             raise ValueError(f"{certificate!r} is no host certificate")

@@ -100,7 +100,8 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
     beside key files (`-cert.pub`) are found anyway."""
 
     passphrase: Passphrase = None
-    """Passphrase of encrypted keys, or a function of the file name that returns it."""
+    """Passphrase of encrypted keys, or a function or coroutine function of the file name that returns
+    it."""
 
     ignore_encrypted: bool | tuple[()] = ()
     """Whether keys that can not be decrypted are left out instead of refused; by default only for

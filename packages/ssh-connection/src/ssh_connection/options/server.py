@@ -64,7 +64,8 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
     those beside key files (`-cert.pub`) are found anyway."""
 
     passphrase: Passphrase = None
-    """Passphrase of encrypted host keys, or a function of the file name that returns it."""
+    """Passphrase of encrypted host keys, or a function or coroutine function of the file name that
+    returns it."""
 
     authorized_client_keys: AuthorizedKeysArg = None
     """authorized_keys files, or their content, that hold for all users."""
