@@ -52,6 +52,7 @@ IO_MODULES = (
     "ssh_connection.client",
     "ssh_connection.connection.*",
     "ssh_connection.forward.*",
+    "ssh_connection.probing",
     "ssh_connection.process.*",
     "ssh_connection.server",
     "ssh_connection.session",

@@ -21,6 +21,7 @@ from ssh_connection import (
     connect,
     create_connection,
     create_server,
+    get_server_auth_methods,
     get_server_host_key,
     listen,
     run_client,
@@ -434,6 +435,23 @@ async def test_get_server_host_key() -> None:
         assert await get_server_host_key(HOST, port) == HOST_KEY.convert_to_public()
         key = await get_server_host_key(HOST, port, server_host_key_algs="ecdsa-*")
         assert key == HOST_KEY_ECDSA.convert_to_public()
+
+
+async def test_get_server_auth_methods() -> None:
+    async with serving(authorized_client_keys=authorized()) as server:
+        port = server.get_port()
+        methods = await get_server_auth_methods(HOST, port, "user")
+        assert methods == ["publickey", "keyboard-interactive", "password"]
+        assert await get_server_auth_methods(HOST, port, "guest") == ["none"]
+    with pytest.raises(ConnectionRefusedError):
+        await get_server_auth_methods(HOST, port, "user")
+
+
+async def test_permission_denied_knows_the_methods() -> None:
+    async with serving() as server:
+        with pytest.raises(PermissionDenied) as caught:
+            await client(server, password="wrong")
+        assert caught.value.methods == (b"keyboard-interactive", b"password")
 
 
 INFO = (

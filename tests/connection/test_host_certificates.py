@@ -12,9 +12,9 @@ from ssh_connection.connection.host_keys import HostKeyVerifier, load_known_host
 from ssh_keys import (
     CertificateError,
     CertificatePrincipalError,
-    SSHCertificate,
     SSHKey,
     SSHLocalKeyPair,
+    SSHOpenSSHCertificate,
     generate_private_key,
 )
 from ssh_transport import (
@@ -36,7 +36,7 @@ ED25519_CERT = b"ssh-ed25519-cert-v01@openssh.com"
 ED25519, ECDSA, RSA = b"ssh-ed25519", b"ecdsa-sha2-nistp256", b"rsa-sha2-512"
 
 
-def certificate(ca: SSHKey = CA, key: SSHKey = HOST_KEY, **kwargs: Any) -> SSHCertificate:
+def certificate(ca: SSHKey = CA, key: SSHKey = HOST_KEY, **kwargs: Any) -> SSHOpenSSHCertificate:
     """A certificate of a host, for 127.0.0.1 unless told otherwise."""
     return ca.generate_host_certificate(key, "host", **{"principals": [HOST], **kwargs})
 
@@ -56,7 +56,7 @@ def verifier(
 
 
 def check(
-    known: bytes, cert: SSHCertificate, callbacks: SSHClient | None = None, **kwargs: Any
+    known: bytes, cert: SSHOpenSSHCertificate, callbacks: SSHClient | None = None, **kwargs: Any
 ) -> None:
     """Return if the key in a certificate is trusted."""
     verifier(known, **kwargs).check(cert.key, callbacks or SSHClient(), cert)

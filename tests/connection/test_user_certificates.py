@@ -20,10 +20,10 @@ from ssh_connection.userauth.options import KeyGrant
 from ssh_connection.userauth.publickey import signed_data
 from ssh_keys import (
     SSHAuthorizedKeys,
-    SSHCertificate,
     SSHKey,
     SSHKeyPair,
     SSHLocalKeyPair,
+    SSHOpenSSHCertificate,
     generate_private_key,
 )
 from ssh_keys.sk import ED25519 as SK_ED25519
@@ -39,7 +39,7 @@ OTHER_CA = generate_private_key("ssh-ed25519")
 ED25519_CERT = b"ssh-ed25519-cert-v01@openssh.com"
 
 
-def certificate(ca: SSHKey = CA, key: SSHKey = USER_KEY, **kwargs: Any) -> SSHCertificate:
+def certificate(ca: SSHKey = CA, key: SSHKey = USER_KEY, **kwargs: Any) -> SSHOpenSSHCertificate:
     """A certificate of `user`, unless told otherwise."""
     return ca.generate_user_certificate(key, "id", **{"principals": ["user"], **kwargs})
 
@@ -51,13 +51,13 @@ def authority(*options: str, ca: SSHKey = CA) -> SSHAuthorizedKeys:
     return SSHAuthorizedKeys("".join(lines))
 
 
-def keys(cert: SSHCertificate) -> Any:
+def keys(cert: SSHOpenSSHCertificate) -> Any:
     """What a client gets to log in with nothing but a certificate."""
     return [SSHLocalKeyPair(RSA_KEY if cert.key.type_name == "RSA" else USER_KEY, cert)]
 
 
 async def is_let_in(
-    cert: SSHCertificate, authorized: SSHAuthorizedKeys | None = None, **kwargs: Any
+    cert: SSHOpenSSHCertificate, authorized: SSHAuthorizedKeys | None = None, **kwargs: Any
 ) -> bool:
     """Whether a server lets `user` in with a certificate."""
     username = kwargs.pop("username", "user")
@@ -369,7 +369,7 @@ async def test_key_and_its_certificate_are_one_factor() -> None:
 class SoftwareToken(SSHKeyPair):
     """A FIDO authenticator that says whatever it is told about its user."""
 
-    def __init__(self, flags: int, cert: SSHCertificate | None = None) -> None:
+    def __init__(self, flags: int, cert: SSHOpenSSHCertificate | None = None) -> None:
         super().__init__(SK_ED25519, (SK_ED25519,), TOKEN_KEY.public_data)
         self._flags = flags
         if cert is not None:

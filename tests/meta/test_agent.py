@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import ssh_meta
-from ssh_meta import connect_agent, generate_private_key
+from ssh_meta import SSHAuthorizedKeys, connect_agent, generate_private_key
 from tests.meta.support import USER_KEY, connected, running_server
 
 RSA_KEY = generate_private_key("ssh-rsa", key_size=2048)
@@ -155,3 +155,35 @@ async def test_agent_that_hangs_does_not_hang_us(
             with pytest.raises(ssh_meta.AgentError, match="within"):
                 async with connected(port, client_keys=(), agent_path=path):
                     pytest.fail("connected")
+
+
+@pytest.mark.parametrize("key_type", ["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256"])
+async def test_certificate_in_the_agent(agent_path: str, key_type: str) -> None:
+    authority, key = generate_private_key("ssh-ed25519"), generate_private_key(key_type)
+    cert = authority.generate_user_certificate(key, "agent", principals=["me"])
+    trusted = SSHAuthorizedKeys(b"cert-authority " + authority.export_public_key())
+    async with connect_agent(agent_path) as agent:
+        await agent.add_keys([(key, cert)])
+    async with running_server(authorized_client_keys=trusted) as port:
+        mine: dict[str, object] = {"client_keys": (), "agent_path": agent_path}
+        async with connected(port, username="me", **mine) as conn:
+            assert conn.get_extra_info("username") == "me"
+        with pytest.raises(ssh_meta.PermissionDenied):
+            async with connected(port, username="you", **mine):
+                pytest.fail("let in as somebody else")
+
+
+async def test_certificate_for_a_key_in_the_agent(agent_path: str) -> None:
+    authority = generate_private_key("ssh-ed25519")
+    key = generate_private_key("ssh-rsa", key_size=2048)
+    cert = authority.generate_user_certificate(key, "file", principals=["me"])
+    trusted = SSHAuthorizedKeys(b"cert-authority " + authority.export_public_key())
+    async with connect_agent(agent_path) as agent:
+        await agent.add_keys([key])
+    async with running_server(authorized_client_keys=trusted) as port:
+        mine: dict[str, object] = {"username": "me", "client_keys": (), "agent_path": agent_path}
+        with pytest.raises(ssh_meta.PermissionDenied):
+            async with connected(port, **mine):
+                pytest.fail("let in without the certificate")
+        async with connected(port, client_certs=[cert], **mine) as conn:
+            assert conn.get_extra_info("username") == "me"

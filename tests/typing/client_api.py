@@ -7,6 +7,7 @@ ignore that is not needed is an error as well.
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 from typing import assert_type
 
 import ssh_meta
@@ -66,6 +67,7 @@ async def connecting(sock: socket.socket, agent: SSHAgentClient) -> None:
     assert_type(client, SSHClient)
     assert_type(await ssh_meta.run_client(sock, username="me"), SSHClientConnection)
     assert_type(await ssh_meta.get_server_host_key("host"), SSHKey | None)
+    assert_type(await ssh_meta.get_server_auth_methods("host", 22, "user"), Sequence[str])
 
     options = SSHClientConnectionOptions(username="me", agent_path="/run/agent")
     assert_type(options, SSHClientConnectionOptions)

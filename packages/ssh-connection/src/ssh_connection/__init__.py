@@ -8,7 +8,6 @@ from .api import (
     connect,
     create_connection,
     create_server,
-    get_server_host_key,
     listen,
     run_client,
     run_server,
@@ -110,6 +109,7 @@ from .options.base import SSHConnectionOptions
 from .options.client import SSHClientConnectionOptions
 from .options.keywords import ClientKwargs, ServerKwargs
 from .options.server import SSHServerConnectionOptions
+from .probing import get_server_auth_methods, get_server_host_key
 from .process.client import SSHClientProcess
 from .process.redirect import DEVNULL, PIPE, STDOUT
 from .process.result import SSHCompletedProcess
@@ -278,6 +278,7 @@ __all__ = [
     "connect",
     "create_connection",
     "create_server",
+    "get_server_auth_methods",
     "get_server_host_key",
     "listen",
     "run_client",

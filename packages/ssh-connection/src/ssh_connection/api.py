@@ -12,10 +12,6 @@ import socket
 from collections.abc import Callable
 from typing import TypeVar, Unpack, cast
 
-from ssh_keys import SSHKey
-from ssh_transport.constants import DisconnectReason
-from ssh_transport.events import Event, HostKeyOffered
-
 from .acceptor import AcceptHandler, ErrorHandler, SSHAcceptor
 from .client import SSHClient
 from .connection.client import SSHClientConnection
@@ -23,7 +19,6 @@ from .connection.opening import open_client
 from .connection.server import SSHServerConnection
 from .connection.server_auth import load_server_resources_async
 from .opening import opening
-from .options.algorithms import AlgorithmsArg
 from .options.base import SSHConnectionOptions
 from .options.client import SSHClientConnectionOptions
 from .options.keywords import (
@@ -39,7 +34,6 @@ __all__ = [
     "connect",
     "create_connection",
     "create_server",
-    "get_server_host_key",
     "listen",
     "merge_options",
     "open_client",
@@ -175,60 +169,6 @@ async def run_client(
     """
     merged = merge_options(SSHClientConnectionOptions, options, **kwargs)
     return await open_client(SSHClientConnection, merged, sock=sock)
-
-
-class _HostKeyProbe(SSHClientConnection):
-    """Gets to know the host key, and leaves."""
-
-    probed: SSHKey | None = None
-
-    def _handle_event(self, event: Event) -> None:
-        if isinstance(event, HostKeyOffered):
-            self.probed = event.key
-            self._established.set_result(None)
-            self.disconnect(DisconnectReason.SSH_DISCONNECT_BY_APPLICATION, "host key seen")
-
-
-async def get_server_host_key(
-    host: str = "",
-    port: int | tuple[()] = (),
-    *,
-    tunnel: str | SSHClientConnection | tuple[()] | None = (),
-    family: int | tuple[()] = (),
-    flags: int = 0,
-    local_addr: tuple[str, int] | tuple[()] | None = (),
-    sock: socket.socket | None = None,
-    client_version: str | bytes | tuple[()] = (),
-    kex_algs: AlgorithmsArg = (),
-    server_host_key_algs: AlgorithmsArg = (),
-    options: SSHClientConnectionOptions | None = None,
-) -> SSHKey | None:
-    """Return the host key of a server; it has proved that it owns it, nothing else is known of it.
-
-    Parameters:
-        server_host_key_algs: which of its keys to ask for.
-
-    The others and errors as of `connect`; nobody logs in.
-    """
-    merged = merge_options(
-        SSHClientConnectionOptions,
-        options,
-        host=host or (),
-        port=port,
-        tunnel=tunnel,
-        family=family,
-        local_addr=local_addr,
-        client_version=client_version,
-        kex_algs=kex_algs or (),
-        server_host_key_algs=server_host_key_algs or (),
-        known_hosts=None,
-        client_keys=None,
-        username="none",
-    )
-    merged = merge_options(SSHClientConnectionOptions, merged, public_key_auth=False)
-    conn = await open_client(_HostKeyProbe, merged, sock=sock, flags=flags)
-    await conn.wait_closed()
-    return conn.probed
 
 
 # --- Servers ---------------------------------------------------------------------------------

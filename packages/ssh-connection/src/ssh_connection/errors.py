@@ -18,7 +18,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ssh_keys.errors import Error
 from ssh_transport.constants import DisconnectReason
@@ -45,11 +45,23 @@ ExitSignal = tuple[str, bool, str, str]
 
 
 class PermissionDenied(DisconnectError):
-    """Authentication failed: no method is left."""
+    """Authentication failed: no method is left.
 
-    def __init__(self, reason: str, lang: str = DEFAULT_LANG) -> None:
+    Parameters:
+        reason: what went wrong, for a person.
+        lang: language tag of `reason`.
+        methods: what the server said last that it would accept; None if it was not that far.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        lang: str = DEFAULT_LANG,
+        methods: Sequence[bytes] | None = None,
+    ) -> None:
         code = DisconnectReason.SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE
         super().__init__(int(code), reason, lang)
+        self.methods = methods
 
 
 class IllegalUserName(DisconnectError):

@@ -144,6 +144,7 @@ from ssh_connection import SSHWriter as SSHWriter
 from ssh_connection import SubsystemFactory as SubsystemFactory
 from ssh_connection import TerminalSizeChanged as TerminalSizeChanged
 from ssh_connection import TimeoutError as TimeoutError
+from ssh_connection import get_server_auth_methods as get_server_auth_methods
 from ssh_connection import get_server_host_key as get_server_host_key
 from ssh_connection import set_log_level as set_log_level
 from ssh_keys import *  # noqa: F403

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from ssh_keys import CertificatePrincipalError, CertificateType, SSHCertificate
+from ssh_keys import CertificatePrincipalError, CertificateType, SSHOpenSSHCertificate
 from ssh_keys.key_material import MINIMUM_RSA_BITS
 from ssh_keys.patterns import parse_address
 from ssh_keys.signature_algorithms import CERTIFICATE_ALGORITHMS
@@ -25,7 +25,7 @@ class CertificateTrust:
     sig_algorithms: Collection[bytes]
     minimum_rsa_bits: int = MINIMUM_RSA_BITS
 
-    def check_host(self, certificate: SSHCertificate, host: str) -> None:
+    def check_host(self, certificate: SSHOpenSSHCertificate, host: str) -> None:
         """Return if a host certificate is good for a host now.
 
         Parameters:
@@ -35,7 +35,7 @@ class CertificateTrust:
         """
         self._check(certificate, CertificateType.HOST, host_principal(host))
 
-    def check_user(self, certificate: SSHCertificate, user: str | None, addr: str) -> None:
+    def check_user(self, certificate: SSHOpenSSHCertificate, user: str | None, addr: str) -> None:
         """Return if a user certificate is good for a client now.
 
         Parameters:
@@ -50,7 +50,9 @@ class CertificateTrust:
         self._check(certificate, CertificateType.USER, user or "")
         certificate.check_source_address(addr)
 
-    def _check(self, certificate: SSHCertificate, kind: CertificateType, principal: str) -> None:
+    def _check(
+        self, certificate: SSHOpenSSHCertificate, kind: CertificateType, principal: str
+    ) -> None:
         certificate.validate(
             kind,
             principal,

@@ -17,6 +17,7 @@ from ssh_keys import (
     KeyPassphraseError,
     SSHCertificate,
     SSHKeyPair,
+    SSHOpenSSHCertificate,
     load_certificates,
     load_keypairs_async,
 )
@@ -99,7 +100,9 @@ def _certified(pair: SSHKeyPair, certificates: Sequence[SSHCertificate]) -> Iter
 
 def _is_for_users(pair: SSHKeyPair, log: ConnectionLog) -> bool:
     certificate = pair.certificate
-    if certificate is None or certificate.fields.type is CertificateType.USER:
+    if not isinstance(certificate, SSHOpenSSHCertificate):
+        return True
+    if certificate.fields.type is CertificateType.USER:
         return True
     log.warning("left out %s: it is no user certificate", Peer(certificate))
     return False

@@ -17,6 +17,7 @@ from ssh_keys import (
     SSHCertificate,
     SSHKey,
     SSHKnownHosts,
+    SSHOpenSSHCertificate,
     import_known_hosts,
     match_known_hosts,
     read_known_hosts,
@@ -179,12 +180,13 @@ class HostKeyVerifier:
         status = self._known.check(key)
         if status is HostKeyStatus.REVOKED:
             raise HostKeyRevoked(f"{shown} is revoked")
-        if certificate is not None and self._is_certified(certificate, callbacks, shown):
+        signed = certificate if isinstance(certificate, SSHOpenSSHCertificate) else None
+        if signed is not None and self._is_certified(signed, callbacks, shown):
             return
         if status is HostKeyStatus.TRUSTED:
             return
-        if certificate is not None:
-            shown += f" (certified by {_describe(certificate.signing_key)}, which is not known)"
+        if signed is not None:
+            shown += f" (certified by {_describe(signed.signing_key)}, which is not known)"
         if status is HostKeyStatus.MISMATCH:
             raise HostKeyMismatch(f"{shown} is not the one that is known: possibly an attack")
         if status is not HostKeyStatus.UNKNOWN:
@@ -193,7 +195,7 @@ class HostKeyVerifier:
             raise HostKeyUnknown(f"{shown} is not known")
 
     def _is_certified(
-        self, certificate: SSHCertificate, callbacks: HostKeyCallbacks, shown: str
+        self, certificate: SSHOpenSSHCertificate, callbacks: HostKeyCallbacks, shown: str
     ) -> bool:
         """Whether an authority that we trust stands for the key.
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from ssh_keys import (
     CertificateType,
     SSHAuthorizedKeys,
-    SSHCertificate,
     SSHKey,
     SSHKeyPair,
+    SSHOpenSSHCertificate,
     load_keypairs,
     load_keypairs_async,
     read_authorized_keys,
@@ -88,8 +88,9 @@ def load_server_resources(
         pairs = load_keypairs(keys, options.passphrase, certlist=options.server_host_certs)
     for pair in pairs:
         certificate = pair.certificate
-        if certificate is not None and certificate.fields.type is not CertificateType.HOST:
-            raise ValueError(f"{certificate!r} is no host certificate")
+        if isinstance(certificate, SSHOpenSSHCertificate):
+            if certificate.fields.type is not CertificateType.HOST:
+                raise ValueError(f"{certificate!r} is no host certificate")
         for name in pair.host_key_algorithms:
             if name in host_keys:
                 raise ValueError(f"two host keys for {name.decode()}")
@@ -177,7 +178,7 @@ class CallbackPolicy:
         return {} if answer is True else None
 
     def validate_certificate(
-        self, user: str, certificate: SSHCertificate
+        self, user: str, certificate: SSHOpenSSHCertificate
     ) -> MaybeAwait[KeyOptions | None]:
         """Look for the authority in the authorized keys, then ask the callback about it."""
         return self._certificates.validate(user, certificate, self.authorized_keys)

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 
-from ssh_keys import CertificateError, CertificatePrincipalError, SSHAuthorizedKeys, SSHCertificate
+from ssh_keys import (
+    CertificateError,
+    CertificatePrincipalError,
+    SSHAuthorizedKeys,
+    SSHOpenSSHCertificate,
+)
 
 from ..server import SSHServer
 from ..userauth.options import KeyGrant
@@ -33,7 +38,7 @@ class UserCertificates:
         self._log = log
 
     def validate(
-        self, user: str, certificate: SSHCertificate, authorized: SSHAuthorizedKeys | None
+        self, user: str, certificate: SSHOpenSSHCertificate, authorized: SSHAuthorizedKeys | None
     ) -> MaybeAwait[KeyOptions | None]:
         """Return the options of the authority that lets the user in, None if there is none.
 
@@ -59,7 +64,7 @@ class UserCertificates:
         return self._answered(certificate, answer)
 
     def _listed(
-        self, user: str, certificate: SSHCertificate, authorized: SSHAuthorizedKeys
+        self, user: str, certificate: SSHOpenSSHCertificate, authorized: SSHAuthorizedKeys
     ) -> KeyOptions | None:
         authority = certificate.signing_key.public_data
         for entry in authorized:
@@ -83,11 +88,11 @@ class UserCertificates:
         return None
 
     async def _answered_later(
-        self, certificate: SSHCertificate, answer: Awaitable[bool]
+        self, certificate: SSHOpenSSHCertificate, answer: Awaitable[bool]
     ) -> KeyOptions | None:
         return self._answered(certificate, await answer)
 
-    def _answered(self, certificate: SSHCertificate, answer: bool) -> KeyOptions | None:
+    def _answered(self, certificate: SSHOpenSSHCertificate, answer: bool) -> KeyOptions | None:
         if answer is True:
             return {}
         self._log(f"{certificate!r} refused: nobody knows its authority")

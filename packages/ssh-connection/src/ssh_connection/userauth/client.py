@@ -163,7 +163,7 @@ class ClientAuthenticator:
         while not outcome.success:
             method = self._choose(outcome.methods, exhausted)
             if method is None:
-                raise PermissionDenied(self._denied(outcome.methods))
+                raise PermissionDenied(self._denied(outcome.methods), methods=outcome.methods)
             result = await self._attempt(method, outcome.methods)
             if result is None:
                 exhausted.add(method.name)

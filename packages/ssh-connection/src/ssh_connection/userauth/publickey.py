@@ -10,9 +10,9 @@ from ssh_keys import (
     Error,
     KeyImportError,
     SignatureError,
-    SSHCertificate,
     SSHKey,
     SSHKeyPair,
+    SSHOpenSSHCertificate,
     decode_ssh_certificate,
     decode_ssh_public_key,
 )
@@ -247,7 +247,7 @@ async def validate_publickey(exchange: ServerExchange, request: UserauthRequest)
 
 def decode_proof(
     exchange: ServerExchange, algorithm: bytes, blob: bytes
-) -> tuple[SSHKey, SSHCertificate | None] | None:
+) -> tuple[SSHKey, SSHOpenSSHCertificate | None] | None:
     """Server: return the key that has to sign, and the certificate that it is in.
 
     None if the algorithm is not allowed or belongs to something else. A certificate may be used
@@ -269,7 +269,7 @@ def decode_proof(
     return (key, None) if key.algorithm == row.key_algorithm else None
 
 
-def _touch_required(options: KeyOptions, certificate: SSHCertificate | None) -> bool:
+def _touch_required(options: KeyOptions, certificate: SSHOpenSSHCertificate | None) -> bool:
     """Whether the user of a security key must have been present.
 
     Both the line in authorized_keys and the certificate have to say that it is not needed.
@@ -278,7 +278,7 @@ def _touch_required(options: KeyOptions, certificate: SSHCertificate | None) -> 
     return not (waived and (certificate is None or "no-touch-required" in certificate.options))
 
 
-def _verify_required(options: KeyOptions, certificate: SSHCertificate | None) -> bool:
+def _verify_required(options: KeyOptions, certificate: SSHOpenSSHCertificate | None) -> bool:
     """Whether the authenticator must have verified its user: either may ask for it."""
     asked = certificate is not None and "verify-required" in certificate.options
     return asked or "verify-required" in options
