@@ -14,7 +14,7 @@ from ssh_keys.authorized_keys import (
     import_authorized_keys,
     read_authorized_keys,
 )
-from ssh_keys.authorized_options import AuthorizedKeyEntry
+from ssh_keys.authorized_options import AuthorizedKeyEntry, AuthorizedX509Entry
 from ssh_keys.certificate import CertificateFields, CertificateType, SSHOpenSSHCertificate
 from ssh_keys.certificate_base import SSHCertificate
 from ssh_keys.certificate_importing import (
@@ -114,6 +114,7 @@ __all__ = [
     "AllowedSigner",
     "AuthorizedKeyEntry",
     "AuthorizedKeyOptions",
+    "AuthorizedX509Entry",
     "CertListArg",
     "CertificateError",
     "CertificateExpiredError",

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike, fspath
 
-from ssh_keys.authorized_options import AuthorizedKeyEntry, parse_options
+from ssh_keys.authorized_options import (
+    AuthorizedKeyEntry,
+    AuthorizedX509Entry,
+    parse_options,
+)
 from ssh_keys.errors import KeyImportError, UnsupportedKeyError
 from ssh_keys.files import read_file
 from ssh_keys.formats.armour import decode_base64
@@ -13,6 +17,7 @@ from ssh_keys.importing import parse_public_line
 from ssh_keys.key import SSHKey
 from ssh_keys.key_types import KEY_TYPES
 from ssh_keys.wire import PacketDecodeError, Reader
+from ssh_keys.x509.decoding import is_x509_line, parse_x509_line
 
 __all__ = ["SSHAuthorizedKeys", "import_authorized_keys", "read_authorized_keys"]
 
@@ -26,12 +31,14 @@ class SSHAuthorizedKeys:
     Attributes:
         problems: lines with keys of a type that is not known, which let nobody in, each with its
             line number.
+        x509_entries: the lines with X.509 certificates and subjects, in order.
 
     Raises KeyImportError, with the line number, for a line that is malformed: a server that
     skipped it would lock somebody out without a word.
     """
 
     problems: tuple[str, ...] = ()
+    x509_entries: tuple[AuthorizedX509Entry, ...] = ()
 
     def __init__(self, authorized_keys: str | bytes | None = None) -> None:
         self._keys: dict[bytes, list[AuthorizedKeyEntry]] = {}
@@ -54,6 +61,9 @@ class SSHAuthorizedKeys:
                 continue
             except KeyImportError as exc:
                 raise type(exc)(f"line {number}: {exc}") from None
+            if isinstance(entry, AuthorizedX509Entry):
+                self.x509_entries = (*self.x509_entries, entry)
+                continue
             index = self._ca_keys if entry.is_ca else self._keys
             index.setdefault(entry.key.public_data, []).append(entry)
 
@@ -63,7 +73,7 @@ class SSHAuthorizedKeys:
                 yield from entries
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return sum(1 for _ in self) + len(self.x509_entries)
 
     def validate(
         self,
@@ -113,17 +123,23 @@ class SSHAuthorizedKeys:
         return None
 
 
-def parse_line(line: bytes) -> AuthorizedKeyEntry:
+def parse_line(line: bytes) -> AuthorizedKeyEntry | AuthorizedX509Entry:
     """Return the entry of one line: options, key type, key, comment.
+
+    In place of the key there can be an X.509 certificate or subject.
 
     Raises UnsupportedKeyError for a key of an unknown type, KeyImportError for everything else.
     """
     word = line.split(None, 1)[0]
+    if is_x509_line(word):
+        return AuthorizedX509Entry(parse_x509_line(line), {})
     if word in KEY_TYPES or _is_type_name(word, line):
         return AuthorizedKeyEntry(parse_public_line(line), {})
     options, rest = parse_options(line.decode("utf-8", "surrogateescape"))
-    key = parse_public_line(rest.encode("utf-8", "surrogateescape"))
-    return AuthorizedKeyEntry(key, options)
+    encoded = rest.encode("utf-8", "surrogateescape")
+    if is_x509_line(encoded):
+        return AuthorizedX509Entry(parse_x509_line(encoded), options)
+    return AuthorizedKeyEntry(parse_public_line(encoded), options)
 
 
 def _is_type_name(word: bytes, line: bytes) -> bool:

@@ -9,10 +9,16 @@ from typing import cast
 from ssh_keys.authorized_key_options import AuthorizedKeyOptions
 from ssh_keys.errors import KeyImportError
 from ssh_keys.key import SSHKey
+from ssh_keys.key_material import MINIMUM_RSA_BITS
 from ssh_keys.option_words import OptionWords
 from ssh_keys.patterns import PatternList, parse_address
+from ssh_keys.x509.certificate import SSHX509Certificate
+from ssh_keys.x509.contents import X509Contents
+from ssh_keys.x509.names import X509NamePattern
+from ssh_keys.x509.purposes import X509Purposes
+from ssh_keys.x509.trust import X509Path, X509Trust
 
-__all__ = ["AuthorizedKeyEntry", "parse_options"]
+__all__ = ["AuthorizedEntry", "AuthorizedKeyEntry", "AuthorizedX509Entry", "parse_options"]
 
 Options = dict[str, object]
 
@@ -41,18 +47,16 @@ MAXIMUM_PORT = 65535
 MAXIMUM_TUNNEL = 0x7FFFFFFD
 
 
-class AuthorizedKeyEntry:
-    """One line of an authorized_keys file.
+class AuthorizedEntry:
+    """What the lines of an authorized_keys file have in common.
 
     Attributes:
-        key: the key, or the key of a certificate authority.
         options: the options, as `SSHAuthorizedKeys.validate` returns them.
     """
 
-    __slots__ = ("_from", "key", "options")
+    __slots__ = ("_from", "options")
 
-    def __init__(self, key: SSHKey, options: Options) -> None:
-        self.key = key
+    def __init__(self, options: Options) -> None:
         self.options: Mapping[str, object] = options
         # Every from= of the line has to match (sshd refuses a second one; so do we in parsing).
         patterns = cast("list[str] | None", options.get("from"))
@@ -66,20 +70,19 @@ class AuthorizedKeyEntry:
         """The options as one immutable object with a field for each option."""
         return AuthorizedKeyOptions.from_options(self.options)
 
-    def export_line(self) -> bytes:
-        """Return the line as it stands in a file, with its options in the order of their names.
-
-        Raises KeyExportError as `AuthorizedKeyOptions.export_options` does.
-        """
-        options = self.typed_options.export_options()
-        encoded = options.encode("utf-8", "surrogateescape")
-        line = self.key.convert_to_public().export_public_key()
-        return encoded + b" " + line if encoded else line
-
     @property
     def is_ca(self) -> bool:
         """Whether the key signs certificates instead of logging in itself."""
         return "cert-authority" in self.options
+
+    @property
+    def _has_principals(self) -> bool:
+        return self.is_ca
+
+    def _with_options(self, line: bytes) -> bytes:
+        options = self.typed_options.export_options()
+        encoded = options.encode("utf-8", "surrogateescape")
+        return encoded + b" " + line if encoded else line
 
     def allows(
         self,
@@ -97,7 +100,7 @@ class AuthorizedKeyEntry:
         principals = cast("list[str] | None", self.options.get("principals"))
         if principals is not None:
             # Only certificates have principals: like sshd, let no plain key in by such a line.
-            if not self.is_ca or not set(principals) & set(cert_principals or ()):
+            if not self._has_principals or not set(principals) & set(cert_principals or ()):
                 return False
         expiry = cast("float | None", self.options.get("expiry-time"))
         if expiry is not None:
@@ -111,6 +114,97 @@ class AuthorizedKeyEntry:
         if address is not None:
             names[str(address)] = None
         return self._from.matches(names, () if address is None else (address,))
+
+
+class AuthorizedKeyEntry(AuthorizedEntry):
+    """One line of an authorized_keys file, with a key.
+
+    Attributes:
+        key: the key, or the key of a certificate authority.
+        options: the options, as `SSHAuthorizedKeys.validate` returns them.
+    """
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: SSHKey, options: Options) -> None:
+        super().__init__(options)
+        self.key = key
+
+    def export_line(self) -> bytes:
+        """Return the line as it stands in a file, with its options in the order of their names.
+
+        Raises KeyExportError as `AuthorizedKeyOptions.export_options` does.
+        """
+        return self._with_options(self.key.convert_to_public().export_public_key())
+
+
+class AuthorizedX509Entry(AuthorizedEntry):
+    """One line of an authorized_keys file, with an X.509 certificate or subject.
+
+    Attributes:
+        holder: the certificate or subject of a user, or of an authority if there is the option
+            `cert-authority`.
+        options: the options, as `SSHAuthorizedKeys.validate` returns them.
+    """
+
+    __slots__ = ("holder",)
+
+    def __init__(self, holder: SSHX509Certificate | X509NamePattern, options: Options) -> None:
+        super().__init__(options)
+        self.holder = holder
+
+    @property
+    def _has_principals(self) -> bool:
+        return True
+
+    def is_for(self, contents: X509Contents) -> bool:
+        """Whether a certificate is the one that is meant."""
+        if isinstance(self.holder, X509NamePattern):
+            return self.holder.matches(contents.subject)
+        return self.holder.contents.der == contents.der
+
+    def validate(
+        self,
+        certificate: SSHX509Certificate,
+        trust: X509Trust,
+        purposes: X509Purposes = "secureShellClient",
+        *,
+        now: float | None = None,
+        minimum_rsa_bits: int = MINIMUM_RSA_BITS,
+    ) -> X509Path | None:
+        """Return the path that lets the holder of a certificate in; None if the line is not for it.
+
+        Parameters:
+            certificate: what the client presents, with the certificates above it.
+            trust: authorities that are trusted for all users; the certificate of this line is
+                trusted, too.
+            purposes: what the certificate may be used for.
+            now: the time in seconds since 1970; the present if not given.
+            minimum_rsa_bits: smallest RSA key in the chain.
+
+        The restrictions of the line are checked by `allows`, with the principals of the path.
+
+        Raises CertificateError.
+        """
+        if not self.is_ca and not self.is_for(certificate.contents):
+            return None
+        if isinstance(self.holder, SSHX509Certificate):
+            trust = (
+                X509Trust((self.holder.contents,)) if self.is_ca else trust.extended((self.holder,))
+            )
+        path = trust.validate(certificate, purposes, now=now, minimum_rsa_bits=minimum_rsa_bits)
+        if self.is_ca and not any(map(self.is_for, path.contents[1:])):
+            return None
+        return path
+
+    def export_line(self) -> bytes:
+        """Return the line as it stands in a file, with its options in the order of their names.
+
+        Raises KeyExportError as `AuthorizedKeyOptions.export_options` does.
+        """
+        if isinstance(self.holder, SSHX509Certificate):
+            return self._with_options(self.holder.export_certificate())
+        return self._with_options(b"x509v3-ssh-rsa Subject:" + str(self.holder).encode() + b"\n")
 
 
 def parse_options(text: str) -> tuple[Options, str]:

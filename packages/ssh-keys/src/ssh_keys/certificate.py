@@ -79,8 +79,9 @@ class SSHOpenSSHCertificate(SSHCertificate):
         signing_key: the public key of the authority.
         signature: signature blob of the authority.
         fields: everything else that it says.
-        options: the known critical options and extensions, decoded.
     """
+
+    options: Mapping[str, object]
 
     def __init__(
         self,
@@ -96,9 +97,7 @@ class SSHOpenSSHCertificate(SSHCertificate):
         self.fields = fields
         self.signing_key = signing_key
         self.signature = signature
-        self.options: Mapping[str, object] = option_values(
-            fields.critical_options, fields.extensions
-        )
+        self.options = option_values(fields.critical_options, fields.extensions)
 
     @property
     def principals(self) -> tuple[str, ...]:

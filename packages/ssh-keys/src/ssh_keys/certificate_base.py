@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -29,9 +30,12 @@ class SSHCertificate(CommentHolder, ABC):
         sig_algorithms: signature algorithms of the certified key, best first.
         host_key_algorithms: names that stand for it in negotiation, best first.
         is_x509: whether it is an X.509 certificate.
+        options: the known critical options and extensions of an OpenSSH certificate, decoded;
+            None for X.509, which says nothing about sessions.
     """
 
     is_x509 = False
+    options: Mapping[str, object] | None = None
 
     def __init__(
         self,

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ssh_keys import CertificatePrincipalError, CertificateType, SSHOpenSSHCertificate
+from ssh_keys import (
+    CertificatePrincipalError,
+    CertificateType,
+    SSHOpenSSHCertificate,
+    X509Purposes,
+    X509Trust,
+)
 from ssh_keys.key_material import MINIMUM_RSA_BITS
 from ssh_keys.patterns import parse_address
 from ssh_keys.signature_algorithms import CERTIFICATE_ALGORITHMS
@@ -20,10 +26,14 @@ class CertificateTrust:
     Parameters:
         sig_algorithms: what the authority may have signed with.
         minimum_rsa_bits: smallest RSA key, of the authority and of the holder.
+        x509: X.509 certificates that are trusted.
+        x509_purposes: what an X.509 certificate may be used for.
     """
 
     sig_algorithms: Collection[bytes]
     minimum_rsa_bits: int = MINIMUM_RSA_BITS
+    x509: X509Trust = field(default_factory=X509Trust)
+    x509_purposes: X509Purposes = None
 
     def check_host(self, certificate: SSHOpenSSHCertificate, host: str) -> None:
         """Return if a host certificate is good for a host now.

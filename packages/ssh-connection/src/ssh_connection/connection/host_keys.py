@@ -11,6 +11,7 @@ from ssh_keys import (
     CertificateError,
     CertificateExpiredError,
     CertificatePrincipalError,
+    CertificateRevokedError,
     HostKeyStatus,
     KnownHostsArg,
     KnownHostsResult,
@@ -18,10 +19,12 @@ from ssh_keys import (
     SSHKey,
     SSHKnownHosts,
     SSHOpenSSHCertificate,
+    SSHX509Certificate,
     import_known_hosts,
     match_known_hosts,
     read_known_hosts,
 )
+from ssh_keys.signature_algorithms import X509_ALGORITHMS
 from ssh_transport.errors import (
     HostCertificateExpired,
     HostCertificateInvalid,
@@ -32,7 +35,7 @@ from ssh_transport.errors import (
     HostKeyUnknown,
 )
 
-from ..options.algorithms import certificate_names
+from ..options.algorithms import certificate_names, x509_names
 from .certificate_trust import CertificateTrust, is_certificate_algorithm
 
 __all__ = ["HostKeyCallbacks", "HostKeyVerifier", "KnownHosts", "load_known_hosts"]
@@ -124,11 +127,7 @@ class HostKeyVerifier:
         else:
             # Functions and lists; the empty tuple was replaced by the default file.
             lists = match_known_hosts(cast(KnownHostsArg, known_hosts), *where)
-            self._known = KnownHostsResult(
-                tuple(lists.trusted_host_keys),
-                tuple(lists.trusted_ca_keys),
-                tuple(lists.revoked_host_keys),
-            )
+            self._known = KnownHostsResult.from_match(lists)
 
     @property
     def problems(self) -> Sequence[str]:
@@ -146,10 +145,20 @@ class HostKeyVerifier:
 
         Certificates come first if somebody may have signed one whom we trust, then the types of
         the known keys: otherwise a host with several keys could show one that we do not know.
-        Certificates nobody could vouch for come last.
+        Certificates nobody could vouch for come last; X.509 certificates are not asked for then.
         """
         if self._known is None:
             return tuple(algorithms)
+        x509: tuple[bytes, ...] = ()
+        if self._trust.x509 or self._known.x509_certs:
+            x509 = x509_names(algorithms)
+        algorithms = [name for name in algorithms if name not in X509_ALGORITHMS]
+        return (*x509, *self._preferred_keys(algorithms, asks_callback))
+
+    def _preferred_keys(
+        self, algorithms: Sequence[bytes], asks_callback: bool
+    ) -> tuple[bytes, ...]:
+        assert self._known is not None
         known = self._known.host_key_algorithms
         plain = [name for name in algorithms if not is_certificate_algorithm(name)]
         certificates = [name for name in algorithms if is_certificate_algorithm(name)]
@@ -180,6 +189,9 @@ class HostKeyVerifier:
         status = self._known.check(key)
         if status is HostKeyStatus.REVOKED:
             raise HostKeyRevoked(f"{shown} is revoked")
+        if isinstance(certificate, SSHX509Certificate):
+            self._check_x509(certificate, shown)
+            return
         signed = certificate if isinstance(certificate, SSHOpenSSHCertificate) else None
         if signed is not None and self._is_certified(signed, callbacks, shown):
             return
@@ -193,6 +205,27 @@ class HostKeyVerifier:
             raise HostKeyNotVerifiable(f"{shown} is not trusted")
         if callbacks.validate_host_public_key(self._host, self._addr, self._port, key) is not True:
             raise HostKeyUnknown(f"{shown} is not known")
+
+    def _check_x509(self, certificate: SSHX509Certificate, shown: str) -> None:
+        """Return if the certificate leads to an authority that we trust, or its key is known.
+
+        Raises HostKeyRevoked or HostCertificateInvalid.
+        """
+        assert self._known is not None
+        trust = self._trust
+        try:
+            self._known.check_x509(
+                certificate,
+                self._principal,
+                trust.x509,
+                trust.x509_purposes,
+                minimum_rsa_bits=trust.minimum_rsa_bits,
+            )
+        except CertificateRevokedError as exc:
+            raise HostKeyRevoked(f"{shown}: {exc}") from None
+        except CertificateError as exc:
+            if self._known.check(certificate.key) is not HostKeyStatus.TRUSTED:
+                raise _certificate_error(exc)(f"{shown}: {exc}") from None
 
     def _is_certified(
         self, certificate: SSHOpenSSHCertificate, callbacks: HostKeyCallbacks, shown: str

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TypeAlias, cast
 
 from ssh_keys import HOST_KEY_ALGORITHMS, SIGNATURE_ALGORITHMS, Algorithm, Registry, Status
-from ssh_keys.signature_algorithms import certificate_algorithm
+from ssh_keys.signature_algorithms import X509_ALGORITHMS, certificate_algorithm
 from ssh_transport import CIPHERS, COMPRESSIONS, KEX_METHODS, MACS, Policy
 
 __all__ = [
@@ -16,7 +16,9 @@ __all__ = [
     "AlgorithmsArg",
     "PolicyArg",
     "certificate_names",
+    "plain_signature",
     "select_algorithms",
+    "x509_names",
 ]
 
 AlgorithmsArg: TypeAlias = str | bytes | Sequence[str | bytes] | None
@@ -76,6 +78,23 @@ def certificate_names(names: Sequence[bytes]) -> tuple[bytes, ...]:
     return tuple(name for name in certified if name in HOST_KEY_ALGORITHMS)
 
 
+def x509_names(names: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Return the host key algorithms of X.509 that go with those of plain keys."""
+    return tuple(
+        row.name
+        for row in X509_ALGORITHMS
+        if row.name in names or plain_signature(row.sig_algorithm) in names
+    )
+
+
+def plain_signature(sig_algorithm: bytes) -> bytes:
+    """Return the algorithm that makes the same signature under the name of plain keys.
+
+    RFC 6187 gave RSA with SHA-256 a name before RFC 8332 did.
+    """
+    return b"rsa-sha2-256" if sig_algorithm == b"rsa2048-sha256" else sig_algorithm
+
+
 def select_algorithms(policy: PolicyArg = None, **choices: AlgorithmsArg) -> Algorithms:
     """Return the names that the options select.
 
@@ -118,7 +137,7 @@ def _algorithms(
     chosen = {name for name, choice in choices if choice}
     names = {name: _select(name, choice, policy) for name, choice in choices}
     host_keys, signatures = policy.host_key_algorithms, names["signature_algs"]
-    own_host_keys = (*certificate_names(host_keys), *host_keys)
+    own_host_keys = (*x509_names(host_keys), *certificate_names(host_keys), *host_keys)
     own_signatures, ca_signatures = signatures, names["ca_signature_algs"]
     if given is None:
         # Whoever has a key of a rare type, or trusts an authority that has one, means it.

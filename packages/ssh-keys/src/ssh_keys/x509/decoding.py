@@ -132,13 +132,12 @@ def parse_x509_line(line: bytes) -> SSHX509Certificate | X509NamePattern:
 
     Raises KeyImportError or one of its subclasses.
     """
-    name, _, text = line.partition(b" " if b" " in line else b"\t")
-    text = text.strip()
+    name, text = (*line.strip().split(None, 1), b"")[:2]
     if is_subject_text(text):
         return X509NamePattern.parse_line(text)
     if name not in X509_KEY_TYPES:
         raise UnsupportedKeyError(f"unknown X.509 key type {printable(name)}")
-    data, _, comment = text.partition(b" ")
+    data, comment = (*text.split(None, 1), b"", b"")[:2]
     if not data:
         raise KeyImportError("X.509 key without data")
     decoded = decode_base64(data)
@@ -148,6 +147,6 @@ def parse_x509_line(line: bytes) -> SSHX509Certificate | X509NamePattern:
         certificate = decode_x509_certificate(decoded)
     if certificate.key.algorithm != X509_KEY_TYPES[name]:
         raise KeyImportError(f"{printable(name)} in front of a certificate of another type")
-    if comment.strip():
-        certificate.set_comment(comment.strip())
+    if comment:
+        certificate.set_comment(comment)
     return certificate
