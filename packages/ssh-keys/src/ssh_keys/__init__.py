@@ -81,6 +81,7 @@ from ssh_keys.known_hosts_editor import (
     remove_known_host,
 )
 from ssh_keys.krl import SSHKeyRevocationList, import_krl, read_krl
+from ssh_keys.resident_keys import load_resident_keys
 from ssh_keys.signature_algorithms import (
     HOST_KEY_ALGORITHMS,
     SIGNATURE_ALGORITHMS,
@@ -182,6 +183,7 @@ __all__ = [
     "load_keypairs",
     "load_keypairs_async",
     "load_public_keys",
+    "load_resident_keys",
     "load_x509_trust",
     "match_known_hosts",
     "randomart",

@@ -88,6 +88,7 @@ class KeyMaterial(CommentHolder, ABC):
         x509_sig_algorithms: further names, for keys in X.509 certificates only (RFC 6187).
         public_data: the key blob.
         is_private: whether the private part is present.
+        needs_device: whether signing waits for a device, and perhaps for its user.
     """
 
     algorithm: bytes
@@ -95,6 +96,7 @@ class KeyMaterial(CommentHolder, ABC):
     x509_sig_algorithms: tuple[bytes, ...] = ()
     public_data: bytes
     is_private: bool
+    needs_device = False
 
     def __init__(
         self,

@@ -32,6 +32,9 @@ __all__ = [
     "generate_private_key",
 ]
 
+#: What a parameter of a new key may be.
+KeyParameter = int | str | bool | Callable[[], str | None] | None
+
 
 class KeyType(Record):
     """One key type.
@@ -144,7 +147,9 @@ def _row(name: bytes) -> KeyType:
 
 
 def generate_private_key(
-    alg_name: str, comment: str | bytes | None = None, **kwargs: int
+    alg_name: str,
+    comment: str | bytes | None = None,
+    **kwargs: int | str | bool | Callable[[], str | None] | None,
 ) -> SSHKey:
     """Make a new private key.
 
@@ -154,6 +159,14 @@ def generate_private_key(
         comment: the comment of the key.
         key_size: for RSA, size in bits, 2048 to 16384 (default 3072).
         exponent: for RSA, the public exponent, 65537 (default) or 3.
+        application: for security keys (`sk-ssh-ed25519@openssh.com`, `sk-ecdsa-sha2-nistp256@...`),
+            what the key is for: `ssh:` (default), perhaps with a text behind it. The key is made by
+            an authenticator, which needs the extra `fido2`, and its user has to touch it.
+        user: for security keys, a name to tell resident keys apart, up to 32 bytes.
+        pin: for security keys, the PIN of the authenticator, or a function that returns it.
+        resident: for security keys, whether the authenticator keeps the key (`load_resident_keys`).
+        touch_required: for security keys, whether each signature needs a touch (default).
+        verify_required: for security keys, whether each signature needs the PIN or the like.
 
     Raises KeyGenerationError for an unknown type, or a parameter that the type does not have.
     """

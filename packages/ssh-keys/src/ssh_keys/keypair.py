@@ -28,8 +28,11 @@ class SSHKeyPair(CommentHolder, ABC):
         public_data: blob of the key or certificate.
         certificate: the certificate that was set, None without one.
         key_public_data: blob of what the pair was made for, whatever certificate is presented.
+        needs_device: whether `sign` waits for a device, and perhaps for its user: programs with an
+            event loop call it in another thread.
     """
 
+    needs_device = False
     _key_type = "unknown"
 
     def __init__(
@@ -130,6 +133,7 @@ class SSHLocalKeyPair(SSHKeyPair):
             key.algorithm, key.sig_algorithms, key.public_data, key.get_comment_bytes()
         )
         self.key = key
+        self.needs_device = key.needs_device
         if certificate is not None:
             self.set_certificate(certificate)
 

@@ -1,7 +1,7 @@
 """Security keys (PROTOCOL.u2f): `sk-ssh-ed25519@openssh.com`, `sk-ecdsa-sha2-nistp256@openssh.com`.
 
-Their signatures are checked here. Making one needs the authenticator that holds the key; the
-"private part" of a file is only the handle that the authenticator wants to see.
+The "private part" of a file is only the handle that the authenticator wants to see: making keys and
+signatures needs the authenticator itself, checking signatures does not.
 """
 
 from __future__ import annotations
@@ -9,23 +9,44 @@ from __future__ import annotations
 from abc import abstractmethod
 from base64 import urlsafe_b64encode
 from hashlib import sha256
-from typing import Self
+from typing import ClassVar, Self
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
+from ssh_keys.authenticator import AuthenticatorError, PINArg, enroll, get_assertion
 from ssh_keys.ecdsa import CURVES, encode_point, load_point, read_point, verify_rs
-from ssh_keys.errors import KeyExportError, KeyGenerationError, KeyImportError, SignatureError
+from ssh_keys.errors import (
+    KeyExportError,
+    KeyGenerationError,
+    KeyImportError,
+    KeyPassphraseError,
+    SignatureError,
+)
 from ssh_keys.key import SSHKey
 from ssh_keys.record import Record
 from ssh_keys.sodium import ed25519
-from ssh_keys.wire import Reader, encode_byte, encode_string, encode_uint32
+from ssh_keys.wire import Reader, encode_byte, encode_mpint, encode_string, encode_uint32
 
-__all__ = ["KeyHandle", "SKECDSAKey", "SKEd25519Key", "SecurityKey"]
+__all__ = [
+    "FLAG_PRESENCE",
+    "FLAG_RESIDENT",
+    "FLAG_VERIFICATION",
+    "KeyHandle",
+    "SKECDSAKey",
+    "SKEd25519Key",
+    "SecurityKey",
+]
+
+#: Flags of a key handle: what the authenticator has to make sure of, and where the key is kept.
+FLAG_PRESENCE, FLAG_VERIFICATION, FLAG_RESIDENT = 0x01, 0x04, 0x20
 
 ED25519 = b"sk-ssh-ed25519@openssh.com"
 ECDSA = b"sk-ecdsa-sha2-nistp256@openssh.com"
 WEBAUTHN = b"webauthn-sk-ecdsa-sha2-nistp256@openssh.com"
 
+#: Bytes of the name of a user.
+MAXIMUM_USER = 32
 _FLAG_ATTESTED_DATA = 0x40
 _FLAG_EXTENSIONS = 0x80
 
@@ -49,10 +70,16 @@ class SecurityKey(SSHKey):
 
     Attributes:
         application: what the key was made for, usually `b"ssh:"`.
+        pin: PIN of the authenticator, or a function that returns it, for keys that sign only after
+            their user was verified; None if the authenticator verifies its user by itself.
+        needs_device: true: signing waits for the authenticator, and for its user.
     """
 
     application: bytes
+    pin: PINArg = None
+    needs_device = True
     _handle: KeyHandle | None
+    _key_type: ClassVar[bytes]
 
     @property
     def key_handle(self) -> KeyHandle | None:
@@ -77,12 +104,81 @@ class SecurityKey(SSHKey):
         )
 
     def _sign(self, data: bytes, sig_algorithm: bytes) -> bytes:
-        raise SignatureError("signing with a security key needs its authenticator")
+        if self._handle is None or sig_algorithm != self._key_type:
+            raise SignatureError(f"no authenticator makes {sig_algorithm.decode()} signatures here")
+        try:
+            made = get_assertion(
+                self.application.decode(),
+                self._handle.handle,
+                data,
+                touch=bool(self._handle.flags & FLAG_PRESENCE),
+                verify=bool(self._handle.flags & FLAG_VERIFICATION),
+                pin=self.pin,
+            )
+        except (AuthenticatorError, KeyPassphraseError, UnicodeDecodeError) as exc:
+            raise SignatureError(f"security key: {exc}") from None
+        raw = self._encode_signature(made.signature)
+        return encode_string(raw) + encode_byte(made.flags) + encode_uint32(made.counter)
+
+    @abstractmethod
+    def _encode_signature(self, signature: bytes) -> bytes:
+        """Turn the signature of an authenticator into that of PROTOCOL.u2f."""
 
     @classmethod
-    def generate(cls, **options: object) -> Self:
-        """Raise KeyGenerationError: only an authenticator can make such a key."""
-        raise KeyGenerationError("security keys are made by an authenticator")
+    @abstractmethod
+    def from_authenticator(cls, public_key: bytes, application: bytes, handle: KeyHandle) -> Self:
+        """Return the key that an authenticator made; raises KeyImportError."""
+
+    @classmethod
+    def generate(
+        cls,
+        application: str = "ssh:",
+        user: str = "",
+        pin: PINArg = None,
+        resident: bool = False,
+        touch_required: bool = True,
+        verify_required: bool = False,
+        **options: object,
+    ) -> Self:
+        """Let an authenticator make a key; its user has to touch it.
+
+        Parameters:
+            application: what the key is for, `ssh:` with any text behind it.
+            user: name to tell resident keys of one application apart, up to 32 bytes.
+            pin: of the authenticator, if it has one, or a function that returns it.
+            resident: whether the authenticator keeps the key itself (`load_resident_keys`).
+            touch_required: whether its user has to touch the authenticator for each signature.
+            verify_required: whether its user has to be verified for each signature.
+
+        Raises KeyGenerationError.
+        """
+        if options:
+            raise KeyGenerationError(f"security keys have no option {min(options)!r}")
+        if not application.startswith("ssh:"):
+            raise KeyGenerationError("the application of a security key begins with ssh:")
+        if len(user.encode()) > MAXIMUM_USER or "\0" in user:
+            raise KeyGenerationError(f"user of a security key with more than {MAXIMUM_USER} bytes")
+        flags = (
+            FLAG_PRESENCE * touch_required
+            | FLAG_VERIFICATION * verify_required
+            | FLAG_RESIDENT * resident
+        )
+        try:
+            made = enroll(
+                cls._key_type,
+                application,
+                user=user,
+                pin=pin,
+                resident=resident,
+                verify_required=verify_required,
+            )
+            handle = KeyHandle(flags, made.handle)
+            key = cls.from_authenticator(made.public_key, application.encode(), handle)
+        except (AuthenticatorError, KeyPassphraseError, KeyImportError) as exc:
+            raise KeyGenerationError(f"security key: {exc}") from None
+        if verify_required:
+            key.pin = pin
+        return key
 
     def _signed_blob(self, flags: int, counter: int, extensions: bytes, digest: bytes) -> bytes:
         head = sha256(self.application).digest()
@@ -104,6 +200,8 @@ class SKEd25519Key(SecurityKey):
     Raises KeyImportError if the length is wrong.
     """
 
+    _key_type = ED25519
+
     def __init__(
         self, public_key: bytes, application: bytes, handle: KeyHandle | None = None
     ) -> None:
@@ -117,6 +215,16 @@ class SKEd25519Key(SecurityKey):
 
     def _public_fields(self) -> bytes:
         return encode_string(self._public_key)
+
+    @classmethod
+    def from_authenticator(
+        cls, public_key: bytes, application: bytes, handle: KeyHandle
+    ) -> SKEd25519Key:
+        """Return the key that an authenticator made; raises KeyImportError."""
+        return cls(public_key, application, handle)
+
+    def _encode_signature(self, signature: bytes) -> bytes:
+        return signature
 
     @classmethod
     def decode_public(cls, reader: Reader) -> SKEd25519Key:
@@ -162,6 +270,7 @@ class SKECDSAKey(SecurityKey):
         handle: the content of the private key file, None for a public key.
     """
 
+    _key_type = ECDSA
     _curve = CURVES[b"nistp256"]
 
     def __init__(
@@ -179,6 +288,19 @@ class SKECDSAKey(SecurityKey):
 
     def _public_fields(self) -> bytes:
         return encode_string(self._curve.name) + encode_string(self._point)
+
+    @classmethod
+    def from_authenticator(
+        cls, public_key: bytes, application: bytes, handle: KeyHandle
+    ) -> SKECDSAKey:
+        """Return the key that an authenticator made; raises KeyImportError."""
+        return cls(load_point(cls._curve, public_key), application, handle)
+
+    def _encode_signature(self, signature: bytes) -> bytes:
+        try:
+            return b"".join(map(encode_mpint, decode_dss_signature(signature)))
+        except ValueError:
+            raise SignatureError("the authenticator made a malformed signature") from None
 
     @classmethod
     def decode_public(cls, reader: Reader) -> SKECDSAKey:
