@@ -19,8 +19,8 @@ from ssh_keys import (
     KeyExportError,
     KeyGenerationError,
     KeyImportError,
-    SSHCertificate,
     SSHLocalKeyPair,
+    SSHOpenSSHCertificate,
     UnsupportedKeyError,
     decode_ssh_certificate,
 )
@@ -37,7 +37,7 @@ KEY = make_key("ecdsa-sha2-nistp256")
 USER, HOST = CertificateType.USER, CertificateType.HOST
 
 
-def user_certificate(**options: object) -> SSHCertificate:
+def user_certificate(**options: object) -> SSHOpenSSHCertificate:
     return CA.generate_user_certificate(KEY, "an id", principals=["alice", "bob"], **options)  # type: ignore[arg-type]
 
 
@@ -589,6 +589,7 @@ def test_we_read_ssh_keygens(name: str, kind: str, tmp_path: Path) -> None:
     )
     path = tmp_path / "id-cert.pub"
     certificate = ssh_keys.read_certificate(path)
+    assert isinstance(certificate, SSHOpenSSHCertificate)
     assert certificate.fields.type.name.lower() == kind
     assert certificate.key == key.convert_to_public()
     assert certificate.signing_key == ca_key.convert_to_public()
@@ -651,14 +652,17 @@ AUTHOPT = {
 @pytest.mark.parametrize("name", sorted(AUTHOPT))
 def test_authopt_vectors(name: str) -> None:
     certificate = ssh_keys.read_certificate(VECTORS / "authopt" / f"{name}.cert")
+    assert isinstance(certificate, SSHOpenSSHCertificate)
     assert set(certificate.options) == {f"permit-{option}" for option in AUTHOPT[name]}
     certificate.validate(USER, "", now=certificate.fields.valid_after, minimum_rsa_bits=1024)
 
 
 @needs_vectors
 def test_authopt_vectors_with_critical_options() -> None:
-    def read(name: str) -> SSHCertificate:
-        return ssh_keys.read_certificate(VECTORS / "authopt" / f"{name}.cert")
+    def read(name: str) -> SSHOpenSSHCertificate:
+        certificate = ssh_keys.read_certificate(VECTORS / "authopt" / f"{name}.cert")
+        assert isinstance(certificate, SSHOpenSSHCertificate)
+        return certificate
 
     assert read("force_command").options["force-command"] == "foo"
     assert read("sourceaddr").options["source-address"] == ["127.0.0.1/32", "::1/128"]

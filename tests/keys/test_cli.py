@@ -134,6 +134,7 @@ def test_certificates(shell: Shell) -> None:
     assert facts["principals"] == ["a.example.com", "b.example.com"]
     assert facts["valid_after"] == "2020-01-01T00:00:00+00:00"
     certificate = ssh_keys.read_certificate("host-cert.pub")
+    assert isinstance(certificate, ssh_keys.SSHOpenSSHCertificate)
     assert (certificate.fields.serial, certificate.fields.key_id) == (5, "web")
     text = shell("show", "host-cert.pub")
     assert "signing_key: " + make_key("ssh-ed25519", 7).get_fingerprint() in text

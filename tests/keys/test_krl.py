@@ -15,8 +15,8 @@ from ssh_keys import (
     KeyGenerationError,
     KeyImportError,
     KeyTruncatedError,
-    SSHCertificate,
     SSHKeyRevocationList,
+    SSHOpenSSHCertificate,
     UnsupportedKeyError,
     import_krl,
 )
@@ -36,7 +36,9 @@ CA, CA2 = make_key("ssh-ed25519", 7), make_key("ssh-ed25519", 8)
 ED, EC = make_key("ssh-ed25519"), make_key("ecdsa-sha2-nistp256")
 
 
-def certificate(serial: int = 0, key_id: str = "id", ca: ssh_keys.SSHKey = CA) -> SSHCertificate:
+def certificate(
+    serial: int = 0, key_id: str = "id", ca: ssh_keys.SSHKey = CA
+) -> SSHOpenSSHCertificate:
     return ca.generate_user_certificate(EC, key_id, serial=serial, principals=["me"])
 
 
@@ -293,14 +295,14 @@ def test_ssh_keygen_reads_ours(tmp_path: Path) -> None:
     krl.revoke_hash(make_key("ecdsa-sha2-nistp521"), "sha1")
     path, file = tmp_path / "krl", tmp_path / "key.pub"
     krl.write_krl(path)
-    subjects: list[ssh_keys.SSHKey | SSHCertificate] = [
+    subjects: list[ssh_keys.SSHKey | SSHOpenSSHCertificate] = [
         make_key(name)
         for name in ("ssh-rsa", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-ed25519")
     ]
     subjects += [certificate(serial) for serial in (1, 5, 6, 99, 100, 2**40, 2**40 + 1)]
     subjects += [certificate(1, "bad id"), certificate(5, ca=CA2)]
     for subject in subjects:
-        if isinstance(subject, SSHCertificate):
+        if isinstance(subject, SSHOpenSSHCertificate):
             subject.write_certificate(file)
         else:
             subject.write_public_key(file)

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import TYPE_CHECKING
 
 from ssh_keys.certificate_base import SSHCertificate
-from ssh_keys.errors import KeyExportError, UnsupportedKeyError
+from ssh_keys.errors import CertificateError, KeyExportError, UnsupportedKeyError
 from ssh_keys.exporting import openssh_line
 from ssh_keys.formats.armour import encode_pem
 from ssh_keys.formats.rfc4716 import encode_rfc4716
@@ -16,6 +16,7 @@ from ssh_keys.signature_algorithms import X509_ALGORITHMS, X509_KEY_TYPES
 from ssh_keys.wire import encode_string, encode_uint32
 from ssh_keys.x509.contents import X509Contents
 from ssh_keys.x509.names import COMMON_NAME, X509Name
+from ssh_keys.x509.path import MAXIMUM_PATH_LENGTH, check_issued
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -200,16 +201,27 @@ def encode_blob(algorithm: bytes, ders: Sequence[bytes], ocsp_responses: Sequenc
 
 
 def build_chain(contents: X509Contents, others: Iterable[X509Contents]) -> tuple[X509Contents, ...]:
-    """Return the certificates above one, each the issuer of the one before, by their names."""
-    left = {each.der: each for each in others if not each.is_self_issued}
+    """Return the certificates above one, each the issuer of the one before."""
+    left = {each.der: each for each in others}
     left.pop(contents.der, None)
     chain: list[X509Contents] = []
-    while True:
-        issuer_der = (chain[-1] if chain else contents).issuer_der
-        found = next((each for each in left.values() if each.subject_der == issuer_der), None)
-        if found is None:
-            return tuple(chain)
+    while len(chain) < MAXIMUM_PATH_LENGTH - 1:
+        last = chain[-1] if chain else contents
+        found = next((each for each in left.values() if _is_issued(last, each)), None)
+        if found is None or _is_issued(found, found):
+            break
         chain.append(left.pop(found.der))
+    return tuple(chain)
+
+
+def _is_issued(contents: X509Contents, issuer: X509Contents) -> bool:
+    if contents.issuer_der != issuer.subject_der:
+        return False
+    try:
+        check_issued(contents, issuer)
+    except CertificateError:
+        return False
+    return True
 
 
 def _host_matches(wanted: Sequence[str], pattern: str) -> bool:

@@ -24,7 +24,7 @@ from ssh_keys.x509.purposes import allows_purpose
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
-__all__ = ["MAXIMUM_PATH_LENGTH", "PathPolicy", "find_path"]
+__all__ = ["MAXIMUM_PATH_LENGTH", "PathPolicy", "check_issued", "find_path"]
 
 #: Most certificates in a path, the anchor among them.
 MAXIMUM_PATH_LENGTH = 10
@@ -70,13 +70,13 @@ def find_path(
     for contents in chain[:MAXIMUM_PATH_LENGTH]:
         if path:
             # The one before is not trusted by itself, so this one has to vouch for it.
-            _check_issued(path[-1], contents)
+            check_issued(path[-1], contents)
         path.append(contents)
         for anchor in _candidates(contents, anchors):
             ends_here = anchor.der == contents.der
             try:
                 if not ends_here:
-                    _check_issued(contents, anchor)
+                    check_issued(contents, anchor)
                 found = tuple(path) if ends_here else (*path, anchor)
                 _check_path(found, policy)
             except CertificateError as exc:
@@ -93,8 +93,11 @@ def _candidates(contents: X509Contents, anchors: Anchors) -> Iterable[X509Conten
         yield anchor
 
 
-def _check_issued(contents: X509Contents, issuer: X509Contents) -> None:
-    """Check names and signature (RFC 5280 section 6.1.3 (a) (1) and (4))."""
+def check_issued(contents: X509Contents, issuer: X509Contents) -> None:
+    """Check names and signature (RFC 5280 section 6.1.3 (a) (1) and (4)).
+
+    Raises CertificateError.
+    """
     from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
 
     if contents.issuer_der != issuer.subject_der:
