@@ -75,13 +75,28 @@ def stages() -> list[Stage]:
         Stage("security", (*pytest, "tests/security"), "what a hostile peer may try"),
         Stage("docs", (*pytest, "tests/docs"), "the examples of the documentation, executed"),
     ]
-    return found + forgotten(found)
+    return found + kerberos(hatch) + forgotten(found)
+
+
+#: Programs of MIT Kerberos that the tests of GSS-API run, and where servers are.
+KERBEROS = ("krb5kdc", "kdb5_util", "kadmin.local", "kinit", "krb5-config")
+SERVER_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/sbin"))
+
+
+def kerberos(hatch: str) -> list[Stage]:
+    """The stage of GSS-API: where its programs are, or where nothing may be missing."""
+    missing = [name for name in KERBEROS if not shutil.which(name, path=SERVER_PATH)]
+    if missing and os.environ.get("SSH_META_REQUIRE_PEERS") != "1":
+        print(f"no stage kerberos: {', '.join(missing)} not installed", file=sys.stderr)
+        return []
+    command = (hatch, "run", "kerberos:test", "-q")
+    return [Stage("kerberos", command, "GSS-API with a KDC of our own, and with other programs")]
 
 
 def forgotten(found: list[Stage]) -> list[Stage]:
     """A stage for folders of tests that no other stage runs."""
     covered = {word for stage in found for word in stage.command} | {
-        f"tests/{name}" for name in DISTRIBUTIONS
+        f"tests/{name}" for name in (*DISTRIBUTIONS, "kerberos")
     }
     folders = [
         f"tests/{folder.name}"

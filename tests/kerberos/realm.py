@@ -10,12 +10,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from getpass import getuser
 from importlib.util import find_spec
 from pathlib import Path
 
 REALM = "SSH.TEST"
 HOST = "localhost"
-USER = "alice"
+USER = getuser()
 
 _PATH = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin" + os.pathsep + "/sbin"
 
@@ -104,6 +105,11 @@ class Realm:
         self._run("kadmin.local", "addprinc", "-randkey", f"host/{HOST}")
         self._run("kadmin.local", "ktadd", "-k", str(self.keytab), f"host/{HOST}")
         self.password = password
+
+    def add_service(self, service: str, keytab: Path) -> None:
+        """Make a service of this host, and write its key to a file of its own."""
+        self._run("kadmin.local", "addprinc", "-randkey", f"{service}/{HOST}")
+        self._run("kadmin.local", "ktadd", "-k", str(keytab), f"{service}/{HOST}")
 
     def log_in(self) -> None:
         """Get a forwardable ticket for the user."""

@@ -9,7 +9,7 @@ from ssh_transport.gss import GSSAPIContext, GSSError
 from ssh_transport.kex import KEX_METHODS
 from ssh_transport.kex.messages import KexGSSHostkey
 from ssh_transport.protocols import KexAlgorithm
-from tests.kerberos.realm import HOST, Realm
+from tests.kerberos.realm import HOST, REALM, USER, Realm
 from tests.transport.kex_driver import Exchange
 
 METHODS = [row for row in KEX_METHODS if row.name.startswith(b"gss-")]
@@ -34,7 +34,7 @@ def test_kerberos(realm: Realm, method: KexAlgorithm) -> None:
     exchange.run()
     assert exchange.client.digest == exchange.server.digest
     (context,) = contexts
-    assert context.initiator_name == "alice@SSH.TEST"
+    assert context.initiator_name == f"{USER}@{REALM}"
     assert context.delegated_credentials is not None
 
 

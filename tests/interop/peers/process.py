@@ -75,8 +75,12 @@ def free_port() -> int:
 
 
 def clean_environment(home: Path, **extra: str) -> dict[str, str]:
-    """An environment without the agent and the configuration of whoever runs the tests."""
-    environ = {
+    """An environment without the agent and the configuration of whoever runs the tests.
+
+    The realm of a test (tests/kerberos) is in the environment of its process, and goes on.
+    """
+    realm = {name: value for name, value in os.environ.items() if name.startswith("KRB5")}
+    environ = realm | {
         "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin",
         "HOME": str(home),
         "LC_ALL": "C.UTF-8",

@@ -98,11 +98,18 @@ class SSHServer:
     def validate_gss_principal(
         self, username: str, user_principal: str, host_principal: str
     ) -> MaybeAwait[bool]:
-        """Whether a GSSAPI principal may log in as a user; by default none may.
+        """Whether a GSS-API (Kerberos) principal may log in as a user.
 
-        It is not called yet, because GSSAPI is not supported yet.
+        It is called when the client has proved that the principal is its own; by default the user
+        of the same name may log in, if it belongs to the realm of the server.
+
+        Parameters:
+            username: whom the client wants to be.
+            user_principal: who the client is, such as `alice@EXAMPLE.COM`.
+            host_principal: who we are, such as `host/server.example.com@EXAMPLE.COM`.
         """
-        return False
+        realm = host_principal.rpartition("@")[2]
+        return bool(realm) and user_principal == f"{username}@{realm}"
 
     def public_key_auth_supported(self) -> bool:
         """Whether public keys are accepted in `validate_public_key`.

@@ -15,7 +15,10 @@ from typing import Protocol
 
 from .errors import printable
 
-__all__ = ["GSSAPIContext", "GSSError", "gssapi_available"]
+__all__ = ["KERBEROS_OID", "GSSAPIContext", "GSSError", "gssapi_available"]
+
+KERBEROS_OID = b"\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02"
+"""1.2.840.113554.1.2.2, DER-encoded (RFC 1964)."""
 
 
 class GSSError(Exception):
@@ -109,7 +112,7 @@ class GSSAPIContext:
         """Return a server's context.
 
         Parameters:
-            host: our name; any key of the keytab is good if not given.
+            host: our name; any key of service `host` in the keytab is good if not given.
             store: where the key is, such as {"keytab": "/etc/krb5.keytab"}.
 
         Raises GSSError, and ImportError without the `gssapi` package.
@@ -117,9 +120,8 @@ class GSSAPIContext:
         gssapi = import_module("gssapi")
 
         try:
-            name = None
-            if host is not None:
-                name = gssapi.Name(f"host@{host}", gssapi.NameType.hostbased_service)
+            service = "host" if host is None else f"host@{host}"
+            name = gssapi.Name(service, gssapi.NameType.hostbased_service)
             credentials = gssapi.Credentials(name=name, usage="accept", store=store)
             return cls(gssapi.SecurityContext(creds=credentials, usage="accept"), gssapi)
         except gssapi.exceptions.GSSError as exc:

@@ -20,8 +20,10 @@ from ssh_keys import (
     SSHKey,
     decode_ssh_certificate,
     decode_ssh_public_key,
+    decode_x509_certificate,
 )
 from ssh_keys import sig_algorithm_of as sig_algorithm_of_host_key
+from ssh_keys.signature_algorithms import X509_KEY_TYPES
 from ssh_keys.wire import PacketDecodeError, encode_string
 
 from .ciphers import CIPHERS
@@ -32,6 +34,7 @@ from .kex import KEX_METHODS
 from .mac import MACS
 from .messages import KexInit
 from .negotiation import (
+    GSS_METHODS,
     NegotiatedAlgorithms,
     decode_kexinit,
     encode_kexinit,
@@ -106,9 +109,13 @@ def decode_host_key(algorithm: bytes, blob: bytes) -> tuple[SSHKey, SSHCertifica
     Whether the certificate is good for anything, only its owner can tell: what `validate` checks
     is not checked here. Raises KeyImportError.
     """
-    if not HOST_KEY_ALGORITHMS[algorithm].key_algorithm.endswith(_CERTIFICATE):
+    certificate: SSHCertificate
+    if algorithm in X509_KEY_TYPES:
+        certificate = decode_x509_certificate(blob)
+    elif HOST_KEY_ALGORITHMS[algorithm].key_algorithm.endswith(_CERTIFICATE):
+        certificate = decode_ssh_certificate(blob)
+    else:
         return decode_ssh_public_key(blob), None
-    certificate = decode_ssh_certificate(blob)
     return certificate.key, certificate
 
 
@@ -201,12 +208,22 @@ class KeyExchange:
         if self._client:
             self._run = method.client(context)
         else:
-            if algorithms.host_key != NULL_HOST_KEY:
-                context.host_key = self._config.host_keys[algorithms.host_key].public_data
+            if self._shows_host_key(algorithms):
+                name = algorithms.host_key
+                context.host_key = self._config.host_keys[name].blob_for(name)
             self._host_key_blob = context.host_key
             self._run = method.server(context)
         self._slow = method.slow
         self._take_step(None)
+
+    def _shows_host_key(self, algorithms: NegotiatedAlgorithms) -> bool:
+        """Server: whether K_S is sent."""
+        if algorithms.host_key == NULL_HOST_KEY:
+            return False
+        # With GSS-API it need not be, and Debian's client breaks off behind it ("buffer is
+        # read-only", 9.2).
+        by_gss = algorithms.kex.startswith(GSS_METHODS)
+        return not (by_gss and b"OpenSSH" in self.versions[0])
 
     # --- Messages of the method ---
 

@@ -57,15 +57,28 @@ class _Rule:
             and row.available()
         )
 
-    def _allows(self, kind: str, name: str) -> bool:
-        patterns = self.patterns.get(kind, ("*",))
-        return any(fnmatchcase(name, pattern) for pattern in patterns) and not any(
-            fnmatchcase(name, pattern) for pattern in _ONLY_BY_NAME
+    def gss_names(self) -> tuple[bytes, ...]:
+        """Return the GSS-API methods: those of the rule's tiers, and all that are sound."""
+        allowed = set(_SOUND).union(*self.tiers)
+        return tuple(
+            row.name
+            for row in KEX_METHODS
+            if row.name.startswith(_GSS)
+            and row.status in allowed
+            and _matches(row.name.decode("ascii"), self.patterns.get("gss", ("*",)))
+            and row.available()
         )
 
+    def _allows(self, kind: str, name: str) -> bool:
+        # GSS-API needs more than a name, credentials of the application: see `gss_names`.
+        return _matches(name, self.patterns.get(kind, ("*",))) and not name.startswith("gss-")
 
-# Methods that need more than a name: GSS-API wants credentials of the application.
-_ONLY_BY_NAME = ("gss-*",)
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+_GSS = b"gss-"
 
 _DEFAULT = (Status.DEFAULT,)
 _SUPPORTED = (Status.SUPPORTED,)
@@ -115,6 +128,7 @@ _RULES: dict[str, _Rule] = {
                 "diffie-hellman-group1[4-8]-sha256",
                 "diffie-hellman-group1[4-8]-sha512",
             ),
+            "gss": ("gss-nistp*", "gss-group1[4-8]-sha256-*", "gss-group1[4-8]-sha512-*"),
             "host_key": (*_NIST_KEYS, *_RSA_KEYS),
             "cipher": ("aes*-gcm@openssh.com", "aes*-ctr"),
             "mac": ("hmac-sha2-256*", "hmac-sha2-512*"),
@@ -129,6 +143,7 @@ _RULES: dict[str, _Rule] = {
         (_SOUND,),
         {
             "kex": ("mlkem1024nistp384-sha384",),
+            "gss": (),
             "host_key": _CNSA_KEYS,
             "cipher": ("aes256-gcm@openssh.com", "aes256-ctr"),
             "mac": ("hmac-sha2-512*",),
@@ -156,6 +171,8 @@ class Policy:
         sig_algorithms: signature algorithms accepted in user authentication.
         min_rsa_bits: RSA host keys smaller than this prove nothing.
         gex_bits: (min, preferred, max) size of a group exchange, in bits, as in `TransportConfig`.
+        gss_kex_algorithms: GSS-API methods to put in front of `kex_algorithms` where GSS-API is
+            asked for; they are not among those.
     """
 
     name: str
@@ -167,6 +184,7 @@ class Policy:
     sig_algorithms: tuple[bytes, ...]
     min_rsa_bits: int = 2048
     gex_bits: tuple[int, int, int] = (2048, 3072, 8192)
+    gss_kex_algorithms: tuple[bytes, ...] = ()
 
     @staticmethod
     def named(name: str) -> Policy:
@@ -219,4 +237,5 @@ def _named(name: str) -> Policy:
         sig_algorithms=rule.names("signature", SIGNATURE_ALGORITHMS),
         min_rsa_bits=rule.min_rsa_bits,
         gex_bits=rule.gex_bits,
+        gss_kex_algorithms=rule.gss_names(),
     )

@@ -34,6 +34,7 @@ from .certificate_trust import CertificateTrust
 from .client_auth import OptionCredentials, load_client_keys, local_username
 from .client_forward import ClientForwarding
 from .client_sessions import ClientSessions
+from .gss import ClientGSS, check_ticket
 from .host_keys import HostKeyVerifier, KnownHosts, load_known_hosts
 from .opening import open_client
 
@@ -62,7 +63,9 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         *,
         tunnelled: bool = False,
     ) -> None:
-        algorithms = options.algorithms
+        algorithms, gss = options.algorithms, options.gss
+        host = options.host or "localhost"
+        self._gss = None if gss is None else ClientGSS(gss, host)
         config = TransportConfig(
             role=Role.CLIENT,
             version=version_string(options.client_version),
@@ -75,6 +78,7 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
             sig_algorithms=algorithms.signatures,
             rekey_bytes=int(options.rekey_bytes),
             rekey_seconds=float(options.rekey_seconds),
+            gss=self._gss.new_context if self._gss and gss and gss.kex else None,
         )
         super().__init__(options, config, tunnelled=tunnelled)
         self._keypairs = keypairs
@@ -83,7 +87,6 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         self._client: SSHClient | None = None
         self._auth: ClientAuthenticator | None = None
         self._established: asyncio.Future[None] = self._loop.create_future()
-        host = options.host or "localhost"
         port = DEFAULT_PORT if isinstance(options.port, tuple) else options.port
         username = local_username() if isinstance(options.username, tuple) else options.username
         self._extra.update(
@@ -99,10 +102,13 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
 
         It is not connected yet: give its `transport` to the event loop, then await `established`.
 
-        Raises OSError and KeyImportError for files that can not be read.
+        Raises OSError and KeyImportError for files that can not be read, KeyExchangeFailed if
+        there is no key exchange method but those of GSS-API, and no ticket.
         """
         known_hosts = load_known_hosts(options.known_hosts)
         self = cls(options, (), known_hosts, tunnelled=tunnelled)
+        if self._gss is not None and self._config.gss is not None:
+            await check_ticket(self._gss, self._config, self._log)
         self._keypairs = await load_client_keys(options, self._log)
         return self
 
@@ -193,7 +199,10 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
             sig_algorithms=options.algorithms.own_signatures,
             allow_trivial=not options.disable_trivial_auth,
             log=self._log.debug,
+            gss=self._gss,
         )
+        if self._gss is not None:
+            self._gss.kex_context = self._core.gss_context
         self._auth = ClientAuthenticator(
             self._core,
             self._spawn,

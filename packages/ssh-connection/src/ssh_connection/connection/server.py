@@ -29,10 +29,11 @@ from ..mux import Mux
 from ..options.server import AuthorizedKeysArg, SSHServerConnectionOptions
 from ..server import SSHServer
 from ..userauth.options import KeyGrant
-from ..userauth.protocols import KeyOptions
+from ..userauth.protocols import KeyOptions, MaybeAwait
 from ..userauth.server import ServerAuthConfig, ServerAuthenticator
 from .base import version_string
 from .certificate_trust import CertificateTrust
+from .gss import ServerGSS
 from .server_auth import (
     CallbackPolicy,
     ServerResources,
@@ -70,7 +71,8 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
         on_authenticated: StartupHandler | None = None,
     ) -> None:
         self._resources = resources = resources or load_server_resources(options)
-        algorithms = options.algorithms
+        algorithms, gss = options.algorithms, options.gss
+        self._gss = None if gss is None else ServerGSS(gss, self._validate_principal)
         config = TransportConfig(
             role=Role.SERVER,
             version=version_string(options.server_version),
@@ -84,6 +86,7 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
             sig_algorithms=algorithms.signatures,
             rekey_bytes=int(options.rekey_bytes),
             rekey_seconds=float(options.rekey_seconds),
+            gss=self._gss.new_context if self._gss and gss and gss.kex else None,
         )
         super().__init__(options, config, tunnelled=tunnelled)
         self._on_authenticated = on_authenticated
@@ -132,10 +135,20 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
             self._resources,
             addr,
             # Callbacks want to know already who it claims to be.
-            lambda user: self.set_extra_info(username=user),
+            self._user_named,
             UserCertificates(server, trust, addr, lambda text: self._log.info("%s", Peer(text))),
         )
         server.connection_made(self)
+
+    def _user_named(self, user: str) -> None:
+        self.set_extra_info(username=user)
+        if self._gss is not None:
+            self._gss.accepted = None
+
+    def _validate_principal(
+        self, user: str, user_principal: str, host_principal: str
+    ) -> MaybeAwait[bool]:
+        return self.owner.validate_gss_principal(user, user_principal, host_principal)
 
     def _handle_event(self, event: Event) -> None:
         if isinstance(event, ServiceRequested):
@@ -168,7 +181,10 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
             max_requests=options.max_auth_requests,
             min_fail_seconds=options.auth_fail_delay,
             log=self._log.debug,
+            gss=self._gss,
         )
+        if self._gss is not None:
+            self._gss.kex_context = self._core.gss_context
         self._auth = ServerAuthenticator(
             self._core, self._spawn, policy, config, self._auth_succeeded, self._auth_crashed
         )
@@ -191,6 +207,8 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
         self._log.info("user %s is authenticated", Peer(user))
         self._auth = None
         self._extra["username"] = user
+        if self._gss is not None:
+            self._extra.update(self._gss.extra_info())
         self._start_channels(
             Mux(self._core, self, self._loop, max_channels=self.server_options.max_channels)
         )

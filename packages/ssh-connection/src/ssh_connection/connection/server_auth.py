@@ -17,6 +17,7 @@ from ssh_keys import (
     load_keypairs_async,
     read_authorized_keys,
 )
+from ssh_transport.constants import NULL_HOST_KEY
 
 from ..constants import DEFAULT_LANG
 from ..errors import PasswordChangeRequired
@@ -27,6 +28,7 @@ from ..userauth.options import KeyGrant
 from ..userauth.password import PASSWORD
 from ..userauth.protocols import KbdIntChallenge, KeyOptions, MaybeAwait
 from ..userauth.publickey import PUBLICKEY
+from .gss import check_acceptor
 from .user_certificates import UserCertificates
 
 __all__ = [
@@ -78,9 +80,16 @@ def load_server_resources(
         pairs: the host keys, if they were read already.
 
     Raises OSError and KeyImportError for files that can not be read, ValueError if there is no
-    host key, more than one of a type, or a certificate that is not a host's.
+    host key, more than one of a type, or a certificate that is not a host's, and if GSS-API is
+    asked for and there is no key to accept clients with. With GSS-API key exchange a server needs
+    no host key (RFC 4462 section 5).
     """
-    keys = options.server_host_keys
+    keys, gss = options.server_host_keys, options.gss
+    if gss is not None:
+        check_acceptor(gss)
+    if not keys and gss is not None and gss.kex:
+        authorized = load_authorized_keys(options.authorized_client_keys)
+        return ServerResources({}, (NULL_HOST_KEY,), authorized)
     if not keys:
         raise ValueError("a server needs server_host_keys")
     host_keys: dict[bytes, SSHKeyPair] = {}
@@ -164,7 +173,7 @@ class CallbackPolicy:
             KEYBOARD_INTERACTIVE: passwords if self._password_by_questions else kbdint is True,
             PASSWORD: passwords,
         }
-        return [name for name in self._options.methods if supported[name]]
+        return [name for name in self._options.methods if supported.get(name, True)]
 
     def validate_key(self, user: str, key: SSHKey) -> MaybeAwait[KeyOptions | None]:
         """Look into the authorized keys, then ask the callback."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, TypeAlias
+
+from ssh_transport.negotiation import GSS_METHODS
 
 from ..channel.link import DEFAULT_MAX_PKTSIZE
 from .algorithms import Algorithms, AlgorithmsArg, PolicyArg, select_algorithms
+from .gss import GSSHostArg, GSSSettings, gss_kex_names, gss_settings
 from .units import parse_bytes, parse_seconds
 
 __all__ = ["Later", "SSHConnectionOptions", "Seconds"]
@@ -22,18 +25,12 @@ for nothing."""
 NOTHING: tuple[object, ...] = (None, (), False, "")
 
 _LATER_X509 = "X.509 certificates"
-_LATER_GSS = "GSSAPI"
 
 LATER_BASE: dict[str, tuple[str, tuple[object, ...]]] = {
     "config": ("configuration files", NOTHING),
     "x509_trusted_certs": (_LATER_X509, NOTHING),
     "x509_trusted_cert_paths": (_LATER_X509, NOTHING),
     "x509_purposes": (_LATER_X509, (*NOTHING, "secureShellServer", "secureShellClient")),
-    "gss_host": (_LATER_GSS, NOTHING),
-    "gss_store": (_LATER_GSS, NOTHING),
-    "gss_kex": (_LATER_GSS, NOTHING),
-    "gss_auth": (_LATER_GSS, NOTHING),
-    "gss_delegate_creds": (_LATER_GSS, NOTHING),
     "host_based_auth": ("host-based authentication", NOTHING),
     "x11_forwarding": ("X11 forwarding", NOTHING),
     "x11_auth_path": ("X11 forwarding", NOTHING),
@@ -115,6 +112,23 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
     password_auth: bool = True
     """Whether method "password" may be used."""
 
+    gss_host: GSSHostArg = ()
+    """Name of the server in its GSS-API (Kerberos) principal. A client uses the name of the host
+    by default, a server what its keytab has for the service `host`. A name asks for GSS-API key
+    exchange and authentication, None forbids both."""
+
+    gss_store: Mapping[str, str] | None = None
+    """Where GSS-API credentials are, such as `{"ccache": "FILE:krb5cc"}` for a client or
+    `{"keytab": "krb5.keytab"}` for a server; by default where the system has them."""
+
+    gss_kex: bool | tuple[()] = ()
+    """Whether GSS-API may be used for key exchange, with its methods in front of those that are on
+    by default; by default if `gss_host`, `gss_store` or `kex_algs` asks for it."""
+
+    gss_auth: bool | tuple[()] = ()
+    """Whether GSS-API may be used for authentication. By default if another option asks for
+    GSS-API; a client also tries it behind its keys wherever the gssapi package is installed."""
+
     rekey_bytes: int | str = 1 << 30
     """Bytes sent or received after which new keys are made; a number or text such as `1g`."""
 
@@ -146,6 +160,8 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
 
     algorithms: Algorithms = field(init=False)
 
+    gss: GSSSettings | None = field(init=False)
+
     def __post_init__(self) -> None:
         """Check the values; raises ValueError or TypeError."""
         self.rekey_bytes = parse_bytes("rekey_bytes", self.rekey_bytes)
@@ -168,6 +184,22 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
             signature_algs=self.signature_algs,
             server_host_key_algs=self._host_key_choice(),
             ca_signature_algs=self.ca_signature_algs,
+        )
+        self.gss = self._gss_settings()
+        if self.gss is not None and self.gss.kex:
+            algorithms = self.algorithms
+            names = gss_kex_names(algorithms.policy, algorithms.kex, bool(self.kex_algs))
+            self.algorithms = replace(algorithms, kex=names)
+
+    def _gss_settings(self, *, client: bool = False, delegate: bool = False) -> GSSSettings | None:
+        return gss_settings(
+            client=client,
+            host=self.gss_host,
+            store=self.gss_store,
+            kex=self.gss_kex,
+            auth=self.gss_auth,
+            delegate=delegate,
+            named=any(name.startswith(GSS_METHODS) for name in self.algorithms.kex),
         )
 
     def _host_key_choice(self) -> AlgorithmsArg:

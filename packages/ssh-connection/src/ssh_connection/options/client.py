@@ -10,9 +10,12 @@ from ssh_keys import CertListArg, KeyPairListArg, KnownHostsArg, Passphrase
 
 from ..protocols import KeyPairSource
 from ..userauth.client import CLIENT_METHODS
+from ..userauth.gssapi import GSSAPI_KEYEX, GSSAPI_WITH_MIC
+from ..userauth.publickey import PUBLICKEY
 from ..userauth.saslprep import SASLPrepError, saslprep
 from .algorithms import AlgorithmsArg
 from .base import LATER_BASE, NOTHING, Later, Seconds, SSHConnectionOptions
+from .gss import GSSSettings
 from .units import parse_seconds
 
 if TYPE_CHECKING:
@@ -110,6 +113,10 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
     key_sources: tuple[KeyPairSource, ...] = ()
     """Where more keys come from (an agent); they are tried behind `client_keys`."""
 
+    gss_delegate_creds: bool | tuple[()] = ()
+    """Whether the server is given our GSS-API credentials, to act for us elsewhere; by default it
+    is not."""
+
     preferred_auth: str | Sequence[str] | tuple[()] = ()
     """Authentication methods in the order of preference, as a list or text with commas; others are
     not used."""
@@ -158,14 +165,24 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
     def _host_key_choice(self) -> AlgorithmsArg:
         return self.server_host_key_algs
 
+    def _gss_settings(self, *, client: bool = True, delegate: bool = False) -> GSSSettings | None:
+        return super()._gss_settings(client=client, delegate=self.gss_delegate_creds is True)
+
     def _methods(self) -> tuple[bytes, ...]:
         choice = self.preferred_auth
         names = choice.split(",") if isinstance(choice, str) else list(choice)
-        wanted = tuple(name.strip().encode() for name in names) or CLIENT_METHODS
+        gss = self.gss is not None and self.gss.auth
+        usual: tuple[bytes, ...] = CLIENT_METHODS
+        if self.gss is None or not self.gss.wanted:
+            # Nobody asked for it, so it must not keep a key from going with the first request.
+            usual = (PUBLICKEY, *(name for name in usual if name != PUBLICKEY))
+        wanted = tuple(name.strip().encode() for name in names) or usual
         off = {
             name
             for name, on in (
-                (b"publickey", self.public_key_auth),
+                (GSSAPI_KEYEX, gss),
+                (GSSAPI_WITH_MIC, gss),
+                (PUBLICKEY, self.public_key_auth),
                 (b"keyboard-interactive", self.kbdint_auth),
                 (b"password", self.password_auth),
             )

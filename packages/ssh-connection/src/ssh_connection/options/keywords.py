@@ -17,6 +17,7 @@ from ..protocols import ExecInterceptor, KeyPairSource, SubsystemFactory
 from .algorithms import AlgorithmsArg, PolicyArg
 from .base import Seconds
 from .client import PasswordArg
+from .gss import GSSHostArg
 from .server import AuthorizedKeysArg
 
 if TYPE_CHECKING:
@@ -47,6 +48,10 @@ class CommonKwargs(TypedDict, total=False):
     public_key_auth: bool
     kbdint_auth: bool
     password_auth: bool
+    gss_host: GSSHostArg
+    gss_store: Mapping[str, str] | None
+    gss_kex: bool | tuple[()]
+    gss_auth: bool | tuple[()]
     rekey_bytes: int | str
     rekey_seconds: float | str
     login_timeout: Seconds
@@ -73,6 +78,7 @@ class CreateConnectionKwargs(CommonKwargs, total=False):
     passphrase: Passphrase
     ignore_encrypted: bool | tuple[()]
     key_sources: tuple[KeyPairSource, ...]
+    gss_delegate_creds: bool | tuple[()]
     preferred_auth: str | Sequence[str] | tuple[()]
     disable_trivial_auth: bool
     command: str | None

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 from ssh_keys import CertListArg, KeyPairListArg, Passphrase, SSHAuthorizedKeys
 
 from ..protocols import ExecInterceptor, SubsystemFactory
+from ..userauth.gssapi import GSSAPI_KEYEX, GSSAPI_WITH_MIC
 from ..userauth.server import SERVER_METHODS
 from .base import LATER_BASE, NOTHING, Later, Seconds, SSHConnectionOptions
 from .units import parse_seconds
@@ -57,7 +58,7 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
 
     server_host_keys: KeyPairListArg | tuple[()] | None = ()
     """Private keys that prove who the server is: file names, bytes of keys, keys or key pairs, one
-    or a list of them. At least one is needed."""
+    or a list of them. At least one is needed, unless GSS-API (`gss_kex`) proves it."""
 
     server_host_certs: CertListArg = ()
     """Certificates for the host keys: file names, bytes, `SSHCertificate`, one or a list of them;
@@ -129,7 +130,10 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
             self.encoding = self.session_encoding
         super().__post_init__()
         self.idle_timeout = parse_seconds("idle_timeout", self.idle_timeout)
+        gss = self.gss is not None and self.gss.auth
         switches = {
+            GSSAPI_KEYEX: gss,
+            GSSAPI_WITH_MIC: gss,
             b"publickey": self.public_key_auth,
             b"keyboard-interactive": self.kbdint_auth,
             b"password": self.password_auth,

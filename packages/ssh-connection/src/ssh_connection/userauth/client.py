@@ -11,6 +11,11 @@ from ssh_transport.errors import ProtocolError, printable
 from ssh_transport.protocols import Handler
 
 from ..errors import PermissionDenied
+from ..messages.gssapi import (
+    SSH_MSG_USERAUTH_GSSAPI_ERROR,
+    SSH_MSG_USERAUTH_GSSAPI_ERRTOK,
+    SSH_MSG_USERAUTH_GSSAPI_TOKEN,
+)
 from ..messages.userauth import (
     SSH_MSG_USERAUTH_BANNER,
     SSH_MSG_USERAUTH_FAILURE,
@@ -20,6 +25,13 @@ from ..messages.userauth import (
 )
 from .conversation import Conversation
 from .exchange import ClientExchange, Outcome
+from .gssapi import (
+    GSSAPI_KEYEX,
+    GSSAPI_WITH_MIC,
+    GSSInitiator,
+    KeyexClient,
+    WithMICClient,
+)
 from .keyboard_interactive import KEYBOARD_INTERACTIVE, KeyboardInteractiveClient
 from .password import PASSWORD, PasswordClient
 from .protocols import AuthTransport, ClientCredentials, Spawn
@@ -30,8 +42,20 @@ __all__ = ["CLIENT_METHODS", "ClientAuthConfig", "ClientAuthenticator"]
 
 NONE = b"none"
 
-CLIENT_METHODS = (PUBLICKEY, KEYBOARD_INTERACTIVE, PASSWORD)
+CLIENT_METHODS = (
+    GSSAPI_KEYEX,
+    GSSAPI_WITH_MIC,
+    PUBLICKEY,
+    KEYBOARD_INTERACTIVE,
+    PASSWORD,
+)
 """The methods a client knows, in the order in which they are tried."""
+
+_GSS_MESSAGES = (
+    SSH_MSG_USERAUTH_GSSAPI_TOKEN,
+    SSH_MSG_USERAUTH_GSSAPI_ERROR,
+    SSH_MSG_USERAUTH_GSSAPI_ERRTOK,
+)
 
 _MAX_BANNERS = 32
 
@@ -58,6 +82,7 @@ class ClientAuthConfig:
         allow_trivial: whether it is fine to be let in without having proved anything.
         max_messages: requests and responses that are sent at most.
         log: called with a text for each step.
+        gss: what the GSS-API methods need; they are not used without.
     """
 
     user: str
@@ -67,6 +92,7 @@ class ClientAuthConfig:
     allow_trivial: bool = True
     max_messages: int = 64
     log: Callable[[str], None] = field(default=_ignore)
+    gss: GSSInitiator | None = None
 
 
 class ClientAuthenticator:
@@ -104,11 +130,18 @@ class ClientAuthenticator:
             exchange, credentials, config.keypairs, config.sig_algorithms, config.log
         )
         self._kbdint = KeyboardInteractiveClient(exchange, credentials)
-        known: tuple[_Method, ...] = (
+        known: list[_Method] = [
             self._publickey,
             self._kbdint,
             PasswordClient(exchange, credentials),
-        )
+        ]
+        gss = config.gss
+        self._with_mic: WithMICClient | None = None
+        if gss is not None:
+            self._with_mic = WithMICClient(exchange, gss, config.log)
+            known.append(self._with_mic)
+            if gss.kex_context is not None:
+                known.append(KeyexClient(exchange, gss))
         by_name = {method.name: method for method in known}
         self._methods = [by_name[name] for name in config.methods if name in by_name]
         self._tried: dict[bytes, int] = {}
@@ -126,6 +159,7 @@ class ClientAuthenticator:
             SSH_MSG_USERAUTH_FAILURE,
             SSH_MSG_USERAUTH_SUCCESS,
             SSH_MSG_USERAUTH_METHOD_FIRST,
+            *(() if self._config.gss is None else _GSS_MESSAGES),
         )
         return {SSH_MSG_USERAUTH_BANNER: self._on_banner, **{n: handler(n) for n in numbers}}
 
@@ -202,7 +236,9 @@ class ClientAuthenticator:
     def _proved(self) -> bool:
         """Whether the method that was let in last took any effort (disable_trivial_auth)."""
         tried = set(self._tried)
-        return bool(tried - {KEYBOARD_INTERACTIVE}) or self._kbdint.asked
+        if tried - {KEYBOARD_INTERACTIVE, GSSAPI_WITH_MIC}:
+            return True
+        return self._kbdint.asked or (self._with_mic is not None and self._with_mic.proved)
 
     def _denied(self, offered: Sequence[bytes]) -> str:
         tried = ", ".join(

@@ -79,12 +79,12 @@ class ClientExchange:
         """Return what a callback gave, waiting for it if it is awaitable."""
         return await self.conversation.resolve(value)
 
-    async def reply(self, also: int | None = None) -> Outcome | Packet:
+    async def reply(self, *also: int) -> Outcome | Packet:
         """Wait for the answer.
 
         Parameters:
-            also: number of a message that the method expects besides success and failure; it
-                is returned undecoded.
+            also: numbers of the messages that the method expects besides success and failure;
+                they are returned undecoded.
 
         Raises MessageOrderError for every other message.
         """
@@ -99,7 +99,7 @@ class ClientExchange:
             # At once: what follows in the same flight belongs to the connection protocol.
             self.transport.authenticated()
             return Outcome(True)
-        if packet.number != also:
+        if packet.number not in also:
             raise MessageOrderError(f"message {packet.number} is no answer to this request")
         return packet
 

@@ -48,7 +48,7 @@ class KeyboardInteractiveClient:
         request = KeyboardInteractiveRequest(b"", submethods)
         exchange.request(KEYBOARD_INTERACTIVE, request.encode())
         while True:
-            reply = await exchange.reply(also=SSH_MSG_USERAUTH_INFO_REQUEST)
+            reply = await exchange.reply(SSH_MSG_USERAUTH_INFO_REQUEST)
             if isinstance(reply, Outcome):
                 return reply
             name, instruction, lang, prompts = decode_info_request(

@@ -54,7 +54,7 @@ class PasswordClient:
         if password is None:
             return None
         exchange.request(PASSWORD, PasswordRequest(False, _prepared(password)).encode())
-        reply = await exchange.reply(also=SSH_MSG_USERAUTH_PASSWD_CHANGEREQ)
+        reply = await exchange.reply(SSH_MSG_USERAUTH_PASSWD_CHANGEREQ)
         if isinstance(reply, Outcome):
             return reply
         return await self._change(reply)
@@ -75,7 +75,7 @@ class PasswordClient:
             old, new = passwords
             data = PasswordChangeRequestData(True, _prepared(old), _prepared(new))
             exchange.request(PASSWORD, data.encode())
-            reply = await exchange.reply(also=SSH_MSG_USERAUTH_PASSWD_CHANGEREQ)
+            reply = await exchange.reply(SSH_MSG_USERAUTH_PASSWD_CHANGEREQ)
         if reply.success or reply.partial:
             credentials.password_changed()
         else:

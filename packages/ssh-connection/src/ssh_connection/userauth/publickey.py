@@ -175,7 +175,7 @@ class PublicKeyClient:
         exchange = self._exchange
         query = PublicKeyQuery(False, algorithm, keypair.public_data)
         exchange.request(PUBLICKEY, query.encode())
-        reply = await exchange.reply(also=SSH_MSG_USERAUTH_PK_OK)
+        reply = await exchange.reply(SSH_MSG_USERAUTH_PK_OK)
         if isinstance(reply, Outcome):
             return reply
         answer = PublicKeyOK.decode(reply.data, reply.start, reply.end)

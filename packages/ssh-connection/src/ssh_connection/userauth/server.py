@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from os import urandom
 
@@ -12,6 +13,12 @@ from ssh_transport.errors import MessageOrderError, ServiceNotAvailable, printab
 from ssh_transport.protocols import Handler
 
 from ..errors import IllegalUserName, PermissionDenied
+from ..messages.gssapi import (
+    SSH_MSG_USERAUTH_GSSAPI_ERRTOK,
+    SSH_MSG_USERAUTH_GSSAPI_EXCHANGE_COMPLETE,
+    SSH_MSG_USERAUTH_GSSAPI_MIC,
+    SSH_MSG_USERAUTH_GSSAPI_TOKEN,
+)
 from ..messages.userauth import (
     SSH_MSG_USERAUTH_INFO_RESPONSE,
     SSH_MSG_USERAUTH_REQUEST,
@@ -21,6 +28,13 @@ from ..messages.userauth import (
 )
 from .conversation import Conversation
 from .exchange import SSH_CONNECTION, ServerExchange, Verdict
+from .gssapi import (
+    GSSAPI_KEYEX,
+    GSSAPI_WITH_MIC,
+    GSSAcceptor,
+    validate_keyex,
+    validate_with_mic,
+)
 from .keyboard_interactive import KEYBOARD_INTERACTIVE, validate_keyboard_interactive
 from .options import KeyGrant
 from .password import PASSWORD, validate_password
@@ -32,13 +46,26 @@ __all__ = ["SERVER_METHODS", "ServerAuthConfig", "ServerAuthenticator"]
 
 NONE = b"none"
 
-_VALIDATORS = {
+_Validator = Callable[[ServerExchange, UserauthRequest], Coroutine[object, object, Verdict]]
+
+_VALIDATORS: dict[bytes, _Validator] = {
     PUBLICKEY: validate_publickey,
     KEYBOARD_INTERACTIVE: validate_keyboard_interactive,
     PASSWORD: validate_password,
 }
 
-SERVER_METHODS = tuple(_VALIDATORS)
+_GSS_VALIDATORS = {
+    GSSAPI_KEYEX: validate_keyex,
+    GSSAPI_WITH_MIC: validate_with_mic,
+}
+_GSS_MESSAGES = (
+    SSH_MSG_USERAUTH_GSSAPI_TOKEN,
+    SSH_MSG_USERAUTH_GSSAPI_EXCHANGE_COMPLETE,
+    SSH_MSG_USERAUTH_GSSAPI_ERRTOK,
+    SSH_MSG_USERAUTH_GSSAPI_MIC,
+)
+
+SERVER_METHODS = (*_GSS_VALIDATORS, *_VALIDATORS)
 """The methods a server knows."""
 
 MAX_USER_NAME = 1024
@@ -69,6 +96,7 @@ class ServerAuthConfig:
         clock: seconds of a monotonic clock.
         sleep: gives what can be awaited for some seconds.
         log: called with a text for each step.
+        gss: what the GSS-API methods need; they are not offered without.
     """
 
     sig_algorithms: tuple[bytes, ...]
@@ -80,6 +108,7 @@ class ServerAuthConfig:
     max_requests: int = 64
     min_fail_seconds: float = 0.005
     log: Callable[[str], None] = field(default=_ignore)
+    gss: GSSAcceptor | None = None
 
 
 @dataclass(slots=True)
@@ -123,18 +152,23 @@ class ServerAuthenticator:
         self._on_success = on_success
         self._failures = 0
         self._requests = 0
+        self._validators: dict[bytes, _Validator] = dict(_VALIDATORS)
+        if config.gss is not None:
+            for name, validate in _GSS_VALIDATORS.items():
+                if name != GSSAPI_KEYEX or config.gss.kex_context is not None:
+                    self._validators[name] = partial(validate, gss=config.gss)
 
     def handlers(self) -> Mapping[int, Handler]:
         """What to register for the messages 50 to 79."""
         deliver = self._conversation.deliver
-        return {
-            SSH_MSG_USERAUTH_REQUEST: lambda data, start, end: deliver(
-                SSH_MSG_USERAUTH_REQUEST, data, start, end
-            ),
-            SSH_MSG_USERAUTH_INFO_RESPONSE: lambda data, start, end: deliver(
-                SSH_MSG_USERAUTH_INFO_RESPONSE, data, start, end
-            ),
-        }
+
+        def handler(number: int) -> Handler:
+            return lambda data, start, end: deliver(number, data, start, end)
+
+        numbers = {SSH_MSG_USERAUTH_REQUEST, SSH_MSG_USERAUTH_INFO_RESPONSE}
+        if self._config.gss is not None:
+            numbers |= set(_GSS_MESSAGES)
+        return {number: handler(number) for number in numbers}
 
     def start(self) -> None:
         """Wait for the first request."""
@@ -198,7 +232,7 @@ class ServerAuthenticator:
             minimum_rsa_bits=self._config.minimum_rsa_bits,
         )
         if method in self._allowed(progress):
-            verdict = await _VALIDATORS[method](exchange, request)
+            verdict = await self._validators[method](exchange, request)
         if verdict is Verdict.ACCEPTED and not self._take(progress, exchange):
             verdict = Verdict.REFUSED
         self._config.log(f"{printable(method)} {verdict.name.lower()}")
@@ -229,7 +263,7 @@ class ServerAuthenticator:
         return True
 
     def _allowed(self, progress: _Progress) -> list[bytes]:
-        supported = [name for name in self._policy.methods() if name in _VALIDATORS]
+        supported = [name for name in self._policy.methods() if name in self._validators]
         if not progress.remaining:
             return supported
         first = {left[0] for left in progress.remaining if left}

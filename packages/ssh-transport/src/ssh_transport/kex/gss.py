@@ -16,7 +16,7 @@ from typing import Protocol
 from ssh_keys.wire import encode_mpint, encode_string
 
 from ..errors import KeyExchangeFailed, ProtocolError, printable
-from ..gss import GSSError
+from ..gss import KERBEROS_OID, GSSError
 from ..protocols import (
     GSSContext,
     GSSProof,
@@ -51,9 +51,6 @@ __all__ = [
     "server",
     "server_group_exchange",
 ]
-
-KERBEROS_OID = b"\x06\x09\x2a\x86\x48\x86\xf7\x12\x01\x02\x02"
-"""1.2.840.113554.1.2.2, DER-encoded (RFC 1964)."""
 
 # Kerberos takes one round trip. What needs more than these is not going to end.
 _MAX_TOKENS = 20
