@@ -226,6 +226,18 @@ class Policy:
         self.calls.append(("certificate", user, certificate.public_data))
         return self._give(self._keys.get(certificate.signing_key.public_data))
 
+    def validate_client_host(
+        self, host: str, key: SSHKey, certificate: SSHOpenSSHCertificate | None
+    ) -> MaybeAwait[str | None]:
+        self.calls.append(("host", host, key.public_data))
+        return self._give(host if key.public_data in self._keys else None)
+
+    def validate_host_based_user(
+        self, user: str, client_host: str, client_user: str
+    ) -> MaybeAwait[bool]:
+        self.calls.append(("host user", user, client_host, client_user))
+        return self._give(user == client_user)
+
     def validate_password(self, user: str, password: str) -> MaybeAwait[bool]:
         self.calls.append(("password", user, password))
         if self.required_change:

@@ -447,6 +447,14 @@ async def test_get_server_auth_methods() -> None:
         await get_server_auth_methods(HOST, port, "user")
 
 
+@pytest.mark.parametrize("keys", [[USER_KEY], [OTHER_KEY, USER_KEY]], ids=["one key", "two"])
+async def test_key_that_was_tried_too_early_is_tried_again(keys: list[SSHKey]) -> None:
+    async with serving(
+        authorized_client_keys=authorized(), auth_methods="password,publickey"
+    ) as server, await client(server, client_keys=keys, password="secret") as conn:
+        assert conn.get_extra_info("username") == "user"
+
+
 async def test_permission_denied_knows_the_methods() -> None:
     async with serving() as server:
         with pytest.raises(PermissionDenied) as caught:

@@ -280,12 +280,8 @@ def test_malformed_times(text: str) -> None:
 
 # Of host-based authentication and TUN/TAP forwarding, which are not built yet.
 LATER_CALLBACKS = {
-    "host_based_auth_supported",
     "tap_requested",
     "tun_requested",
-    "validate_host_based_user",
-    "validate_host_ca_key",
-    "validate_host_public_key",
 }
 
 # --- Callback classes ------------------------------------------------------------------------

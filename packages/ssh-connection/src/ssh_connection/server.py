@@ -111,6 +111,56 @@ class SSHServer:
         realm = host_principal.rpartition("@")[2]
         return bool(realm) and user_principal == f"{username}@{realm}"
 
+    def host_based_auth_supported(self) -> bool:
+        """Whether hosts are accepted in `validate_host_public_key` or `validate_host_ca_key`.
+
+        With the option `known_client_hosts`, the method is offered anyway.
+        """
+        return False
+
+    def validate_host_public_key(
+        self, client_host: str, client_addr: str, client_port: int, key: SSHKey
+    ) -> bool:
+        """Whether a key that `known_client_hosts` knows nothing about is that of a client's host.
+
+        It is called if no key at all is listed for the host. That the host has signed, is checked
+        afterwards.
+
+        Parameters:
+            client_host: name of the host: what the client says with the option
+                `trust_client_host`, otherwise what the name service says about its address.
+            client_addr: numeric address of the client.
+            client_port: its port.
+            key: the key.
+
+        Return True to trust it; only True itself counts as such.
+        """
+        return False
+
+    def validate_host_ca_key(
+        self, client_host: str, client_addr: str, client_port: int, key: SSHKey
+    ) -> bool:
+        """Whether the owner of a key may sign certificates of a client's host.
+
+        It is called for authorities that `known_client_hosts` does not list for the host.
+        Parameters and result as of `validate_host_public_key`, `key` being the authority's.
+        """
+        return False
+
+    def validate_host_based_user(
+        self, username: str, client_host: str, client_username: str
+    ) -> MaybeAwait[bool]:
+        """Whether a user of another host may log in; by default, if the names are the same.
+
+        It is called last, when it is proved that the host speaks for the user.
+
+        Parameters:
+            username: who wants to log in.
+            client_host: name of the host, as of `validate_host_public_key`.
+            client_username: the user's name there.
+        """
+        return username == client_username
+
     def public_key_auth_supported(self) -> bool:
         """Whether public keys are accepted in `validate_public_key`.
 

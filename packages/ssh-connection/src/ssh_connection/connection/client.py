@@ -29,12 +29,14 @@ from ..opening import opening
 from ..options.client import SSHClientConnectionOptions
 from ..options.keywords import ClientKwargs, CreateConnectionKwargs
 from ..userauth.client import ClientAuthConfig, ClientAuthenticator
+from ..userauth.hostbased import HostIdentity
 from .base import version_string
 from .certificate_trust import CertificateTrust
 from .client_auth import OptionCredentials, load_client_keys, local_username
 from .client_forward import ClientForwarding
 from .client_sessions import ClientSessions
 from .gss import ClientGSS, check_ticket
+from .host_identity import load_host_identity
 from .host_keys import HostKeyVerifier, KnownHosts, load_known_hosts
 from .opening import open_client
 
@@ -83,6 +85,7 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         super().__init__(options, config, tunnelled=tunnelled)
         self._keypairs = keypairs
         self._known_hosts = known_hosts
+        self._host_identity: HostIdentity | None = None
         self._verifier: HostKeyVerifier | None = None
         self._client: SSHClient | None = None
         self._auth: ClientAuthenticator | None = None
@@ -110,6 +113,7 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         if self._gss is not None and self._config.gss is not None:
             await check_ticket(self._gss, self._config, self._log)
         self._keypairs = await load_client_keys(options, self._log)
+        self._host_identity = load_host_identity(options, self.get_extra_info)
         return self
 
     @property
@@ -200,6 +204,7 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
             allow_trivial=not options.disable_trivial_auth,
             log=self._log.debug,
             gss=self._gss,
+            host=self._host_identity,
         )
         if self._gss is not None:
             self._gss.kex_context = self._core.gss_context

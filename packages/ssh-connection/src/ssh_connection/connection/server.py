@@ -33,6 +33,7 @@ from ..userauth.protocols import KeyOptions, MaybeAwait
 from ..userauth.server import ServerAuthConfig, ServerAuthenticator
 from .base import version_string
 from .certificate_trust import CertificateTrust
+from .client_hosts import ClientHosts
 from .gss import ServerGSS
 from .server_auth import (
     CallbackPolicy,
@@ -125,9 +126,15 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
     def _connected(self) -> None:
         options = self.server_options
         peername = self._extra["peername"]
-        addr = str(peername[0]) if isinstance(peername, tuple) and peername else ""
+        addr, port = ("", 0)
+        if isinstance(peername, tuple) and len(peername) > 1:
+            addr, port = str(peername[0]), int(peername[1])
         server = self._server = (options.server_factory or SSHServer)()
         self._owner = server
+
+        def log(text: str) -> None:
+            self._log.info("%s", Peer(text))
+
         trust = CertificateTrust(options.algorithms.ca_signatures, self._config.min_rsa_bits)
         self._policy = CallbackPolicy(
             server,
@@ -136,7 +143,16 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
             addr,
             # Callbacks want to know already who it claims to be.
             self._user_named,
-            UserCertificates(server, trust, addr, lambda text: self._log.info("%s", Peer(text))),
+            UserCertificates(server, trust, addr, log),
+            ClientHosts(
+                self._resources.known_client_hosts,
+                server,
+                addr,
+                port,
+                trust,
+                log,
+                trust_name=options.trust_client_host,
+            ),
         )
         server.connection_made(self)
 

@@ -23,12 +23,15 @@ from ..constants import DEFAULT_LANG
 from ..errors import PasswordChangeRequired
 from ..options.server import AuthorizedKeysArg, SSHServerConnectionOptions
 from ..server import SSHServer
+from ..userauth.hostbased import HOSTBASED
 from ..userauth.keyboard_interactive import KEYBOARD_INTERACTIVE
 from ..userauth.options import KeyGrant
 from ..userauth.password import PASSWORD
 from ..userauth.protocols import KbdIntChallenge, KeyOptions, MaybeAwait
 from ..userauth.publickey import PUBLICKEY
+from .client_hosts import ClientHosts, resolve_host
 from .gss import check_acceptor
+from .host_keys import KnownHosts, load_known_hosts
 from .user_certificates import UserCertificates
 
 __all__ = [
@@ -50,11 +53,13 @@ class ServerResources:
         host_keys: key pair by host key algorithm name.
         host_key_algorithms: these names in order of preference.
         authorized_keys: keys that hold for all users, if any.
+        known_client_hosts: hosts whose keys are known, if there are any.
     """
 
     host_keys: dict[bytes, SSHKeyPair]
     host_key_algorithms: tuple[bytes, ...]
     authorized_keys: SSHAuthorizedKeys | None
+    known_client_hosts: KnownHosts = None
 
 
 async def load_server_resources_async(options: SSHServerConnectionOptions) -> ServerResources:
@@ -107,7 +112,13 @@ def load_server_resources(
     names = tuple(name for name in options.algorithms.own_host_keys if name in host_keys)
     if not names:
         raise ValueError("no host key has an algorithm that may be used")
-    return ServerResources(host_keys, names, load_authorized_keys(options.authorized_client_keys))
+    known = options.known_client_hosts
+    return ServerResources(
+        host_keys,
+        names,
+        load_authorized_keys(options.authorized_client_keys),
+        None if known is None else load_known_hosts(known),
+    )
 
 
 def load_authorized_keys(keys: AuthorizedKeysArg) -> SSHAuthorizedKeys | None:
@@ -132,6 +143,7 @@ class CallbackPolicy:
         addr: numeric address of the client.
         on_user: called with the name of the user who wants to log in, before the callbacks.
         certificates: decides about certificates.
+        client_hosts: decides about client hosts.
     """
 
     def __init__(
@@ -142,15 +154,18 @@ class CallbackPolicy:
         addr: str,
         on_user: Callable[[str], None],
         certificates: UserCertificates,
+        client_hosts: ClientHosts,
     ) -> None:
         self._server = server
         self._on_user = on_user
         self._options = options
         self._resources = resources
         self._addr = addr
+        self._client_host = ""
         self._password_by_questions = False
         self.authorized_keys = resources.authorized_keys
         self._certificates = certificates
+        self._client_hosts = client_hosts
         self.grant = KeyGrant()
         self.user = ""
 
@@ -160,7 +175,14 @@ class CallbackPolicy:
         self._on_user(user)
         self.grant = KeyGrant()
         self.authorized_keys = self._resources.authorized_keys
+        if self._options.rdns_lookup and not self._client_host:
+            return self._begin_with_name(user)
         return self._server.begin_auth(user)
+
+    async def _begin_with_name(self, user: str) -> bool:
+        self._client_host = await resolve_host(self._addr)
+        answer = self._server.begin_auth(user)
+        return await answer if isinstance(answer, Awaitable) else answer
 
     def methods(self) -> Sequence[bytes]:
         """The methods that are enabled and that the callbacks support."""
@@ -169,6 +191,8 @@ class CallbackPolicy:
         kbdint = server.kbdint_auth_supported()
         self._password_by_questions = kbdint is NotImplemented
         supported = {
+            HOSTBASED: self._resources.known_client_hosts is not None
+            or server.host_based_auth_supported() is True,
             PUBLICKEY: self.authorized_keys is not None or server.public_key_auth_supported(),
             KEYBOARD_INTERACTIVE: passwords if self._password_by_questions else kbdint is True,
             PASSWORD: passwords,
@@ -178,7 +202,8 @@ class CallbackPolicy:
     def validate_key(self, user: str, key: SSHKey) -> MaybeAwait[KeyOptions | None]:
         """Look into the authorized keys, then ask the callback."""
         if self.authorized_keys is not None:
-            options = self.authorized_keys.validate(key, self._addr, self._addr)
+            name = self._client_host or self._addr
+            options = self.authorized_keys.validate(key, name, self._addr)
             if options is not None:
                 return options
         answer = self._server.validate_public_key(user, key)
@@ -190,7 +215,20 @@ class CallbackPolicy:
         self, user: str, certificate: SSHOpenSSHCertificate
     ) -> MaybeAwait[KeyOptions | None]:
         """Look for the authority in the authorized keys, then ask the callback about it."""
-        return self._certificates.validate(user, certificate, self.authorized_keys)
+        name = self._client_host or self._addr
+        return self._certificates.validate(user, certificate, self.authorized_keys, name)
+
+    def validate_client_host(
+        self, host: str, key: SSHKey, certificate: SSHOpenSSHCertificate | None
+    ) -> MaybeAwait[str | None]:
+        """Look for the host in the known hosts, then ask the callbacks about its key."""
+        return self._client_hosts.validate(host, key, certificate)
+
+    def validate_host_based_user(
+        self, user: str, client_host: str, client_user: str
+    ) -> MaybeAwait[bool]:
+        """Ask the callback."""
+        return self._server.validate_host_based_user(user, client_host, client_user)
 
     def validate_password(self, user: str, password: str) -> MaybeAwait[bool]:
         """Ask the callback."""

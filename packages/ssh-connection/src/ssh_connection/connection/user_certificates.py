@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 from ssh_keys import (
+    AuthorizedKeyEntry,
     CertificateError,
     CertificatePrincipalError,
     SSHAuthorizedKeys,
@@ -38,7 +39,11 @@ class UserCertificates:
         self._log = log
 
     def validate(
-        self, user: str, certificate: SSHOpenSSHCertificate, authorized: SSHAuthorizedKeys | None
+        self,
+        user: str,
+        certificate: SSHOpenSSHCertificate,
+        authorized: SSHAuthorizedKeys | None,
+        host: str,
     ) -> MaybeAwait[KeyOptions | None]:
         """Return the options of the authority that lets the user in, None if there is none.
 
@@ -46,11 +51,12 @@ class UserCertificates:
             user: who wants to log in.
             certificate: what was presented; that the key signed is checked later.
             authorized: the authorized keys of the user, None if there are none.
+            host: name of the client's host, as far as it is known; else its address.
 
         The user has to be among the principals, unless the authority's line has `principals=`,
         one of which the certificate has to have then (sshd(8)).
         """
-        listed = None if authorized is None else self._listed(user, certificate, authorized)
+        listed = self._listed(user, certificate, authorized or (), host)
         if listed is not None:
             return listed
         try:
@@ -64,13 +70,17 @@ class UserCertificates:
         return self._answered(certificate, answer)
 
     def _listed(
-        self, user: str, certificate: SSHOpenSSHCertificate, authorized: SSHAuthorizedKeys
+        self,
+        user: str,
+        certificate: SSHOpenSSHCertificate,
+        authorized: Iterable[AuthorizedKeyEntry],
+        host: str,
     ) -> KeyOptions | None:
         authority = certificate.signing_key.public_data
         for entry in authorized:
             if not entry.is_ca or entry.key.public_data != authority:
                 continue
-            if not entry.allows(self._addr, self._addr, certificate.principals):
+            if not entry.allows(host, self._addr, certificate.principals):
                 continue
             options = entry.options
             try:

@@ -37,6 +37,7 @@ __all__ = [
     "SSH_MSG_USERAUTH_PK_OK",
     "SSH_MSG_USERAUTH_REQUEST",
     "SSH_MSG_USERAUTH_SUCCESS",
+    "HostbasedRequest",
     "KeyboardInteractiveRequest",
     "PasswordChangeRequest",
     "PasswordChangeRequestData",
@@ -132,6 +133,20 @@ class PublicKeyOK(Message):
 
     public_key_algorithm_name: String
     public_key_blob: String
+
+
+# --- "hostbased" (RFC 4252 section 9) --------------------------------------------------------
+
+
+@message()
+class HostbasedRequest(Message):
+    """Method data; a host name is US-ASCII, but what a peer sends may be anything."""
+
+    public_key_algorithm: String
+    host_key: String
+    client_host_name: String
+    client_user_name: Text
+    signature: String
 
 
 # --- "password" (RFC 4252 section 8) ---------------------------------------------------------

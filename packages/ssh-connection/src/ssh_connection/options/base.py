@@ -31,7 +31,6 @@ LATER_BASE: dict[str, tuple[str, tuple[object, ...]]] = {
     "x509_trusted_certs": (_LATER_X509, NOTHING),
     "x509_trusted_cert_paths": (_LATER_X509, NOTHING),
     "x509_purposes": (_LATER_X509, (*NOTHING, "secureShellServer", "secureShellClient")),
-    "host_based_auth": ("host-based authentication", NOTHING),
     "x11_forwarding": ("X11 forwarding", NOTHING),
     "x11_auth_path": ("X11 forwarding", NOTHING),
     "proxy_command": ("proxy commands", NOTHING),
@@ -102,6 +101,10 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
     ca_signature_algs: AlgorithmsArg = ()
     """Signature algorithms that an authority may have signed a certificate with, by default all
     that are sound."""
+
+    host_based_auth: bool = True
+    """Whether method "hostbased" may be used. A client uses it if there are keys of its host, a
+    server offers it if it knows client hosts."""
 
     public_key_auth: bool = True
     """Whether method "publickey" may be used."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
-from ssh_keys import CertListArg, KeyPairListArg, KnownHostsArg, Passphrase
+from ssh_keys import CertListArg, KeyListArg, KeyPairListArg, KnownHostsArg, Passphrase
 
 from ..protocols import KeyPairSource
 from ..userauth.client import CLIENT_METHODS
 from ..userauth.gssapi import GSSAPI_KEYEX, GSSAPI_WITH_MIC
+from ..userauth.hostbased import HOSTBASED
 from ..userauth.publickey import PUBLICKEY
 from ..userauth.saslprep import SASLPrepError, saslprep
 from .algorithms import AlgorithmsArg
@@ -32,11 +34,6 @@ _LATER: Later = {
     **LATER_BASE,
     "x11_display": ("X11 forwarding", NOTHING),
     "x11_single_connection": ("X11 forwarding", NOTHING),
-    "client_host_keysign": ("host-based authentication", NOTHING),
-    "client_host_keys": ("host-based authentication", NOTHING),
-    "client_host_certs": ("host-based authentication", NOTHING),
-    "client_host": ("host-based authentication", NOTHING),
-    "client_username": ("host-based authentication", NOTHING),
     "server_host_keys_handler": ("host key updates", NOTHING),
     "canonicalize_hostname": ("canonical host names", NOTHING),
     "canonical_domains": ("canonical host names", NOTHING),
@@ -94,6 +91,24 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
     password: PasswordArg = field(default=None)
     """Password, or a function or coroutine function that returns it."""
 
+    client_host_keysign: bool | str | Path = False
+    """Whether OpenSSH's program ssh-keysign signs for the host this runs on, or its path. It reads
+    the host keys itself (and has to be allowed to: EnableSSHKeysign in ssh_config(5))."""
+
+    client_host_keys: KeyPairListArg | KeyListArg | None = None
+    """Keys of the host this runs on, which vouches for its user then: private keys as of
+    `client_keys`; with `client_host_keysign` public keys, by default those in `/etc/ssh`."""
+
+    client_host_certs: CertListArg = ()
+    """Certificates for these keys; those beside key files (`-cert.pub`) are found anyway."""
+
+    client_host: str | None = None
+    """Name of the host this runs on, as servers know it; by default what the name service says
+    about the local address of the connection."""
+
+    client_username: str | tuple[()] = ()
+    """User on the host this runs on, the local user by default."""
+
     client_keys: KeyPairListArg | tuple[()] | None = ()
     """Private keys: file names, bytes of keys, keys or key pairs, one or a list of them; by default
     the keys in `~/.ssh` that need no passphrase. None or an empty list for no keys."""
@@ -103,8 +118,8 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
     beside key files (`-cert.pub`) are found anyway."""
 
     passphrase: Passphrase = None
-    """Passphrase of encrypted keys, or a function or coroutine function of the file name that returns
-    it."""
+    """Passphrase of encrypted keys, or a function or coroutine function of the file name that
+    returns it."""
 
     ignore_encrypted: bool | tuple[()] = ()
     """Whether keys that can not be decrypted are left out instead of refused; by default only for
@@ -159,8 +174,14 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
         self.connect_timeout = parse_seconds("connect_timeout", self.connect_timeout)
         self.methods = self._methods()
         _check_name("host", self.host)
-        if isinstance(self.username, str):
-            _check_name("username", self.username)
+        for name in ("username", "client_username"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                _check_name(name, value)
+        if self.client_host is not None:
+            _check_name("client_host", self.client_host)
+            if not self.client_host.isascii():
+                raise ValueError("client_host is not ASCII")
 
     def _host_key_choice(self) -> AlgorithmsArg:
         return self.server_host_key_algs
@@ -175,13 +196,15 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
         usual: tuple[bytes, ...] = CLIENT_METHODS
         if self.gss is None or not self.gss.wanted:
             # Nobody asked for it, so it must not keep a key from going with the first request.
-            usual = (PUBLICKEY, *(name for name in usual if name != PUBLICKEY))
+            keys = (HOSTBASED, PUBLICKEY)
+            usual = (*keys, *(name for name in usual if name not in keys))
         wanted = tuple(name.strip().encode() for name in names) or usual
         off = {
             name
             for name, on in (
                 (GSSAPI_KEYEX, gss),
                 (GSSAPI_WITH_MIC, gss),
+                (HOSTBASED, self.host_based_auth),
                 (PUBLICKEY, self.public_key_auth),
                 (b"keyboard-interactive", self.kbdint_auth),
                 (b"password", self.password_auth),
@@ -195,8 +218,8 @@ def _check_name(option: str, value: str) -> None:
     """Refuse names that would be something else where a name is put into a line or a path."""
     if any(ord(char) < 0x20 or ord(char) == 0x7F for char in value):
         raise ValueError(f"{option} has a control character in it")
-    if option == "username":
+    if option.endswith("username"):
         try:
             saslprep(value)
         except SASLPrepError as exc:
-            raise ValueError(f"username: {exc}") from None
+            raise ValueError(f"{option}: {exc}") from None

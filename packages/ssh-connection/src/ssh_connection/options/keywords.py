@@ -9,9 +9,10 @@ yet: they are here so that a call with a harmless value type-checks, and are lis
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from ssh_keys import CertListArg, KeyPairListArg, KnownHostsArg, Passphrase
+from ssh_keys import CertListArg, KeyListArg, KeyPairListArg, KnownHostsArg, Passphrase
 
 from ..protocols import ExecInterceptor, KeyPairSource, SubsystemFactory
 from .algorithms import AlgorithmsArg, PolicyArg
@@ -45,6 +46,7 @@ class CommonKwargs(TypedDict, total=False):
     compression_algs: AlgorithmsArg
     signature_algs: AlgorithmsArg
     ca_signature_algs: AlgorithmsArg
+    host_based_auth: bool
     public_key_auth: bool
     kbdint_auth: bool
     password_auth: bool
@@ -73,6 +75,11 @@ class CreateConnectionKwargs(CommonKwargs, total=False):
     server_host_key_algs: AlgorithmsArg
     username: str | tuple[()]
     password: PasswordArg
+    client_host_keysign: bool | str | Path
+    client_host_keys: KeyPairListArg | KeyListArg | None
+    client_host_certs: CertListArg
+    client_host: str | None
+    client_username: str | tuple[()]
     client_keys: KeyPairListArg | tuple[()] | None
     client_certs: CertListArg
     passphrase: Passphrase
@@ -99,6 +106,9 @@ class CreateServerKwargs(CommonKwargs, total=False):
     server_host_certs: CertListArg
     passphrase: Passphrase
     authorized_client_keys: AuthorizedKeysArg
+    known_client_hosts: KnownHostsArg | None
+    trust_client_host: bool
+    rdns_lookup: bool
     auth_methods: str | Sequence[str]
     max_auth_tries: int
     max_auth_requests: int

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from ssh_keys import CertListArg, KeyPairListArg, Passphrase, SSHAuthorizedKeys
+from ssh_keys import CertListArg, KeyPairListArg, KnownHostsArg, Passphrase, SSHAuthorizedKeys
 
 from ..protocols import ExecInterceptor, SubsystemFactory
 from ..userauth.gssapi import GSSAPI_KEYEX, GSSAPI_WITH_MIC
@@ -30,11 +30,8 @@ _LATER: Later = {
     "line_history": ("line editors", (*NOTHING, 1000)),
     "max_line_length": ("line editors", (*NOTHING, 1024)),
     "send_server_host_keys": ("host key updates", NOTHING),
-    "known_client_hosts": ("host-based authentication", NOTHING),
-    "trust_client_host": ("host-based authentication", NOTHING),
     "connect_timeout": ("connections to clients", NOTHING),
     "local_addr": ("connections to clients", NOTHING),
-    "rdns_lookup": ("reverse look-ups", NOTHING),
 }
 
 
@@ -70,6 +67,19 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
 
     authorized_client_keys: AuthorizedKeysArg = None
     """authorized_keys files, or their content, that hold for all users."""
+
+    known_client_hosts: KnownHostsArg | None = None
+    """Hosts that may vouch for their users, with their keys: everything that `known_hosts` of
+    clients takes. Users get in with the name that they have there, see
+    `SSHServer.validate_host_based_user`."""
+
+    trust_client_host: bool = False
+    """Whether the name that a client sends for its host is believed; otherwise the name counts that
+    the name service knows for its address."""
+
+    rdns_lookup: bool = False
+    """Whether the name of a client's host is looked up, so that `from=` in authorized keys can be
+    about names. It is only as good as the name service."""
 
     auth_methods: str | Sequence[str] = ()
     """What a user has to get through: methods with commas between, like `publickey,password` for
@@ -134,6 +144,7 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
         switches = {
             GSSAPI_KEYEX: gss,
             GSSAPI_WITH_MIC: gss,
+            b"hostbased": self.host_based_auth,
             b"publickey": self.public_key_auth,
             b"keyboard-interactive": self.kbdint_auth,
             b"password": self.password_auth,

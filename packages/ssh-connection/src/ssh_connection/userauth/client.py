@@ -32,6 +32,7 @@ from .gssapi import (
     KeyexClient,
     WithMICClient,
 )
+from .hostbased import HOSTBASED, HostbasedClient, HostIdentity
 from .keyboard_interactive import KEYBOARD_INTERACTIVE, KeyboardInteractiveClient
 from .password import PASSWORD, PasswordClient
 from .protocols import AuthTransport, ClientCredentials, Spawn
@@ -45,6 +46,7 @@ NONE = b"none"
 CLIENT_METHODS = (
     GSSAPI_KEYEX,
     GSSAPI_WITH_MIC,
+    HOSTBASED,
     PUBLICKEY,
     KEYBOARD_INTERACTIVE,
     PASSWORD,
@@ -83,6 +85,7 @@ class ClientAuthConfig:
         max_messages: requests and responses that are sent at most.
         log: called with a text for each step.
         gss: what the GSS-API methods need; they are not used without.
+        host: what the host of the client says about it; method "hostbased" is not used without.
     """
 
     user: str
@@ -93,6 +96,7 @@ class ClientAuthConfig:
     max_messages: int = 64
     log: Callable[[str], None] = field(default=_ignore)
     gss: GSSInitiator | None = None
+    host: HostIdentity | None = None
 
 
 class ClientAuthenticator:
@@ -142,6 +146,8 @@ class ClientAuthenticator:
             known.append(self._with_mic)
             if gss.kex_context is not None:
                 known.append(KeyexClient(exchange, gss))
+        if config.host is not None:
+            known.append(HostbasedClient(exchange, config.host, config.sig_algorithms, config.log))
         by_name = {method.name: method for method in known}
         self._methods = [by_name[name] for name in config.methods if name in by_name]
         self._tried: dict[bytes, int] = {}
@@ -216,6 +222,9 @@ class ClientAuthenticator:
         if self._starts_with_key:
             outcome = await self._attempt(self._publickey, ())
             if outcome is not None:
+                if not outcome.success and PUBLICKEY not in outcome.methods:
+                    # Nobody looked at the key: the server wants something else before.
+                    self._publickey.try_again()
                 return outcome
         self._exchange.request(NONE, b"")
         return await self._exchange.outcome()

@@ -149,6 +149,24 @@ class ServerAuthPolicy(Protocol):
         """
         ...
 
+    def validate_client_host(
+        self, host: str, key: SSHKey, certificate: SSHOpenSSHCertificate | None
+    ) -> MaybeAwait[str | None]:
+        """The name of the host that a key belongs to, None if we do not know it.
+
+        Parameters:
+            host: the name that the client sent, in small letters.
+            key: what has to sign.
+            certificate: that the key is in, if there is one.
+        """
+        ...
+
+    def validate_host_based_user(
+        self, user: str, client_host: str, client_user: str
+    ) -> MaybeAwait[bool]:
+        """Whether a user of another host may log in; the host has proved that it says so."""
+        ...
+
     def validate_password(self, user: str, password: str) -> MaybeAwait[bool]:
         """Whether the password is right; raises PasswordChangeRequired."""
         ...

@@ -147,6 +147,12 @@ class PublicKeyClient:
             if outcome is not None:
                 return outcome
 
+    def try_again(self) -> None:
+        """Put back the key that was tried last."""
+        if self._current is not None:
+            self._keypairs.appendleft(self._current[0])
+            self._current = None
+
     async def _next(self) -> tuple[SSHKeyPair, bytes] | None:
         """Return the next key and algorithm to try."""
         while True:

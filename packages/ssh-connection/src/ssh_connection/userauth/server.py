@@ -35,6 +35,7 @@ from .gssapi import (
     validate_keyex,
     validate_with_mic,
 )
+from .hostbased import HOSTBASED, validate_hostbased
 from .keyboard_interactive import KEYBOARD_INTERACTIVE, validate_keyboard_interactive
 from .options import KeyGrant
 from .password import PASSWORD, validate_password
@@ -49,6 +50,7 @@ NONE = b"none"
 _Validator = Callable[[ServerExchange, UserauthRequest], Coroutine[object, object, Verdict]]
 
 _VALIDATORS: dict[bytes, _Validator] = {
+    HOSTBASED: validate_hostbased,
     PUBLICKEY: validate_publickey,
     KEYBOARD_INTERACTIVE: validate_keyboard_interactive,
     PASSWORD: validate_password,
