@@ -61,6 +61,7 @@ IO_MODULES = (
     "ssh_connection.tunnel",
     "ssh_keys.cli.*",
     "ssh_keys.files",
+    "ssh_keys.pkcs11_tokens",
     "ssh_keys.sk",
     "ssh_meta.*",
     "ssh_sftp.aio",

@@ -77,7 +77,7 @@ class Authenticator(CtapDevice):
     ) -> bytes:
         assert cmd == CTAPHID.CBOR
         handlers = {1: self._make, 2: self._assert, 4: self._info, 6: self._pin, 10: self._manage}
-        parameters = cbor.decode(data[1:]) if len(data) > 1 else {}
+        parameters: Any = cbor.decode(data[1:]) if len(data) > 1 else {}
         try:
             answer = handlers[data[0]](parameters)
         except CtapError as exc:

@@ -81,6 +81,7 @@ from ssh_keys.known_hosts_editor import (
     remove_known_host,
 )
 from ssh_keys.krl import SSHKeyRevocationList, import_krl, read_krl
+from ssh_keys.pkcs11_tokens import load_pkcs11_keys
 from ssh_keys.resident_keys import load_resident_keys
 from ssh_keys.signature_algorithms import (
     HOST_KEY_ALGORITHMS,
@@ -182,6 +183,7 @@ __all__ = [
     "load_certificates",
     "load_keypairs",
     "load_keypairs_async",
+    "load_pkcs11_keys",
     "load_public_keys",
     "load_resident_keys",
     "load_x509_trust",
