@@ -11,7 +11,7 @@ from ssh_connection.userauth.client import ClientAuthConfig, ClientAuthenticator
 from ssh_connection.userauth.options import KeyGrant
 from ssh_connection.userauth.protocols import KbdIntChallenge, KeyOptions, MaybeAwait, Prompts
 from ssh_connection.userauth.server import ServerAuthConfig, ServerAuthenticator
-from ssh_keys import SSHKey, SSHKeyPair, SSHOpenSSHCertificate
+from ssh_keys import SSHCertificate, SSHKey, SSHKeyPair, SSHOpenSSHCertificate
 from ssh_transport.errors import DisconnectError
 from ssh_transport.protocols import Handler
 
@@ -221,13 +221,14 @@ class Policy:
         return self._give(self._keys.get(key.public_data))
 
     def validate_certificate(
-        self, user: str, certificate: SSHOpenSSHCertificate
+        self, user: str, certificate: SSHCertificate
     ) -> MaybeAwait[KeyOptions | None]:
+        assert isinstance(certificate, SSHOpenSSHCertificate)
         self.calls.append(("certificate", user, certificate.public_data))
         return self._give(self._keys.get(certificate.signing_key.public_data))
 
     def validate_client_host(
-        self, host: str, key: SSHKey, certificate: SSHOpenSSHCertificate | None
+        self, host: str, key: SSHKey, certificate: SSHCertificate | None
     ) -> MaybeAwait[str | None]:
         self.calls.append(("host", host, key.public_data))
         return self._give(host if key.public_data in self._keys else None)

@@ -19,6 +19,7 @@ __all__ = [
     "X509_KEY_TYPES",
     "SignatureAlgorithm",
     "certificate_algorithm",
+    "plain_signature",
     "sig_algorithm_of",
 ]
 
@@ -127,6 +128,14 @@ SIGNATURE_ALGORITHMS: Registry[SignatureAlgorithm] = _PLAIN.extended(*X509_ALGOR
 HOST_KEY_ALGORITHMS: Registry[SignatureAlgorithm] = Registry(
     "host key algorithm", (*X509_ALGORITHMS, *CERTIFICATE_ALGORITHMS, *_PLAIN)
 )
+
+
+def plain_signature(sig_algorithm: bytes) -> bytes:
+    """Return the algorithm that makes the same signature under the name of plain keys.
+
+    RFC 6187 gave RSA with SHA-256 a name before RFC 8332 did.
+    """
+    return b"rsa-sha2-256" if sig_algorithm == b"rsa2048-sha256" else sig_algorithm
 
 
 def sig_algorithm_of(host_key_algorithm: bytes) -> bytes:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Self, Unpack
 
-from ssh_keys import SSHCertificate, SSHKey, SSHKeyPair
+from ssh_keys import SSHCertificate, SSHKey, SSHKeyPair, X509Trust
 from ssh_transport.config import TransportConfig
 from ssh_transport.errors import ConnectionLost, printable
 from ssh_transport.events import (
@@ -39,6 +39,7 @@ from .gss import ClientGSS, check_ticket
 from .host_identity import load_host_identity
 from .host_keys import HostKeyVerifier, KnownHosts, load_known_hosts
 from .opening import open_client
+from .x509_trust import client_x509_trust
 
 __all__ = ["DEFAULT_PORT", "SSHClientConnection"]
 
@@ -85,6 +86,7 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         super().__init__(options, config, tunnelled=tunnelled)
         self._keypairs = keypairs
         self._known_hosts = known_hosts
+        self._x509_trust = X509Trust()
         self._host_identity: HostIdentity | None = None
         self._verifier: HostKeyVerifier | None = None
         self._client: SSHClient | None = None
@@ -112,6 +114,9 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         self = cls(options, (), known_hosts, tunnelled=tunnelled)
         if self._gss is not None and self._config.gss is not None:
             await check_ticket(self._gss, self._config, self._log)
+        self._x509_trust = client_x509_trust(
+            options.x509_trusted_certs, options.x509_trusted_cert_paths
+        )
         self._keypairs = await load_client_keys(options, self._log)
         self._host_identity = load_host_identity(options, self.get_extra_info)
         return self
@@ -159,7 +164,12 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         client = self._client = (options.client_factory or SSHClient)()
         self._owner = client
         alias = options.host_key_alias if isinstance(options.host_key_alias, str) else None
-        trust = CertificateTrust(options.algorithms.ca_signatures, self._config.min_rsa_bits)
+        trust = CertificateTrust(
+            options.algorithms.ca_signatures,
+            self._config.min_rsa_bits,
+            self._x509_trust,
+            options.x509_purposes,
+        )
         verifier = HostKeyVerifier(self._known_hosts, host, alias, self.port, addr, trust)
         for problem in verifier.problems:
             self._log.warning("known_hosts: %s", Peer(problem))

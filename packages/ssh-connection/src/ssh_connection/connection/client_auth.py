@@ -20,6 +20,7 @@ from ssh_keys import (
     SSHOpenSSHCertificate,
     load_certificates,
     load_keypairs_async,
+    load_pkcs11_keys,
 )
 from ssh_keys.signature_algorithms import CERTIFICATE_KEY_TYPES
 
@@ -27,6 +28,7 @@ from ..client import SSHClient
 from ..logging import ConnectionLog, Peer
 from ..options.client import SSHClientConnectionOptions
 from ..userauth.protocols import MaybeAwait, Prompts
+from .device_key import off_loop
 
 __all__ = ["OptionCredentials", "load_client_keys", "local_username"]
 
@@ -63,7 +65,14 @@ async def load_client_keys(
         pairs += await _load_named(
             cast(KeyPairListArg, keys), options, ignore_encrypted=options.ignore_encrypted is True
         )
-    certificates = load_certificates(options.client_certs) if options.key_sources else ()
+    certificates: Sequence[SSHCertificate] = ()
+    if options.key_sources or options.pkcs11_provider:
+        certificates = load_certificates(options.client_certs)
+    if options.pkcs11_provider:
+        for pair in await asyncio.to_thread(
+            load_pkcs11_keys, options.pkcs11_provider, options.pkcs11_pin
+        ):
+            pairs += (*_certified(pair, certificates), pair)
     for source in options.key_sources:
         try:
             # An agent that does not answer must not keep us from trying the other keys.
@@ -72,7 +81,7 @@ async def load_client_keys(
                     pairs += (*_certified(pair, certificates), pair)
         except (OSError, Error) as exc:
             log.info("no keys from %s: %s", type(source).__name__, Peer(exc))
-    usable = [pair for pair in pairs if _is_for_users(pair, log)]
+    usable = [pair for pair in off_loop(pairs) if _is_for_users(pair, log)]
     return _unique(sorted(usable, key=lambda pair: pair.algorithm not in CERTIFICATE_KEY_TYPES))
 
 
@@ -158,11 +167,14 @@ class OptionCredentials:
         answer = self._client.public_key_auth_requested()
         if isinstance(answer, Awaitable):
             return self._load_later(answer)
-        return () if answer is None else _load_named(answer, self._options)
+        return () if answer is None else self._load(answer)
 
     async def _load_later(self, answer: Awaitable[KeyPairListArg | None]) -> Sequence[SSHKeyPair]:
         keys = await answer
-        return () if keys is None else await _load_named(keys, self._options)
+        return () if keys is None else await self._load(keys)
+
+    async def _load(self, keys: KeyPairListArg) -> Sequence[SSHKeyPair]:
+        return tuple(off_loop(await _load_named(keys, self._options)))
 
     def password(self) -> MaybeAwait[str | None]:
         """Give the password of the options once, then ask the callback."""

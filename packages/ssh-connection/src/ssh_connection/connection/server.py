@@ -26,6 +26,7 @@ from ..logging import Peer
 from ..messages.connection import ChannelOpen
 from ..messages.userauth import UserauthBanner
 from ..mux import Mux
+from ..options.algorithms import x509_names
 from ..options.server import AuthorizedKeysArg, SSHServerConnectionOptions
 from ..server import SSHServer
 from ..userauth.options import KeyGrant
@@ -50,6 +51,12 @@ __all__ = ["SSHServerConnection", "StartupHandler"]
 
 StartupHandler: TypeAlias = "Callable[[SSHServerConnection, Exception | None], None]"
 """Called once when a client is authenticated, with None, or when it is gone before that."""
+
+
+def _accepted(signatures: tuple[bytes, ...], resources: ServerResources) -> tuple[bytes, ...]:
+    """Return the names that clients are told: with those of X.509 if that can let anybody in."""
+    x509 = x509_names(signatures) if resources.expects_x509 else ()
+    return tuple(dict.fromkeys((*x509, *signatures)))
 
 
 class SSHServerConnection(ServerForwarding, ServerSessions):
@@ -84,7 +91,7 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
             macs=algorithms.macs,
             compressions=algorithms.compressions,
             host_keys=resources.host_keys,
-            sig_algorithms=algorithms.signatures,
+            sig_algorithms=_accepted(algorithms.signatures, resources),
             rekey_bytes=int(options.rekey_bytes),
             rekey_seconds=float(options.rekey_seconds),
             gss=self._gss.new_context if self._gss and gss and gss.kex else None,
@@ -135,7 +142,12 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
         def log(text: str) -> None:
             self._log.info("%s", Peer(text))
 
-        trust = CertificateTrust(options.algorithms.ca_signatures, self._config.min_rsa_bits)
+        trust = CertificateTrust(
+            options.algorithms.ca_signatures,
+            self._config.min_rsa_bits,
+            self._resources.x509,
+            options.x509_purposes,
+        )
         self._policy = CallbackPolicy(
             server,
             options,
@@ -188,7 +200,7 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
         options, policy = self.server_options, self._policy
         assert policy is not None
         config = ServerAuthConfig(
-            sig_algorithms=options.algorithms.signatures,
+            sig_algorithms=self._config.sig_algorithms,
             minimum_rsa_bits=self._config.min_rsa_bits,
             clock=self._loop.time,
             sleep=asyncio.sleep,

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ssh_keys import (
     CertificateType,
     SSHAuthorizedKeys,
+    SSHCertificate,
     SSHKey,
     SSHKeyPair,
     SSHOpenSSHCertificate,
+    X509Trust,
     load_keypairs,
     load_keypairs_async,
     read_authorized_keys,
@@ -33,6 +35,7 @@ from .client_hosts import ClientHosts, resolve_host
 from .gss import check_acceptor
 from .host_keys import KnownHosts, load_known_hosts
 from .user_certificates import UserCertificates
+from .x509_trust import server_x509_trust
 
 __all__ = [
     "CallbackPolicy",
@@ -53,13 +56,21 @@ class ServerResources:
         host_keys: key pair by host key algorithm name.
         host_key_algorithms: these names in order of preference.
         authorized_keys: keys that hold for all users, if any.
+        x509: X.509 certificates that are trusted for users.
         known_client_hosts: hosts whose keys are known, if there are any.
     """
 
     host_keys: dict[bytes, SSHKeyPair]
     host_key_algorithms: tuple[bytes, ...]
     authorized_keys: SSHAuthorizedKeys | None
+    x509: X509Trust = field(default_factory=X509Trust)
     known_client_hosts: KnownHosts = None
+
+    @property
+    def expects_x509(self) -> bool:
+        """Whether users may have X.509 certificates."""
+        keys = self.authorized_keys
+        return bool(self.x509) or (keys is not None and bool(keys.x509_entries))
 
 
 async def load_server_resources_async(options: SSHServerConnectionOptions) -> ServerResources:
@@ -90,11 +101,12 @@ def load_server_resources(
     no host key (RFC 4462 section 5).
     """
     keys, gss = options.server_host_keys, options.gss
+    trust = server_x509_trust(options.x509_trusted_certs, options.x509_trusted_cert_paths)
     if gss is not None:
         check_acceptor(gss)
     if not keys and gss is not None and gss.kex:
         authorized = load_authorized_keys(options.authorized_client_keys)
-        return ServerResources({}, (NULL_HOST_KEY,), authorized)
+        return ServerResources({}, (NULL_HOST_KEY,), authorized, trust)
     if not keys:
         raise ValueError("a server needs server_host_keys")
     host_keys: dict[bytes, SSHKeyPair] = {}
@@ -112,13 +124,10 @@ def load_server_resources(
     names = tuple(name for name in options.algorithms.own_host_keys if name in host_keys)
     if not names:
         raise ValueError("no host key has an algorithm that may be used")
+    authorized = load_authorized_keys(options.authorized_client_keys)
     known = options.known_client_hosts
-    return ServerResources(
-        host_keys,
-        names,
-        load_authorized_keys(options.authorized_client_keys),
-        None if known is None else load_known_hosts(known),
-    )
+    client_hosts = None if known is None else load_known_hosts(known)
+    return ServerResources(host_keys, names, authorized, trust, client_hosts)
 
 
 def load_authorized_keys(keys: AuthorizedKeysArg) -> SSHAuthorizedKeys | None:
@@ -212,14 +221,14 @@ class CallbackPolicy:
         return {} if answer is True else None
 
     def validate_certificate(
-        self, user: str, certificate: SSHOpenSSHCertificate
+        self, user: str, certificate: SSHCertificate
     ) -> MaybeAwait[KeyOptions | None]:
         """Look for the authority in the authorized keys, then ask the callback about it."""
         name = self._client_host or self._addr
         return self._certificates.validate(user, certificate, self.authorized_keys, name)
 
     def validate_client_host(
-        self, host: str, key: SSHKey, certificate: SSHOpenSSHCertificate | None
+        self, host: str, key: SSHKey, certificate: SSHCertificate | None
     ) -> MaybeAwait[str | None]:
         """Look for the host in the known hosts, then ask the callbacks about its key."""
         return self._client_hosts.validate(host, key, certificate)

@@ -9,7 +9,9 @@ from ssh_keys import (
     CertificateError,
     CertificatePrincipalError,
     SSHAuthorizedKeys,
+    SSHCertificate,
     SSHOpenSSHCertificate,
+    SSHX509Certificate,
 )
 
 from ..server import SSHServer
@@ -41,11 +43,11 @@ class UserCertificates:
     def validate(
         self,
         user: str,
-        certificate: SSHOpenSSHCertificate,
+        certificate: SSHCertificate,
         authorized: SSHAuthorizedKeys | None,
         host: str,
     ) -> MaybeAwait[KeyOptions | None]:
-        """Return the options of the authority that lets the user in, None if there is none.
+        """Return the options of the line that lets the user in, None if there is none.
 
         Parameters:
             user: who wants to log in.
@@ -56,6 +58,9 @@ class UserCertificates:
         The user has to be among the principals, unless the authority's line has `principals=`,
         one of which the certificate has to have then (sshd(8)).
         """
+        if isinstance(certificate, SSHX509Certificate):
+            return None if authorized is None else self._x509(user, certificate, authorized)
+        assert isinstance(certificate, SSHOpenSSHCertificate)
         listed = self._listed(user, certificate, authorized or (), host)
         if listed is not None:
             return listed
@@ -95,6 +100,29 @@ class UserCertificates:
                 self._log(f"{certificate!r} refused: {exc}")
                 continue
             return options
+        return None
+
+    def _x509(
+        self, user: str, certificate: SSHX509Certificate, authorized: SSHAuthorizedKeys
+    ) -> KeyOptions | None:
+        """Look for a line with the certificate, its subject or its authority."""
+        trust = self._trust
+        for entry in authorized.x509_entries:
+            try:
+                path = entry.validate(
+                    certificate,
+                    trust.x509,
+                    trust.x509_purposes,
+                    minimum_rsa_bits=trust.minimum_rsa_bits,
+                )
+            except CertificateError as exc:
+                self._log(f"{certificate!r} refused: {exc}")
+                continue
+            if path is None or not entry.allows(self._addr, self._addr, path.user_principals):
+                continue
+            if "principals" in entry.options or (user and user in path.user_principals):
+                return entry.options
+            self._log(f"{certificate!r} refused: it is not for this user")
         return None
 
     async def _answered_later(

@@ -8,7 +8,11 @@ from functools import cache
 from typing import TypeAlias, cast
 
 from ssh_keys import HOST_KEY_ALGORITHMS, SIGNATURE_ALGORITHMS, Algorithm, Registry, Status
-from ssh_keys.signature_algorithms import X509_ALGORITHMS, certificate_algorithm
+from ssh_keys.signature_algorithms import (
+    X509_ALGORITHMS,
+    certificate_algorithm,
+    plain_signature,
+)
 from ssh_transport import CIPHERS, COMPRESSIONS, KEX_METHODS, MACS, Policy
 
 __all__ = [
@@ -16,7 +20,6 @@ __all__ = [
     "AlgorithmsArg",
     "PolicyArg",
     "certificate_names",
-    "plain_signature",
     "select_algorithms",
     "x509_names",
 ]
@@ -85,14 +88,6 @@ def x509_names(names: Sequence[bytes]) -> tuple[bytes, ...]:
         for row in X509_ALGORITHMS
         if row.name in names or plain_signature(row.sig_algorithm) in names
     )
-
-
-def plain_signature(sig_algorithm: bytes) -> bytes:
-    """Return the algorithm that makes the same signature under the name of plain keys.
-
-    RFC 6187 gave RSA with SHA-256 a name before RFC 8332 did.
-    """
-    return b"rsa-sha2-256" if sig_algorithm == b"rsa2048-sha256" else sig_algorithm
 
 
 def select_algorithms(policy: PolicyArg = None, **choices: AlgorithmsArg) -> Algorithms:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, TypeAlias
 
+from ssh_keys import X509CertPathsArg, X509CertsArg, X509Purposes
+from ssh_keys.x509.purposes import parse_purposes
 from ssh_transport.negotiation import GSS_METHODS
 
 from ..channel.link import DEFAULT_MAX_PKTSIZE
@@ -24,13 +26,8 @@ for nothing."""
 
 NOTHING: tuple[object, ...] = (None, (), False, "")
 
-_LATER_X509 = "X.509 certificates"
-
 LATER_BASE: dict[str, tuple[str, tuple[object, ...]]] = {
     "config": ("configuration files", NOTHING),
-    "x509_trusted_certs": (_LATER_X509, NOTHING),
-    "x509_trusted_cert_paths": (_LATER_X509, NOTHING),
-    "x509_purposes": (_LATER_X509, (*NOTHING, "secureShellServer", "secureShellClient")),
     "x11_forwarding": ("X11 forwarding", NOTHING),
     "x11_auth_path": ("X11 forwarding", NOTHING),
     "proxy_command": ("proxy commands", NOTHING),
@@ -132,6 +129,20 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
     """Whether GSS-API may be used for authentication. By default if another option asks for
     GSS-API; a client also tries it behind its keys wherever the gssapi package is installed."""
 
+    x509_trusted_certs: X509CertsArg = ()
+    """X.509 certificates to trust, of authorities or of the other side itself: file names, bytes,
+    `SSHX509Certificate`, one or a list of them. A server trusts none by default, a client those in
+    `~/.ssh/ca-bundle.crt`; None for none."""
+
+    x509_trusted_cert_paths: X509CertPathsArg = ()
+    """Directories of trusted X.509 certificates, in files named by `openssl rehash`. A client looks
+    into `~/.ssh/crt` by default; None for none."""
+
+    x509_purposes: X509Purposes = None
+    """What X.509 certificates of the other side may be used for: names or object identifiers, one
+    or a list of them. By default `secureShellServer` for servers and `secureShellClient` for users;
+    None or `any` for any purpose."""
+
     rekey_bytes: int | str = 1 << 30
     """Bytes sent or received after which new keys are made; a number or text such as `1g`."""
 
@@ -167,6 +178,10 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
 
     def __post_init__(self) -> None:
         """Check the values; raises ValueError or TypeError."""
+        try:
+            parse_purposes(self.x509_purposes)
+        except ValueError as exc:
+            raise ValueError(f"x509_purposes: {exc}") from None
         self.rekey_bytes = parse_bytes("rekey_bytes", self.rekey_bytes)
         self.rekey_seconds = parse_seconds("rekey_seconds", self.rekey_seconds)
         for name in ("login_timeout", "keepalive_interval"):

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
-from ssh_keys import CertListArg, KeyListArg, KeyPairListArg, KnownHostsArg, Passphrase
+from ssh_keys import (
+    CertListArg,
+    KeyListArg,
+    KeyPairListArg,
+    KnownHostsArg,
+    Passphrase,
+    X509Purposes,
+)
 
 from ..protocols import KeyPairSource
 from ..userauth.client import CLIENT_METHODS
@@ -40,8 +47,6 @@ _LATER: Later = {
     "canonicalize_fallback_local": ("canonical host names", (*NOTHING, True)),
     "canonicalize_max_dots": ("canonical host names", (*NOTHING, 1)),
     "canonicalize_permitted_cnames": ("canonical host names", NOTHING),
-    "pkcs11_provider": ("PKCS#11 tokens", NOTHING),
-    "pkcs11_pin": ("PKCS#11 tokens", NOTHING),
 }
 
 
@@ -125,6 +130,14 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
     """Whether keys that can not be decrypted are left out instead of refused; by default only for
     the keys that are not named."""
 
+    pkcs11_provider: str | Path | tuple[()] | None = ()
+    """PKCS#11 module (such as `opensc-pkcs11.so`) whose tokens hold more private keys; they are
+    tried behind `client_keys`. Needs the extra `pkcs11` of ssh-keys."""
+
+    pkcs11_pin: str | Callable[[str], str | None] | None = None
+    """PIN of the tokens, or a function of the label of a token that returns it; it is called in
+    another thread."""
+
     key_sources: tuple[KeyPairSource, ...] = ()
     """Where more keys come from (an agent); they are tried behind `client_keys`."""
 
@@ -163,6 +176,10 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
 
     term_modes: Mapping[int, int] | None = None
     """Modes of their terminal: `PTY_*` opcode to value."""
+
+    x509_purposes: X509Purposes = "secureShellServer"
+    """What X.509 certificates of servers may be used for: names or object identifiers, one or a
+    list of them; None or `any` for any purpose."""
 
     methods: tuple[bytes, ...] = field(init=False)
 

@@ -12,7 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict
 
-from ssh_keys import CertListArg, KeyListArg, KeyPairListArg, KnownHostsArg, Passphrase
+from ssh_keys import (
+    CertListArg,
+    KeyListArg,
+    KeyPairListArg,
+    KnownHostsArg,
+    Passphrase,
+    X509CertPathsArg,
+    X509CertsArg,
+    X509Purposes,
+)
 
 from ..protocols import ExecInterceptor, KeyPairSource, SubsystemFactory
 from .algorithms import AlgorithmsArg, PolicyArg
@@ -54,6 +63,9 @@ class CommonKwargs(TypedDict, total=False):
     gss_store: Mapping[str, str] | None
     gss_kex: bool | tuple[()]
     gss_auth: bool | tuple[()]
+    x509_trusted_certs: X509CertsArg
+    x509_trusted_cert_paths: X509CertPathsArg
+    x509_purposes: X509Purposes
     rekey_bytes: int | str
     rekey_seconds: float | str
     login_timeout: Seconds
@@ -84,6 +96,8 @@ class CreateConnectionKwargs(CommonKwargs, total=False):
     client_certs: CertListArg
     passphrase: Passphrase
     ignore_encrypted: bool | tuple[()]
+    pkcs11_provider: str | Path | tuple[()] | None
+    pkcs11_pin: str | Callable[[str], str | None] | None
     key_sources: tuple[KeyPairSource, ...]
     gss_delegate_creds: bool | tuple[()]
     preferred_auth: str | Sequence[str] | tuple[()]

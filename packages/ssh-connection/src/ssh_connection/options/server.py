@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
-from ssh_keys import CertListArg, KeyPairListArg, KnownHostsArg, Passphrase, SSHAuthorizedKeys
+from ssh_keys import (
+    CertListArg,
+    KeyPairListArg,
+    KnownHostsArg,
+    Passphrase,
+    SSHAuthorizedKeys,
+    X509Purposes,
+)
 
 from ..protocols import ExecInterceptor, SubsystemFactory
 from ..userauth.gssapi import GSSAPI_KEYEX, GSSAPI_WITH_MIC
@@ -129,6 +136,10 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
 
     idle_timeout: Seconds = 0
     """Seconds without any open channel after which a connection is closed."""
+
+    x509_purposes: X509Purposes = "secureShellClient"
+    """What X.509 certificates of users may be used for: names or object identifiers, one or a list
+    of them; None or `any` for any purpose."""
 
     methods: tuple[bytes, ...] = field(init=False)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TypeVar
 
-from ssh_keys import SSHOpenSSHCertificate
+from ssh_keys import SSHCertificate
 from ssh_keys.key_material import MINIMUM_RSA_BITS
 from ssh_transport.errors import MessageOrderError
 
@@ -146,7 +146,7 @@ class ServerExchange:
     count: Callable[[], None]
     key_options: KeyOptions = field(default_factory=dict)
     key_blob: bytes = b""
-    certificate: SSHOpenSSHCertificate | None = None
+    certificate: SSHCertificate | None = None
     minimum_rsa_bits: int = MINIMUM_RSA_BITS
 
     def send(self, payload: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
-from ssh_keys import SSHKey, SSHKeyPair, SSHOpenSSHCertificate
+from ssh_keys import SSHCertificate, SSHKey, SSHKeyPair
 from ssh_transport.errors import DisconnectError
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class ServerAuthPolicy(Protocol):
         ...
 
     def validate_certificate(
-        self, user: str, certificate: SSHOpenSSHCertificate
+        self, user: str, certificate: SSHCertificate
     ) -> MaybeAwait[KeyOptions | None]:
         """The options of the authority, None if the certificate does not let the user in.
 
@@ -150,7 +150,7 @@ class ServerAuthPolicy(Protocol):
         ...
 
     def validate_client_host(
-        self, host: str, key: SSHKey, certificate: SSHOpenSSHCertificate | None
+        self, host: str, key: SSHKey, certificate: SSHCertificate | None
     ) -> MaybeAwait[str | None]:
         """The name of the host that a key belongs to, None if we do not know it.
 

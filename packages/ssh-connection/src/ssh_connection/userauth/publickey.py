@@ -10,13 +10,18 @@ from ssh_keys import (
     Error,
     KeyImportError,
     SignatureError,
+    SSHCertificate,
     SSHKey,
     SSHKeyPair,
-    SSHOpenSSHCertificate,
     decode_ssh_certificate,
     decode_ssh_public_key,
+    decode_x509_certificate,
 )
-from ssh_keys.signature_algorithms import CERTIFICATE_ALGORITHMS
+from ssh_keys.signature_algorithms import (
+    CERTIFICATE_ALGORITHMS,
+    X509_KEY_TYPES,
+    plain_signature,
+)
 from ssh_keys.wire import decode_boolean, encode_boolean, encode_byte, encode_string, encode_text
 from ssh_transport.errors import ProtocolError
 
@@ -76,11 +81,14 @@ def algorithms_for(
     names = [
         name
         for name in keypair.host_key_algorithms
-        if name in allowed or _sig_algorithm(name) in allowed
+        if name in allowed or plain_signature(_sig_algorithm(name)) in allowed
     ]
     if server_sig_algs is not None:
         for name in names:
-            if name in server_sig_algs or _sig_algorithm(name) in server_sig_algs:
+            if name in server_sig_algs:
+                return (name,)
+            # Servers that accept OpenSSH's certificates need not say so; for X.509 they do.
+            if name not in X509_KEY_TYPES and _sig_algorithm(name) in server_sig_algs:
                 return (name,)
         return ()
     guesses = [name for name in names if _sig_algorithm(name) in (b"rsa-sha2-256", b"ssh-rsa")]
@@ -130,7 +138,10 @@ class PublicKeyClient:
     @property
     def needs_server_sig_algs(self) -> bool:
         """Whether the choice of algorithm for the next key depends on what the server accepts."""
-        return bool(self._keypairs) and len(self._keypairs[0].sig_algorithms) > 1
+        if not self._keypairs:
+            return False
+        first = self._keypairs[0]
+        return len(first.sig_algorithms) > 1 or first.algorithm in X509_KEY_TYPES
 
     async def attempt(self, offered: tuple[bytes, ...]) -> Outcome | None:
         """Try one key; None if there is nothing to try."""
@@ -179,20 +190,21 @@ class PublicKeyClient:
     async def _query(self, keypair: SSHKeyPair, algorithm: bytes) -> Outcome | None:
         """Ask whether the key would do; None if it would."""
         exchange = self._exchange
-        query = PublicKeyQuery(False, algorithm, keypair.public_data)
+        blob = keypair.blob_for(algorithm)
+        query = PublicKeyQuery(False, algorithm, blob)
         exchange.request(PUBLICKEY, query.encode())
         reply = await exchange.reply(SSH_MSG_USERAUTH_PK_OK)
         if isinstance(reply, Outcome):
             return reply
         answer = PublicKeyOK.decode(reply.data, reply.start, reply.end)
-        if answer != PublicKeyOK(algorithm, keypair.public_data):
+        if answer != PublicKeyOK(algorithm, blob):
             raise ProtocolError("the server accepted another key than the one it was asked about")
         return None
 
     async def _sign(self, keypair: SSHKeyPair, algorithm: bytes) -> Outcome | None:
         """Authenticate with a signature; None if there is none."""
         exchange = self._exchange
-        blob = keypair.public_data
+        blob = keypair.blob_for(algorithm)
         data = signed_data(exchange.transport.session_id, exchange.user, algorithm, blob)
         try:
             signature = await exchange.resolve(keypair.sign(data, _sig_algorithm(algorithm)))
@@ -253,7 +265,7 @@ async def validate_publickey(exchange: ServerExchange, request: UserauthRequest)
 
 def decode_proof(
     exchange: ServerExchange, algorithm: bytes, blob: bytes
-) -> tuple[SSHKey, SSHOpenSSHCertificate | None] | None:
+) -> tuple[SSHKey, SSHCertificate | None] | None:
     """Server: return the key that has to sign, and the certificate that it is in.
 
     None if the algorithm is not allowed or belongs to something else. A certificate may be used
@@ -262,9 +274,13 @@ def decode_proof(
     if algorithm not in HOST_KEY_ALGORITHMS:
         return None
     row = HOST_KEY_ALGORITHMS[algorithm]
-    if not {algorithm, row.sig_algorithm} & {*exchange.sig_algorithms}:
+    if not {algorithm, plain_signature(row.sig_algorithm)} & {*exchange.sig_algorithms}:
         return None
     try:
+        if algorithm in X509_KEY_TYPES:
+            chain = decode_x509_certificate(blob)
+            fits = chain.key.algorithm == X509_KEY_TYPES[algorithm]
+            return (chain.key, chain) if fits else None
         if algorithm in CERTIFICATE_ALGORITHMS:
             certificate = decode_ssh_certificate(blob)
             right = certificate.algorithm == row.key_algorithm
@@ -275,16 +291,18 @@ def decode_proof(
     return (key, None) if key.algorithm == row.key_algorithm else None
 
 
-def _touch_required(options: KeyOptions, certificate: SSHOpenSSHCertificate | None) -> bool:
+def _touch_required(options: KeyOptions, certificate: SSHCertificate | None) -> bool:
     """Whether the user of a security key must have been present.
 
     Both the line in authorized_keys and the certificate have to say that it is not needed.
     """
     waived = "no-touch-required" in options
-    return not (waived and (certificate is None or "no-touch-required" in certificate.options))
+    return not (
+        waived and (certificate is None or "no-touch-required" in (certificate.options or ()))
+    )
 
 
-def _verify_required(options: KeyOptions, certificate: SSHOpenSSHCertificate | None) -> bool:
+def _verify_required(options: KeyOptions, certificate: SSHCertificate | None) -> bool:
     """Whether the authenticator must have verified its user: either may ask for it."""
-    asked = certificate is not None and "verify-required" in certificate.options
+    asked = certificate is not None and "verify-required" in (certificate.options or ())
     return asked or "verify-required" in options

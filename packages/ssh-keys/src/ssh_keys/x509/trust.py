@@ -83,10 +83,15 @@ class X509Trust:
 
     def extended(self, certificates: Iterable[SSHX509Certificate]) -> X509Trust:
         """Return the same trust with further certificates."""
-        known = [each for group in self._by_subject.values() for each in group]
-        return X509Trust(
-            (*known, *(certificate.contents for certificate in certificates)), self._directories
-        )
+        return self.joined(X509Trust(certificate.contents for certificate in certificates))
+
+    def joined(self, other: X509Trust) -> X509Trust:
+        """Return the trust in what either of them trusts."""
+        if not other:
+            return self
+        groups = (*self._by_subject.values(), *other._by_subject.values())
+        known = [each for group in groups for each in group]
+        return X509Trust(known, (*self._directories, *other._directories))
 
     def validate(
         self,
