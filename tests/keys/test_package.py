@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import ssh_keys
 
 
@@ -45,16 +47,19 @@ def test_import_takes_less_than_a_tenth_of_a_second(tmp_path: Path) -> None:
     environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
     def cpu(code: str) -> float:
-        times = []
-        for _ in range(10):
-            before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            subprocess.run([sys.executable, "-c", code], check=True, env=environ)
-            after = resource.getrusage(resource.RUSAGE_CHILDREN)
-            times.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
-        # What else the machine does only ever adds to the time.
-        return min(times)
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        subprocess.run([sys.executable, "-c", code], check=True, env=environ)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
-    assert cpu("import ssh_keys") - cpu("pass") < 0.1
+    # What else the machine does only ever adds to the time, so the best of many runs counts.
+    empty = min(cpu("pass") for _ in range(10))
+    best = cpu("import ssh_keys")
+    for _ in range(40):
+        if best - empty < 0.1:
+            return
+        best = min(best, cpu("import ssh_keys"))
+    pytest.fail(f"import takes {best - empty:.3f} s")
 
 
 def test_errors_are_value_errors_with_the_documented_tree() -> None:
