@@ -233,7 +233,7 @@ async def test_our_client_and_certificates_in_known_hosts(ecdsa: Made, name: str
                     pytest.fail("believed")
             return
         async with ssh_meta.connect("localhost", port, **options) as conn:
-            assert conn.get_extra_info("server_host_certificate").is_x509
+            assert isinstance(conn.get_extra_info("server_host_certificate"), SSHX509Certificate)
         if name == "listed":
             # The line says who is meant; an authority has to be asked about the name.
             async with ssh_meta.connect(HOST, port, **options):
@@ -323,7 +323,7 @@ async def test_directories_of_both_roles(ecdsa: Made, tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "ca.pem").write_bytes(Path(ecdsa.path("ca.pem")).read_bytes())
     subprocess.run(["openssl", "rehash", str(folder)], check=True, timeout=60)
-    paths = {"x509_trusted_certs": None, "x509_trusted_cert_paths": str(folder)}
+    paths: dict[str, Any] = {"x509_trusted_certs": None, "x509_trusted_cert_paths": str(folder)}
     async with our_server(ecdsa, **paths) as port:
         options = {**our_options(ecdsa), **paths}
         async with ssh_meta.connect("localhost", port, **options) as conn:
@@ -374,4 +374,4 @@ async def test_old_names_only_if_named(tmp_path: Path) -> None:
         async with ssh_meta.connect(
             "localhost", port, **our_options(made, server_host_key_algs=[old])
         ) as conn:
-            assert conn.get_extra_info("server_host_certificate").is_x509
+            assert isinstance(conn.get_extra_info("server_host_certificate"), SSHX509Certificate)
