@@ -7,6 +7,7 @@ from base64 import b64encode
 from ssh_keys.errors import KeyEncryptionError, KeyExportError
 from ssh_keys.formats import openssh_key
 from ssh_keys.formats.armour import encode_pem
+from ssh_keys.formats.dropbear import encode_dropbear
 from ssh_keys.formats.pbe import encrypt_pkcs8
 from ssh_keys.formats.pem_encryption import encrypt_pem
 from ssh_keys.formats.ppk import encode_ppk
@@ -73,6 +74,10 @@ def encode_private_key(
             secret,
             rounds,
         )
+    if format_name == "dropbear":
+        if secret:
+            raise KeyExportError("dropbear has no encryption")
+        return encode_dropbear(private_data)
     raise KeyExportError(f"unknown private key format {format_name!r}")
 
 

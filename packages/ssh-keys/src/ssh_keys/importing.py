@@ -14,11 +14,17 @@ from ssh_keys.certificate_importing import (
     certificates_beside_key,
     load_certificates,
 )
-from ssh_keys.errors import KeyImportError, KeyPassphraseError, UnsupportedKeyError
+from ssh_keys.errors import (
+    KeyImportError,
+    KeyPassphraseError,
+    KeyTruncatedError,
+    UnsupportedKeyError,
+)
 from ssh_keys.exporting import passphrase_bytes
 from ssh_keys.files import file_exists, read_file
 from ssh_keys.formats import openssh_key, ppk
 from ssh_keys.formats.armour import PEMBlock, decode_base64, iterate_pem
+from ssh_keys.formats.dropbear import decode_dropbear, is_dropbear
 from ssh_keys.formats.pem_encryption import decrypt_pem
 from ssh_keys.formats.rfc4716 import iterate_rfc4716
 from ssh_keys.key import SSHKey
@@ -82,7 +88,7 @@ def import_private_key(
 
     Parameters:
         data: a private key: OpenSSH (PROTOCOL.key), PEM or DER of PKCS#1, SEC 1 and PKCS#8,
-            PuTTY's PPK.
+            PuTTY's PPK, Dropbear.
         passphrase: what the key is encrypted with; ignored if it is not encrypted.
         unsafe_skip_rsa_key_validation: leave out the costly primality tests of RSA keys, for keys
             from a trusted source.
@@ -379,6 +385,9 @@ def _private_keys(
     if data.startswith(ppk.MAGIC):
         yield _putty_private_key(ppk.decode_ppk(data), passphrase, skip_validation)
         return
+    if is_dropbear(data):
+        yield _dropbear_private_key(data, skip_validation)
+        return
     for block in iterate_pem(data):
         if block.label == b"OPENSSH PRIVATE KEY":
             yield _openssh_private_key(block, passphrase, skip_validation)
@@ -394,6 +403,14 @@ def _putty_private_key(
     if key.public_data != file.public_data:
         raise KeyImportError("the public key in front of the private key is another one")
     key.set_comment(file.comment)
+    return key
+
+
+def _dropbear_private_key(data: bytes, skip_validation: bool) -> SSHKey:
+    reader = Reader(decode_dropbear(data))
+    key = decode_ssh_private_key(reader, skip_validation)
+    if reader.remaining:
+        raise KeyTruncatedError(f"Dropbear private key: {reader.remaining} bytes behind the key")
     return key
 
 

@@ -58,7 +58,8 @@ class SSHKey(KeyMaterial):
 
         Parameters:
             format_name: `openssh` (PROTOCOL.key); `pkcs8-pem`, `pkcs8-der`; `pkcs1-pem`,
-                `pkcs1-der` (PKCS#1 for RSA, SEC 1 for ECDSA); `ppk` (PuTTY, version 3), `ppk2`.
+                `pkcs1-der` (PKCS#1 for RSA, SEC 1 for ECDSA); `ppk` (PuTTY, version 3), `ppk2`;
+                `dropbear`, which has no encryption.
             passphrase: what to encrypt with; None or empty for an unencrypted file.
             cipher_name: for `openssh` a cipher name of SSH such as `aes256-ctr`; for PKCS#8
                 `aes256-cbc`, `aes192-cbc`, `aes128-cbc`, `des3-cbc`, `des-cbc`, `blowfish-cbc`,

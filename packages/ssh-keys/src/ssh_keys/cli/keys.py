@@ -28,7 +28,16 @@ __all__ = ["add_commands"]
 
 PUBLIC_FORMATS = ("openssh", "rfc4716", "pkcs8-pem", "pkcs8-der", "pkcs1-pem", "pkcs1-der")
 CERTIFICATE_FORMATS = ("openssh", "rfc4716", "pem", "der")
-PRIVATE_FORMATS = ("openssh", "pkcs8-pem", "pkcs8-der", "pkcs1-pem", "pkcs1-der", "ppk", "ppk2")
+PRIVATE_FORMATS = (
+    "openssh",
+    "pkcs8-pem",
+    "pkcs8-der",
+    "pkcs1-pem",
+    "pkcs1-der",
+    "ppk",
+    "ppk2",
+    "dropbear",
+)
 #: Rounds of key derivation that take a fraction of a second.
 ROUNDS = {"openssh": 24, "ppk": 13, "ppk2": 1}
 DEFAULT_ROUNDS = 600_000
