@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from ssh_keys import SSHKeyPair
 
@@ -105,14 +106,17 @@ class TransportConfig:
                 raise ValueError(f"{field_name} is empty")
         if self.gss is None:
             # A wildcard may have chosen them, and without a context every one of them fails.
-            self.kex_algorithms = tuple(
-                name for name in self.kex_algorithms if not name.startswith(b"gss-")
-            )
+            self.kex_algorithms = _without_gss(self.kex_algorithms)
             if not self.kex_algorithms:
                 raise ValueError("GSS-API key exchange needs gss, and no other method is given")
         if self.gex_bits == (0, 0, 0):
             self.gex_bits = policy.gex_bits
         self.min_rsa_bits = self.min_rsa_bits or policy.min_rsa_bits
+
+
+@lru_cache(maxsize=64)  # every connection asks, and most of them with the same names
+def _without_gss(names: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    return tuple(name for name in names if not name.startswith(b"gss-"))
 
 
 _NAME_LISTS = (

@@ -7,7 +7,6 @@ to the owner as an event.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from enum import Enum
 from typing import Protocol
@@ -29,17 +28,17 @@ from ssh_keys.wire import PacketDecodeError, encode_string
 from .ciphers import CIPHERS
 from .config import TransportConfig
 from .constants import NULL_HOST_KEY, SSH_MSG_NEWKEYS
+from .derivation import HASHES, Secrets
 from .errors import HostKeyMismatch, KeyExchangeFailed, MessageOrderError, ProtocolError
 from .kex import KEX_METHODS
-from .mac import MACS
 from .messages import KexInit
 from .negotiation import (
     GSS_METHODS,
     NegotiatedAlgorithms,
+    agree,
     decode_kexinit,
     encode_kexinit,
     guess_is_right,
-    negotiate,
 )
 from .protocols import (
     GSSContext,
@@ -48,7 +47,6 @@ from .protocols import (
     KexContext,
     KexRun,
     KexStep,
-    MACAlgorithm,
     PacketOpener,
     PacketSealer,
     Role,
@@ -149,7 +147,7 @@ class KeyExchange:
         self._run: KexRun | None = None
         self._slow = False
         self._step: SlowStep | None = None
-        self._hash_name = ""
+        self._new_hash = HASHES["sha256"]
         self._expect: tuple[int, ...] = ()
         self._proof: HostKeyProof | GSSProof | None = None
         self.gss_context: GSSContext | None = None
@@ -188,14 +186,14 @@ class KeyExchange:
         self._their_payload = packet[start - 1 : end]
         self.kexinits = (self._our_payload, self._their_payload)
         self._host.kexinit_received(theirs)
-        algorithms = negotiate(self._config.role, self._our_init, theirs)
+        algorithms = agree(self._config.role, *self.kexinits)
         self._drop_guess = theirs.first_kex_packet_follows and not guess_is_right(
             self._our_init, theirs
         )
         self.algorithms = algorithms
         self.state = KexState.EXCHANGE
         method = KEX_METHODS[algorithms.kex]
-        self._hash_name = method.hash_name
+        self._new_hash = HASHES[method.hash_name]
         context = KexContext(
             role=self._config.role,
             hash_name=method.hash_name,
@@ -240,15 +238,15 @@ class KeyExchange:
     def _take_step(self, value: bytes | None) -> None:
         """Start the run (None) or give it a message, off the event loop if that takes long."""
         assert self._run is not None
-        step = SlowStep(self._run, value)
         self._expect = ()
-        if self._slow:
-            # Before the call: the step may be finished before it returns.
-            self._step = step
-            if self._host.run_elsewhere(step):
-                return
-        step()
-        self.step_finished(step)
+        if not self._slow:
+            self._send_to_run(value)
+            return
+        # Before the call: the step may be finished before it returns.
+        self._step = step = SlowStep(self._run, value)
+        if not self._host.run_elsewhere(step):
+            step()
+            self.step_finished(step)
 
     @property
     def working(self) -> bool:
@@ -263,10 +261,12 @@ class KeyExchange:
         except PacketDecodeError as exc:
             raise ProtocolError(str(exc)) from None
 
-    def _send_to_run(self, value: bytes) -> None:
-        assert self._run is not None
+    def _send_to_run(self, value: bytes | None) -> None:
+        run = self._run
+        assert run is not None
         try:
-            self._advance(self._run.send(value))
+            # A generator that was not started takes nothing but None, and next is send(None).
+            self._advance(next(run) if value is None else run.send(value))
         except PacketDecodeError as exc:
             raise ProtocolError(str(exc)) from None
 
@@ -319,9 +319,9 @@ class KeyExchange:
     def _hash(self, proof: HostKeyProof | GSSProof, host_key: bytes) -> bytes:
         ours, theirs = self._our_payload, self._their_payload
         init_c, init_s = (ours, theirs) if self._client else (theirs, ours)
-        parts = (*self.versions, init_c, init_s, host_key)
-        message = b"".join(encode_string(part) for part in parts) + proof.fields + proof.secret
-        digest = hashlib.new(self._hash_name, message).digest()
+        parts = [*map(encode_string, (*self.versions, init_c, init_s, host_key))]
+        message = b"".join((*parts, proof.fields, proof.secret))
+        digest = self._new_hash(message).digest()
         self._exchange_hash = digest
         if not self.session_id:
             self.session_id = digest
@@ -402,35 +402,14 @@ class KeyExchange:
         cs = (algorithms.cipher_cs, algorithms.mac_cs, b"A", b"C", b"E")
         sc = (algorithms.cipher_sc, algorithms.mac_sc, b"B", b"D", b"F")
         ours, theirs = (cs, sc) if self._client else (sc, cs)
+        assert self._proof is not None
+        secrets = Secrets(self._new_hash(self._proof.secret + self._exchange_hash), self.session_id)
         cipher = CIPHERS[ours[0]]
-        sealer = cipher.sealer(*self._derive(*ours))
-        self._new_opener = CIPHERS[theirs[0]].opener(*self._derive(*theirs))
+        sealer = cipher.sealer(*secrets.derive(cipher, *ours[1:]))
+        other = CIPHERS[theirs[0]]
+        self._new_opener = other.opener(*secrets.derive(other, *theirs[1:]))
         self._proof = None
         self._host.use_outgoing_keys(sealer, cipher.rekey_blocks, cipher.block_size)
-
-    def _derive(
-        self, cipher_name: bytes, mac_name: bytes, iv: bytes, key: bytes, mac_key: bytes
-    ) -> tuple[bytes, bytes, bytes, MACAlgorithm | None]:
-        cipher = CIPHERS[cipher_name]
-        mac = MACS[mac_name] if mac_name else None
-        return (
-            self._derived(key, cipher.key_size),
-            self._derived(iv, cipher.iv_size),
-            self._derived(mac_key, mac.key_size) if mac else b"",
-            mac,
-        )
-
-    def _derived(self, letter: bytes, size: int) -> bytes:
-        assert self._proof is not None
-        prefix = hashlib.new(self._hash_name, self._proof.secret + self._exchange_hash)
-        first = prefix.copy()
-        first.update(letter + self.session_id)
-        result = first.digest()
-        while len(result) < size:
-            more = prefix.copy()
-            more.update(result)
-            result += more.digest()
-        return result[:size]
 
     def receive_newkeys(self, start: int, end: int) -> None:
         """Handle the peer's NEWKEYS: the exchange is complete."""

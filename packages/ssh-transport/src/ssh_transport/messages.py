@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from ssh_keys.wire import (
     Boolean,
@@ -128,8 +129,13 @@ class Pong(Message):
 
 def encode_ext_info(extensions: Mapping[bytes, bytes]) -> bytes:
     """Return a whole SSH_MSG_EXT_INFO (RFC 8308 section 2.3)."""
+    return _encode_ext_info(tuple(extensions.items()))
+
+
+@lru_cache(maxsize=32)  # all connections of a configuration send the same
+def _encode_ext_info(extensions: tuple[tuple[bytes, bytes], ...]) -> bytes:
     parts = [encode_byte(SSH_MSG_EXT_INFO), encode_uint32(len(extensions))]
-    for name, value in extensions.items():
+    for name, value in extensions:
         parts += (encode_string(name), encode_string(value))
     return b"".join(parts)
 

@@ -23,6 +23,7 @@ __all__ = [
     "STRICT_CLIENT",
     "STRICT_SERVER",
     "NegotiatedAlgorithms",
+    "agree",
     "decode_kexinit",
     "encode_kexinit",
     "guess_is_right",
@@ -40,6 +41,7 @@ GSS_METHODS = b"gss-"
 """What the names of the methods begin with that need no host key (RFC 4462 section 2.6)."""
 
 _COOKIE_SIZE = 16
+_MAX_KEPT = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,15 @@ def decode_kexinit(data: bytes, start: int, end: int) -> KexInit:
     """Read the fields of SSH_MSG_KEXINIT; raises PacketDecodeError or ProtocolError."""
     if end - start < _COOKIE_SIZE:
         raise ProtocolError("KEXINIT without a whole cookie")
-    return KexInit.decode(data, start + _COOKIE_SIZE, end)
+    fields = data[start + _COOKIE_SIZE : end]
+    return _decode(fields) if len(fields) <= _MAX_KEPT else KexInit.decode(fields)
+
+
+# Most peers are of a few kinds, and each kind always sends the same names: they are read once. What
+# is unusually long is not kept, so that peers can not make us hold much.
+@lru_cache(maxsize=128)
+def _decode(fields: bytes) -> KexInit:
+    return KexInit.decode(fields)
 
 
 def _first_match(kind: str, client: Sequence[bytes], server: Sequence[bytes], role: Role) -> bytes:
@@ -131,6 +141,19 @@ def _mac(
 ) -> bytes:
     # RFC 5647 section 5.1 and PROTOCOL: an AEAD cipher leaves the MAC lists unread.
     return b"" if CIPHERS[cipher].tag_size else _first_match(kind, client, server, role)
+
+
+def agree(role: Role, ours: bytes, theirs: bytes) -> NegotiatedAlgorithms:
+    """Return the outcome for the payloads of both SSH_MSG_KEXINIT; raises as `negotiate`."""
+    first = 1 + _COOKIE_SIZE
+    if len(theirs) > _MAX_KEPT:
+        return negotiate(role, _decode(ours[first:]), KexInit.decode(theirs, first))
+    return _agree(role, ours[first:], theirs[first:])
+
+
+@lru_cache(maxsize=128)  # as for `_decode`: nothing but these bytes decides
+def _agree(role: Role, ours: bytes, theirs: bytes) -> NegotiatedAlgorithms:
+    return negotiate(role, _decode(ours), _decode(theirs))
 
 
 def negotiate(role: Role, ours: KexInit, theirs: KexInit) -> NegotiatedAlgorithms:

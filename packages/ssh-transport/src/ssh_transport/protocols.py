@@ -197,7 +197,7 @@ class CompressionAlgorithm:
 # --- Key exchange ----------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class KexStep:
     """What a method wants next: send these payloads, then receive a message of this number.
 
@@ -214,7 +214,7 @@ class KexStep:
     failure: DisconnectError | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HostKeyProof:
     """What the exchange hash is made of (RFC 4253 section 8, RFC 5656 section 4, ...).
 
@@ -234,7 +234,7 @@ class HostKeyProof:
     signature: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class GSSProof:
     """What the exchange hash is made of if GSS-API proves who the server is (RFC 4462 section 2).
 
