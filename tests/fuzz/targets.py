@@ -159,7 +159,7 @@ def encrypted_packets(data: bytes) -> None:
     view = reader.get_buffer()
     body = data[2 : 2 + len(view)]
     view[: len(body)] = body
-    reader.received(len(body))
+    reader.add(len(body))
     try:
         reader.process()
     except MACError:

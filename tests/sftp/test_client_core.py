@@ -136,7 +136,7 @@ def test_session_that_is_over_takes_no_requests() -> None:
     core.fail(SFTPConnectionLost("gone"))
     with pytest.raises(SFTPNoConnection, match="gone"):
         core.request(Receiver(), requests.Stat, b"/")
-    assert core.outstanding == 0
+    assert len(core.pending) == 0
     assert core.take_output() == []
 
 
@@ -144,7 +144,7 @@ def test_request_that_cannot_be_encoded_leaves_nothing_behind() -> None:
     core = started()
     with pytest.raises(ValueError, match="uint32"):
         core.request(Receiver(), requests.Open, b"x", 1 << 32, bytes(4))
-    assert core.outstanding == 0
+    assert len(core.pending) == 0
 
 
 def test_request_ids_wrap_and_skip_those_in_use() -> None:
@@ -226,7 +226,7 @@ def test_file_arrives_whole_with_answers_in_any_order_and_size(
         assert len(reading.asked) <= 4
     assert reading.done == [None]
     assert reading.content() == file
-    assert reading.core.outstanding == 0
+    assert len(reading.core.pending) == 0
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_exception_of_the_target_ends_the_transfer_only() -> None:
     assert reading.core.error is None
     reading.answer(0, bytes(100))  # what was in flight is still accounted for
     reading.answer(0, bytes(100))
-    assert reading.core.outstanding == 0
+    assert len(reading.core.pending) == 0
 
 
 def test_lost_session_ends_the_transfer() -> None:

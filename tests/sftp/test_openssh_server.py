@@ -150,7 +150,7 @@ async def test_server_that_is_killed(tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(bytes(200_000_000))
     async with await connect_subprocess(argv) as client:
         task = asyncio.create_task(client.get("f", "/dev/null"))
-        while client._handler.core.outstanding < 2:
+        while len(client._handler.core.pending) < 2:
             await asyncio.sleep(0)
         client._handler._process.kill()  # type: ignore[attr-defined]
         with pytest.raises(SFTPConnectionLost):

@@ -34,7 +34,7 @@ class Sink:
         """Put bytes into the buffer, as the event loop does, without processing them."""
         room = self.reader.get_buffer()
         room[: len(data)] = data
-        self.reader.received(len(data))
+        self.reader.add(len(data))
 
     def feed(self, data: bytes) -> None:
         for start in range(0, len(data), 100_000):
@@ -159,7 +159,7 @@ def test_full_is_said_while_there_is_still_room_for_a_read() -> None:
     while not sink.reader.full:
         room = sink.reader.get_buffer()
         assert len(room) >= 1
-        sink.reader.received(len(room))
+        sink.reader.add(len(room))
         written += len(room)
     assert sink.reader.pending == written <= 1024 * 1024
 

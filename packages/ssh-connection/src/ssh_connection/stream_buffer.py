@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import AnyStr, Final, Generic, cast
 
 from ssh_transport.errors import ProtocolError
@@ -32,6 +32,10 @@ class StreamBuffer(Generic[AnyStr]):
     def __init__(self, channel: SSHChannel[AnyStr]) -> None:
         self._channel: SSHChannel[AnyStr] = channel
         self._items: deque[AnyStr | Exception] = deque()
+        # A call of `cast` for each packet would cost more than the append.
+        self._append: Callable[[AnyStr | bytes], None] = cast(
+            "Callable[[AnyStr | bytes], None]", self._items.append
+        )
         self._costs: deque[int] = deque()
         self._pos = 0
         self._size = 0
@@ -47,6 +51,14 @@ class StreamBuffer(Generic[AnyStr]):
 
     def feed(self, data: AnyStr | bytes, size: int, datatype: int | None = None) -> None:
         """Take data that counts as `size` bytes of the channel's window."""
+        if size >= _SMALL and not self._channel.encoded and not self._collecting:
+            # Bulk data: pieces that are not worth being joined.
+            self._append(data)
+            self._costs.append(size)
+            self._size += size
+            if self._waiter is not None:
+                self._wake()
+            return
         if self._collecting:
             self._channel.consumed(size)
             size = 0

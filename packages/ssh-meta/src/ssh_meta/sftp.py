@@ -36,6 +36,7 @@ class _ChannelTransport:
     ) -> None:
         chan.set_write_buffer_limits(_WRITE_HIGH, _WRITE_LOW)
         self._chan = chan
+        self._write_raw = chan.write_raw
         self._close = close
 
     def get_extra_info(self, name: str, default: object = None) -> object:
@@ -44,13 +45,17 @@ class _ChannelTransport:
 
     def write(self, data: Buffer) -> None:
         """Send or queue data; dropped when the channel is closing."""
-        if not self._chan.is_closing():
-            self._chan.write(bytes(data))
+        try:
+            self._write_raw(data if type(data) is bytes else bytes(data))
+        except BrokenPipeError:
+            pass
 
     def writelines(self, parts: Iterable[Buffer]) -> None:
         """Send or queue all parts as one piece, so that they fill the packets of the channel."""
-        if not self._chan.is_closing():
-            self._chan.write(b"".join(parts))
+        try:
+            self._write_raw(b"".join(parts))
+        except BrokenPipeError:
+            pass
 
     def close(self) -> None:
         """Send what is queued, then close."""

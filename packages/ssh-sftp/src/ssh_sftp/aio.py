@@ -317,7 +317,7 @@ class SFTPClientHandler:
             self._flush()
         elif not self._receiving and not self._flush_scheduled:
             # A request on its own leaves at once; several of one turn leave together.
-            if core.outstanding <= 1:
+            if len(core.pending) <= 1:
                 self._flush()
             else:
                 self._flush_scheduled = True

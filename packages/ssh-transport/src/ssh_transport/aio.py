@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+from time import monotonic
 from typing import Protocol, cast
 from weakref import WeakKeyDictionary
 
+from .bulk_reads import BULK_READ, BulkReads
 from .config import TransportConfig
 from .constants import DisconnectReason
 from .core import TransportCore
@@ -27,6 +29,13 @@ _STOP_READING = 1024 * 1024  # bytes of our answers not taken at which we stop r
 _REQUEST_SIZE = 4096  # bytes up to which a packet is taken for a request, not for bulk data
 _QUIET = 0.0002  # seconds without output after which a packet is not held for others to join it
 _CLOSE_TIMEOUT = 10.0  # seconds to send what is left, SSH_MSG_DISCONNECT in particular
+
+
+class GetBuffer(Protocol):
+    """Type of `asyncio.BufferedProtocol.get_buffer`."""
+
+    def __call__(self, sizehint: int = -1) -> memoryview:
+        """Return where the next received bytes go."""
 
 
 class TransportOwner(Protocol):
@@ -87,8 +96,12 @@ class AsyncTransport(asyncio.BufferedProtocol):
         owner: gets the events.
     """
 
+    get_buffer: GetBuffer
+    """Returns where asyncio reads the next bytes into; the core's, without a call between."""
+
     def __init__(self, core: TransportCore, owner: TransportOwner) -> None:
         self.core = core
+        self.get_buffer = core.get_buffer
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -103,6 +116,7 @@ class AsyncTransport(asyncio.BufferedProtocol):
         self._error: DisconnectError | None = None
         self._flushed_at = 0.0
         self._lent = False
+        self._bulk: BulkReads | None = None
         core.on_output = self._output_started
         core.on_events = self._schedule
         core.on_output_full = self._flush
@@ -126,19 +140,19 @@ class AsyncTransport(asyncio.BufferedProtocol):
         self.core.start()
         self._settle()
 
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Return where asyncio reads the next bytes into."""
-        return self.core.get_buffer()
-
     def buffer_updated(self, nbytes: int) -> None:
         """Handle bytes that were read."""
         self._busy = True
-        core = self.core
-        core.buffer_updated(nbytes)
-        if core.settled:
+        if self.core.buffer_updated(nbytes):
             self._busy = False
+            if self._bulk is not None:
+                self._bulk.note(nbytes)
+            elif nbytes >= BULK_READ and self._transport is not None:
+                self._bulk = BulkReads(self._transport, self._loop)
         else:
             self._settle()
+            if self._bulk is not None:
+                self._bulk.answered()
 
     def feed(self, data: bytes) -> None:
         """Handle bytes that came by another way than `get_buffer` (a tunnel)."""
@@ -168,6 +182,8 @@ class AsyncTransport(asyncio.BufferedProtocol):
         if not self.core.closed:
             self.core.lost(_connection_lost(exc))
         self._transport = None
+        if self._bulk is not None:
+            self._bulk.close()
         for handle in (self._turn, self._timer, self._close_timer):
             if handle is not None:
                 handle.cancel()
@@ -223,8 +239,7 @@ class AsyncTransport(asyncio.BufferedProtocol):
         """
         if self._busy or self._turn is not None or self._transport is None:
             return
-        quiet = self._loop.time() - self._flushed_at > _QUIET
-        if quiet and self.core.output_size <= _REQUEST_SIZE:
+        if self.core.output_size <= _REQUEST_SIZE and monotonic() - self._flushed_at > _QUIET:
             self._flush()
         else:
             self._turn = self._loop.call_soon(self._run_turn)
@@ -285,7 +300,10 @@ class AsyncTransport(asyncio.BufferedProtocol):
         if transport.is_closing():
             core.output_sent(reusable=True)
             return
-        self._flushed_at = self._loop.time()
+        self._flushed_at = monotonic()
+        if core.output_size <= _REQUEST_SIZE:
+            transport.write(core.take_output())
+            return
         if self._lent and not transport.get_write_buffer_size():
             core.output_returned()
         transport.write(core.output())

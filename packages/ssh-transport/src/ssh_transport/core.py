@@ -79,7 +79,11 @@ class TransportCore:
         self.on_slow_step: Callable[[SlowStep], None] | None = None
         self.on_keepalive: Callable[[], None] | None = None
         self._reader = PacketReader(buffer)
+        self.get_buffer = self._reader.get_buffer
+        """Returns where the next received bytes go."""
         self._writer = PacketWriter(random, pool)
+        self.take_output = self._writer.take_output
+        """Returns a copy of what is to be sent and forgets it."""
         self._identification: Identification | None = Identification(config.role)
         self._events: list[Event] = []
         self._services: Mapping[int, Handler] = {}
@@ -139,22 +143,33 @@ class TransportCore:
         """True if received bytes wait for a decision: do not read from the socket now."""
         return self._reader.full
 
-    def get_buffer(self) -> memoryview:
-        """Return where the next received bytes go."""
-        return self._reader.get_buffer()
-
-    def buffer_updated(self, count: int) -> None:
-        """Handle `count` bytes that were written into `get_buffer`.
+    def buffer_updated(self, count: int) -> bool:
+        """Handle `count` bytes that were written into what `get_buffer` returned.
 
         Never raises for what the peer sent: that ends the connection with a `Disconnected`.
-        """
-        self._reader.received(count)
-        self._process()
 
-    @property
-    def settled(self) -> bool:
-        """True if what was received caused neither events nor output, so nothing else changed."""
-        return not self._events and not self._writer.size and not self._reader.paused
+        Returns true if there are neither events nor output now, so that nothing is to be done.
+        """
+        if self.closed:
+            return False
+        reader = self._reader
+        try:
+            if self._identification is not None:
+                reader.add(count)
+                if reader.paused or not self._identified():
+                    return False
+                count = 0
+            reader.process(count)
+            if reader.epoch_bytes > reader.check_at:
+                self._epochs.check_limits()
+            if self.call_when_read and not self.blocked:
+                self.call_when_read = False
+                self.on_writable()
+        except DisconnectError as exc:
+            self.fail(exc)
+        except PacketDecodeError as exc:
+            self.fail(ProtocolError(str(exc)))
+        return not (self._events or self._writer.size or reader.paused)
 
     def feed(self, data: bytes) -> None:
         """Handle bytes that were received elsewhere (a tunnel, a test)."""
@@ -162,7 +177,7 @@ class TransportCore:
         while view and not self.closed:
             if self._reader.full:
                 raise ValueError("core is paused and its input is full")
-            room = self._reader.get_buffer()
+            room = self.get_buffer()
             count = min(len(room), len(view))
             room[:count] = view[:count]
             view = view[count:]
@@ -177,23 +192,9 @@ class TransportCore:
         if not self.closed:
             self._close(error, by_peer=False)
 
-    def _process(self) -> None:
-        if self.closed:
-            return
-        reader = self._reader
-        try:
-            if self._identification is not None and not reader.paused:
-                reader.take_raw(self._identify)
-            if self._identification is None:
-                reader.process()
-                self._epochs.check_received()
-                if self.call_when_read and not self.blocked:
-                    self.call_when_read = False
-                    self.on_writable()
-        except DisconnectError as exc:
-            self.fail(exc)
-        except PacketDecodeError as exc:
-            self.fail(ProtocolError(str(exc)))
+    def _identified(self) -> bool:
+        self._reader.take_raw(self._identify)
+        return self._identification is None
 
     def _identify(self, buf: bytearray, start: int, end: int) -> int:
         identification = self._identification
@@ -227,12 +228,6 @@ class TransportCore:
     def output_returned(self) -> None:
         """Nobody refers to the memory of earlier output any more."""
         self._writer.returned()
-
-    def take_output(self) -> bytes:
-        """Return a copy of what is to be sent and forget it."""
-        data = bytes(self._writer.output())
-        self._writer.sent(reusable=True)
-        return data
 
     def set_output_paused(self, paused: bool) -> None:
         """Tell the core that what it wrote is not being taken: bulk data has to wait."""
@@ -276,8 +271,14 @@ class TransportCore:
             self.on_output()
         elif writer.size >= _FLUSH_SIZE:
             self.on_output_full()
-        if writer.epoch_bytes > self._epochs.max_bytes:
-            self._epochs.request_rekey()
+        if writer.epoch_bytes > writer.check_at:
+            self._check_limits()
+
+    def _check_limits(self) -> None:
+        try:
+            self._epochs.check_limits()
+        except ProtocolError as exc:
+            self.fail(exc)
 
     def _hold(self, payload: bytes) -> None:
         try:
@@ -313,7 +314,7 @@ class TransportCore:
         if self.closed or not self._reader.paused or self._epochs.kex.working:
             return
         self._reader.paused = False
-        self._process()
+        self.buffer_updated(0)
 
     def accept_host_key(self) -> None:
         """Client: trust the key of `HostKeyOffered` and go on."""
@@ -337,7 +338,7 @@ class TransportCore:
         except DisconnectError as exc:
             self.fail(exc)
         else:
-            self._process()
+            self.buffer_updated(0)
 
     def _decided(self, act: Callable[[], None]) -> None:
         if self.closed:

@@ -27,6 +27,8 @@ from .slow_steps import SlowStep
 
 __all__ = ["EpochHost", "KeyEpochs"]
 
+_MIN_PACKET = 16  # bytes (RFC 4253 section 6)
+
 
 class EpochHost(Protocol):
     """What key epochs need from the connection."""
@@ -93,11 +95,6 @@ class KeyEpochs:
         self._peer_reads_ext_info = self._sent_keys = self._authenticated = False
 
     @property
-    def max_bytes(self) -> int:
-        """Bytes in one direction after which new keys are due."""
-        return self._limits.max_bytes
-
-    @property
     def deadline(self) -> float:
         """When `handle_timer` is due."""
         return self._limits.deadline if self._kex_deadline is None else self._kex_deadline
@@ -118,17 +115,30 @@ class KeyEpochs:
             self._kex_deadline = self._clock() + self._config.kex_timeout
             self.kex.start()
 
-    def check_received(self) -> None:
+    def check_limits(self) -> None:
         """Start an exchange if enough was received or sent under the present keys.
+
+        Due when `epoch_bytes` of reader or writer exceeds its `check_at`, which costs less per
+        packet than counting: no packet is smaller than 16 bytes, so a limit of packets can not
+        have been reached before.
 
         Raises ProtocolError if sequence numbers are about to repeat (RFC 4344 section 3.1).
         """
-        reader, limits = self._reader, self._limits
-        packets = max(reader.epoch_packets, self._writer.epoch_packets)
-        if reader.epoch_bytes > limits.max_bytes or packets > limits.max_packets:
+        reader, writer, limits = self._reader, self._writer, self._limits
+        packets = max(reader.epoch_packets, writer.epoch_packets)
+        size = max(reader.epoch_bytes, writer.epoch_bytes)
+        if size > limits.max_bytes or packets > limits.max_packets:
             self.request_rekey()
             if packets > limits.last_packet:
                 raise ProtocolError("sequence numbers ran out before new keys were agreed on")
+            # Not before the user is authenticated: ask again with the next packet.
+            idle = self.kex.state is KexState.IDLE
+            room = 0 if idle else (limits.last_packet - packets) * _MIN_PACKET
+        else:
+            room = (limits.max_packets - packets) * _MIN_PACKET
+            room = min(room, limits.max_bytes - size)
+        reader.check_at = reader.epoch_bytes + room
+        writer.check_at = writer.epoch_bytes + room
 
     def start_delayed_compression(self) -> None:
         """The user is authenticated: methods that waited for it start now."""
@@ -188,6 +198,7 @@ class KeyEpochs:
         first = not self._sent_keys
         self._sent_keys = True
         self._writer.set_sealer(sealer, reset_sequence=self.strict)
+        self._reader.check_at = self._writer.check_at = 0
         self._start_compression(sending=True, receiving=False, methods=(False, self._authenticated))
         self._limits.restart(
             self._clock(),
@@ -206,6 +217,7 @@ class KeyEpochs:
         """The peer's NEWKEYS was received: the exchange is complete."""
         first = self.receiving_kex and self._host.phase is Phase.FIRST_KEX
         self._reader.set_opener(opener, reset_sequence=self.strict)
+        self._reader.check_at = self._writer.check_at = 0
         self._start_compression(sending=False, receiving=True, methods=(False, self._authenticated))
         self.receiving_kex = False
         self._kex_deadline = None

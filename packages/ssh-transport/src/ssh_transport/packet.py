@@ -37,6 +37,8 @@ _BUFFER_SIZE = 2 * (MAX_PACKET + 512) + _READ_SIZE
 
 _UINT32 = Struct(">I").unpack_from
 _MIN_PADDING = 4
+_EMPTY = memoryview(b"")
+_BYTES = tuple(bytes([value]) for value in range(256))
 _MIN_LENGTH = 5  # padding_length and four bytes of padding: the payload may not be empty, see open
 _SEQ_MASK = 0xFFFFFFFF
 
@@ -44,12 +46,13 @@ _SEQ_MASK = 0xFFFFFFFF
 class ReceiveBuffer:
     """Memory that received bytes are written into, shared by the readers of one event loop."""
 
-    __slots__ = ("data", "reader", "view")
+    __slots__ = ("data", "empty", "reader", "view")
 
     def __init__(self) -> None:
         # Pages that are never written to cost nothing, so the size is that of the worst case.
         self.data = bytearray(_BUFFER_SIZE)
         self.view = memoryview(self.data)
+        self.empty = self.view[:_READ_SIZE]
         self.reader: PacketReader | None = None
 
 
@@ -76,6 +79,7 @@ class PacketReader:
         self.encrypted = False
         self.seq = 0
         self.epoch_bytes = 0
+        self.check_at = 0
         self._epoch_seq = 0
 
     # --- State that handlers change while packets are being read ---
@@ -163,21 +167,24 @@ class PacketReader:
         """True if there is no room for another read: the caller must not read from its socket."""
         return self.pending > _BUFFER_SIZE - _READ_SIZE
 
-    def get_buffer(self) -> memoryview:
+    def get_buffer(self, sizehint: int = -1) -> memoryview:
         """Return where the next received bytes go; at least one byte unless `full`."""
-        buffer = self._acquire()
+        buffer = self._buffer
+        if buffer.reader is not self:
+            buffer = self._acquire()
         start, end = self._start, self._end
         if start == end:
-            start = end = self._start = self._end = 0
-        elif len(buffer.data) - end < _READ_SIZE:
+            self._start = self._end = 0
+            return buffer.empty
+        if len(buffer.data) - end < _READ_SIZE:
             size = end - start
             buffer.data[:size] = buffer.view[start:end]
             self._start, self._end = 0, size
             end = self._end
         return buffer.view[end : end + _READ_SIZE]
 
-    def received(self, count: int) -> None:
-        """Note that `count` bytes were written into the last `get_buffer`."""
+    def add(self, count: int) -> None:
+        """Note that `count` bytes were written into the last `get_buffer`, and do nothing more."""
         self._end += count
 
     def take_raw(self, consume: Callable[[bytearray, int, int], int]) -> None:
@@ -187,26 +194,33 @@ class PacketReader:
 
     # --- Packets out of bytes ---
 
-    def process(self) -> None:
+    def process(self, count: int = 0) -> None:
         """Open and dispatch every whole packet that is there.
+
+        Parameters:
+            count: bytes that were written into the last `get_buffer`.
 
         Returns early when a handler pauses. Raises what handlers raise, MACError for a damaged
         packet and ProtocolError for an impossible length.
         """
-        if self._running or self.paused:
+        self._end += count
+        if self._running:
             return
         self._running = True
         try:
-            while self._process():
-                pass
+            while not self.paused:
+                self._reload = False
+                self._process()
+                if not self._reload:
+                    break
         finally:
             self._running = False
 
-    def _process(self) -> bool:
-        """Run until no packet is left (False), or until state changed (True: go on)."""
-        if self.paused:
-            return False
-        buffer = self._acquire()
+    def _process(self) -> None:
+        """Run until no packet is left, or until what is kept in local variables changes."""
+        buffer = self._buffer
+        if buffer.reader is not self:
+            buffer = self._acquire()
         buf, view = buffer.data, buffer.view
         opener = self._opener
         open_, clear, tag = opener.open, opener.clear_length, opener.tag_size
@@ -217,8 +231,7 @@ class PacketReader:
         if handlers is None:
             handlers = self._handlers = self._make_handlers()
         pos, end, seq = self._start, self._end, self.seq
-        self._reload = False
-        while end - pos >= header:
+        while end - pos >= header and not self._reload:
             if clear:
                 length = _UINT32(buf, pos)[0]
             else:
@@ -229,7 +242,7 @@ class PacketReader:
                 length = self._impossible_length(length, block)
             stop = pos + 4 + length + tag
             if stop > end:
-                return False
+                return
             packet = open_(buf, view, pos, stop, seq)
             self._length = -1
             self.epoch_bytes += stop - pos
@@ -246,9 +259,6 @@ class PacketReader:
                 if not payload:
                     raise ProtocolError("packet with an empty payload")
                 handlers[payload[0]](payload, 1, len(payload))
-            if self._reload:
-                return True
-        return False
 
     def _impossible_length(self, length: int, block: int) -> int:
         if self._opener.clear_length or not self.encrypted:
@@ -270,39 +280,38 @@ class PacketReader:
 
 
 class OutputPool:
-    """What the writers of one event loop share: output buffers, and random bytes for padding."""
+    """What the writers of one event loop share: output buffers, and random bytes for padding.
 
-    __slots__ = ("_free", "_padding", "_padding_pos")
+    Of `random`, what stands in front of `position` was used.
+    """
+
+    __slots__ = ("free", "position", "random")
 
     _KEEP = 4
     _PADDING = 4096
 
     def __init__(self) -> None:
-        self._free: list[tuple[bytearray, memoryview]] = []
-        self._padding = b""
-        self._padding_pos = 0
+        self.free: list[tuple[bytearray, memoryview]] = []
+        self.random = b""
+        self.position = 0
 
-    def padding(self, size: int, random: Callable[[int], bytes]) -> bytes:
-        """Return `size` random bytes, at most 255, that were not used before."""
-        start = self._padding_pos
-        self._padding_pos = stop = start + size
-        if stop > len(self._padding):
-            self._padding = random(self._PADDING)
-            start, self._padding_pos = 0, size
-            stop = size
-        return self._padding[start:stop]
+    def refill(self, size: int, random: Callable[[int], bytes]) -> bytes:
+        """Get more random bytes and return the first `size` of them, at most 255."""
+        self.random = random(self._PADDING)
+        self.position = size
+        return self.random[:size]
 
     def take(self, size: int) -> tuple[bytearray, memoryview]:
         """Return a buffer of at least `size` bytes and a view of it."""
-        if self._free and len(self._free[-1][0]) >= size:
-            return self._free.pop()
+        if self.free and len(self.free[-1][0]) >= size:
+            return self.free.pop()
         data = bytearray(max(size, PacketWriter.BUFFER_SIZE))
         return data, memoryview(data)
 
     def give_back(self, data: bytearray, view: memoryview) -> None:
         """Keep a buffer that nobody refers to any more."""
-        if len(self._free) < self._KEEP and len(data) == PacketWriter.BUFFER_SIZE:
-            self._free.append((data, view))
+        if len(self.free) < self._KEEP and len(data) == PacketWriter.BUFFER_SIZE:
+            self.free.append((data, view))
 
 
 class PacketWriter:
@@ -320,13 +329,15 @@ class PacketWriter:
         self._random = random
         self._pool = pool or OutputPool()
         self._buf: bytearray | None = None
-        self._view = memoryview(b"")
-        self._pos = 0
+        self._view = _EMPTY
         self._lent: list[tuple[bytearray, memoryview]] = []
-        self._sealer: PacketSealer = NoneSealer()
+        self._use(NoneSealer())
         self._compressor: Compressor | None = None
+        self.size = 0
+        """Bytes that are ready to be sent."""
         self.seq = 0
         self.epoch_bytes = 0
+        self.check_at = 0
         self._epoch_seq = 0
 
     @property
@@ -334,23 +345,20 @@ class PacketWriter:
         """Packets sent under the present keys."""
         return (self.seq - self._epoch_seq) & _SEQ_MASK
 
-    @property
-    def size(self) -> int:
-        """Bytes that are ready to be sent."""
-        return self._pos
-
-    @property
-    def needs_cover(self) -> bool:
-        """Whether the cipher wants SSH_MSG_IGNORE in front of a packet (CBC only)."""
-        return self._sealer.needs_cover
-
     def set_sealer(self, sealer: PacketSealer, *, reset_sequence: bool) -> None:
         """Use new keys from the next packet on (SSH_MSG_NEWKEYS sent)."""
-        self._sealer = sealer
+        self._use(sealer)
         self.epoch_bytes = 0
         if reset_sequence:
             self.seq = 0
         self._epoch_seq = self.seq
+
+    def _use(self, sealer: PacketSealer) -> None:
+        self._seal = sealer.seal
+        self._block = sealer.block_size
+        self._lead = 4 if sealer.length_in_block else 0
+        self.needs_cover = sealer.needs_cover
+        """Whether the cipher wants SSH_MSG_IGNORE in front of a packet (CBC only)."""
 
     def set_compressor(self, compressor: Compressor | None) -> None:
         """Compress payloads from the next packet on."""
@@ -359,8 +367,8 @@ class PacketWriter:
     def write_raw(self, data: bytes) -> None:
         """Append bytes that are not a packet (the identification string)."""
         buf = self._room(len(data))
-        buf[self._pos : self._pos + len(data)] = data
-        self._pos += len(data)
+        buf[self.size : self.size + len(data)] = data
+        self.size += len(data)
 
     def write(self, head: bytes, data: bytes | memoryview = b"") -> None:
         """Append one packet with the payload `head + data`.
@@ -369,41 +377,57 @@ class PacketWriter:
         """
         if self._compressor is not None:
             head, data = self._compressor.compress(head + data), b""
-        sealer = self._sealer
         size = 1 + len(head) + len(data)
         if size > MAX_PAYLOAD:
             raise ValueError(f"payload of {size} bytes is too large for a packet")
-        block = sealer.block_size
-        padding = block - (size + 4 if sealer.length_in_block else size) % block
+        block = self._block
+        padding = block - (size + self._lead) % block
         if padding < _MIN_PADDING:
             padding += block
-        filler = self._pool.padding(padding, self._random)
-        body = b"".join((padding.to_bytes(1, "big"), head, data, filler))
+        pool = self._pool
+        start = pool.position
+        pool.position = stop = start + padding
+        filler = pool.random[start:stop]
+        if len(filler) < padding:
+            filler = pool.refill(padding, self._random)
+        body = b"".join((_BYTES[padding], head, data, filler))
         buf = self._buf
-        pos = self._pos
-        if buf is None or len(buf) - pos < len(body) + SEAL_SLACK:
-            buf = self._room(len(body) + SEAL_SLACK)
-        self._pos = stop = sealer.seal(buf, self._view, pos, body, self.seq)
+        pos = self.size
+        if buf is None or len(buf) - pos < size + padding + SEAL_SLACK:
+            buf = self._room(size + padding + SEAL_SLACK)
+        self.size = stop = self._seal(buf, self._view, pos, body, self.seq)
         self.epoch_bytes += stop - pos
         self.seq = (self.seq + 1) & _SEQ_MASK
 
     def _room(self, size: int) -> bytearray:
         buf = self._buf
-        if buf is not None and len(buf) - self._pos >= size:
+        if buf is not None and len(buf) - self.size >= size:
             return buf
-        wanted = self._pos + size
+        wanted = self.size + size
         if buf is not None:
             wanted = max(wanted, 2 * len(buf))
         new, view = self._pool.take(wanted)
         if buf is not None:
-            new[: self._pos] = self._view[: self._pos]
+            new[: self.size] = self._view[: self.size]
             self._pool.give_back(buf, self._view)
         self._buf, self._view = new, view
         return new
 
+    def take_output(self) -> bytes:
+        """Return a copy of what is ready and forget it; for what is small."""
+        buf = self._buf
+        if buf is None:
+            return b""
+        data = bytes(self._view[: self.size])
+        self._pool.give_back(buf, self._view)
+        self._buf = None
+        self._view = _EMPTY
+        self.size = 0
+        return data
+
     def output(self) -> memoryview:
         """Return a view of what is ready; call `sent` when it was taken."""
-        return self._view[: self._pos]
+        return self._view[: self.size]
 
     def sent(self, *, reusable: bool) -> None:
         """Forget the output; `reusable` says that nobody holds the view any more.
@@ -416,8 +440,8 @@ class PacketWriter:
             elif len(self._lent) < self._KEEP_LENT:
                 self._lent.append((self._buf, self._view))
         self._buf = None
-        self._view = memoryview(b"")
-        self._pos = 0
+        self._view = _EMPTY
+        self.size = 0
 
     def returned(self) -> None:
         """Nobody holds a view of earlier output any more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+from functools import cached_property
 from typing import AnyStr, cast
 
 from ..channel.session_client import SSHClientChannel
@@ -51,17 +52,17 @@ class SSHClientProcess(SSHProcess[AnyStr], SSHClientStreamSession[AnyStr]):
         """The channel of the process."""
         return cast("SSHClientChannel[AnyStr]", self.stream_channel)
 
-    @property
+    @cached_property
     def stdin(self) -> SSHWriter[AnyStr]:
         """Writes to the standard input of the process."""
         return SSHWriter(self, self.stream_channel)
 
-    @property
+    @cached_property
     def stdout(self) -> SSHReader[AnyStr]:
         """Reads the standard output of the process."""
         return SSHReader(self, self.stream_channel)
 
-    @property
+    @cached_property
     def stderr(self) -> SSHReader[AnyStr]:
         """Reads the standard error of the process."""
         return SSHReader(self, self.stream_channel, EXTENDED_DATA_STDERR)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cached_property
 from typing import AnyStr, cast
 
 from ..channel.session_server import SSHServerChannel
@@ -44,17 +45,17 @@ class SSHServerProcess(SSHProcess[AnyStr], SSHServerStreamSession[AnyStr]):
         """The channel of the process."""
         return cast("SSHServerChannel[AnyStr]", self.stream_channel)
 
-    @property
+    @cached_property
     def stdin(self) -> SSHReader[AnyStr]:
         """Reads what the client sends."""
         return SSHReader(self, self.stream_channel)
 
-    @property
+    @cached_property
     def stdout(self) -> SSHWriter[AnyStr]:
         """Writes to the client's standard output."""
         return SSHWriter(self, self.stream_channel)
 
-    @property
+    @cached_property
     def stderr(self) -> SSHWriter[AnyStr]:
         """Writes to the client's standard error."""
         return SSHWriter(self, self.stream_channel, EXTENDED_DATA_STDERR)

@@ -80,7 +80,8 @@ class SFTPClientCore:
         self.writable = True
         self._waiting: list[Callable[[], None]] = []
         self._next_id = 0
-        self._pending: dict[int, ReplyReceiver | PieceReceiver] = {}
+        self.pending: dict[int, ReplyReceiver | PieceReceiver] = {}
+        """What waits for the reply to each request."""
         self._framer = PacketFramer(self._on_packet, self._on_pieces, _DATA, MAX_PACKET_LENGTH)
 
     # --- Session ----------------------------------------------------------------------------------
@@ -119,18 +120,13 @@ class SFTPClientCore:
         self._output.clear()
         self.output_size = 0
         self._waiting.clear()
-        pending, self._pending = self._pending, {}
+        pending, self.pending = self.pending, {}
         for request_id, receiver in pending.items():
             receiver.on_lost(request_id, self.error)
         if not self.ready and self._on_version is not None:
             self._on_version()
 
     # --- Sending ----------------------------------------------------------------------------------
-
-    @property
-    def outstanding(self) -> int:
-        """Number of requests without a reply so far."""
-        return len(self._pending)
 
     def register(self, receiver: ReplyReceiver) -> int:
         """Return a fresh request id whose reply `receiver` gets. Raises when the session is over.
@@ -140,7 +136,7 @@ class SFTPClientCore:
         if self.error is not None:
             raise SFTPNoConnection(f"SFTP session is closed: {self.error.reason}")
         request_id = self._next_id
-        pending = self._pending
+        pending = self.pending
         while request_id in pending:  # only after 2**32 requests
             request_id = (request_id + 1) & 0xFFFFFFFF
         self._next_id = (request_id + 1) & 0xFFFFFFFF
@@ -163,7 +159,7 @@ class SFTPClientCore:
         try:
             packet = declaration(request_id, *fields).encode()
         except BaseException:
-            del self._pending[request_id]
+            del self.pending[request_id]
             raise
         self.send(frame(packet))
         return request_id
@@ -215,14 +211,14 @@ class SFTPClientCore:
             self._version_received(kind, data, pos, end)
             return
         (request_id,) = _UINT32.unpack_from(data, pos)
-        receiver = self._pending.pop(request_id, None)
+        receiver = self.pending.pop(request_id, None)
         if receiver is None or kind not in _REPLIES:
             raise self._unexpected(kind, request_id, receiver)
         receiver.on_reply(request_id, kind, data, pos + 4, end)
 
     def _on_pieces(self, pieces: list[memoryview], length: int) -> None:
         (request_id,) = _UINT32.unpack_from(pieces[0], 1)
-        receiver = self._pending.pop(request_id, None)
+        receiver = self.pending.pop(request_id, None)
         if receiver is None or not self.ready:
             raise self._unexpected(_DATA, request_id, receiver)
         on_pieces = getattr(receiver, "on_pieces", None)
@@ -238,7 +234,7 @@ class SFTPClientCore:
         if receiver is None:
             return SFTPBadMessage(f"reply to request {request_id}, which is not outstanding")
         # Back into the table, so that the failure of the session reaches it.
-        self._pending[request_id] = receiver
+        self.pending[request_id] = receiver
         return SFTPBadMessage(f"packet type {kind} is not a reply")
 
     def _version_received(self, kind: int, data: bytes, pos: int, end: int) -> None:

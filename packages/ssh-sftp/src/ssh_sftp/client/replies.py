@@ -86,7 +86,8 @@ def name_reply(kind: int, data: bytes, pos: int, end: int, version: int) -> SFTP
 
 def attrs_reply(kind: int, data: bytes, pos: int, end: int, version: int) -> SFTPAttrs:
     """SSH_FXP_ATTRS."""
-    _expect(_ATTRS, kind, data, pos, end)
+    if kind != _ATTRS:
+        _expect(_ATTRS, kind, data, pos, end)
     return responses.decode_attrs(data, pos, end, version)
 
 

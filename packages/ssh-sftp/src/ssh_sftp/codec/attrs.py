@@ -140,7 +140,7 @@ class SFTPAttrs:
         if version == 3 and flags == _V3_USUAL_FLAGS and pos + 32 <= end:
             values = attrs.__dict__
             (_, size, uid, gid, mode, atime, mtime) = _V3_USUAL.unpack_from(data, pos)
-            values["type"] = type_of_mode(mode)
+            values["type"] = f.TYPE_OF_MODE.get(mode & 0o170000, f.FILEXFER_TYPE_UNKNOWN)
             values["size"] = size
             values["uid"] = uid
             values["gid"] = gid

@@ -123,34 +123,31 @@ class PacketFramer:
             self.backlog_size += end - start
 
     def _run(self, data: bytes, pos: int, end: int) -> int:
+        """Hand over packets until the data end or a handler pauses; return the position."""
         self._active = True
         try:
-            return self._parse(data, pos, end)
+            if self._need:
+                pos = self._continue(data, pos, end)
+            elif self._head:
+                pos = self._finish_head(data, pos, end)
+            on_packet = self._on_packet
+            while end - pos >= 4 and not self._paused:
+                body = pos + 4
+                (length,) = _UINT32.unpack_from(data, pos)
+                stop = body + length
+                if not 0 < length <= self.max_length:
+                    raise self._bad_length(length)
+                if stop > end:
+                    self._begin(length)
+                    return self._continue(data, body, end)
+                pos = stop
+                on_packet(data[body], data, body + 1, stop)
+            if pos < end and not self._paused:
+                self._head = bytes(data[pos:end])
+                return end
+            return pos
         finally:
             self._active = False
-
-    def _parse(self, data: bytes, pos: int, end: int) -> int:
-        """Hand over packets until the data end or a handler pauses; return the position."""
-        if self._need:
-            pos = self._continue(data, pos, end)
-        elif self._head:
-            pos = self._finish_head(data, pos, end)
-        on_packet = self._on_packet
-        while end - pos >= 4 and not self._paused:
-            body = pos + 4
-            (length,) = _UINT32.unpack_from(data, pos)
-            stop = body + length
-            if not 0 < length <= self.max_length:
-                raise self._bad_length(length)
-            if stop > end:
-                self._begin(length)
-                return self._continue(data, body, end)
-            pos = stop
-            on_packet(data[body], data, body + 1, stop)
-        if pos < end and not self._paused:
-            self._head = bytes(data[pos:end])
-            return end
-        return pos
 
     def _finish_head(self, data: bytes, pos: int, end: int) -> int:
         take = min(4 - len(self._head), end - pos)
