@@ -187,3 +187,45 @@ async def test_certificate_for_a_key_in_the_agent(agent_path: str) -> None:
                 pytest.fail("let in without the certificate")
         async with connected(port, client_certs=[cert], **mine) as conn:
             assert conn.get_extra_info("username") == "me"
+
+
+async def test_forwarded_agent_is_reached_through_the_connection(agent_path: str) -> None:
+    listed: list[str] = []
+
+    async def list_keys(process: ssh_meta.SSHServerProcess[bytes]) -> None:
+        connection = process.get_extra_info("connection")
+        assert isinstance(connection, ssh_meta.SSHServerConnection)
+        for path in (connection, process.channel.get_agent_path()):
+            async with connect_agent(path) as agent:
+                listed.extend(key.get_algorithm() for key in await agent.get_keys())
+        process.exit(0)
+
+    async with connect_agent(agent_path) as agent:
+        await agent.add_keys([USER_KEY])
+    async with (
+        running_server(process_factory=list_keys) as port,
+        connected(port, agent_path=agent_path, agent_forwarding=True) as conn,
+    ):
+        assert (await conn.run("x")).exit_status == 0
+    assert listed == ["ssh-ed25519", "ssh-ed25519"]
+
+
+async def test_agent_that_is_forwarded_may_be_missing(tmp_path: Path) -> None:
+    refused: list[str] = []
+
+    async def ask(process: ssh_meta.SSHServerProcess[bytes]) -> None:
+        connection = process.get_extra_info("connection")
+        assert isinstance(connection, ssh_meta.SSHServerConnection)
+        try:
+            await connect_agent(connection)
+        except ssh_meta.AgentError as exc:
+            refused.append(str(exc))
+        process.exit(0)
+
+    async with running_server(process_factory=ask) as port:
+        for forwarding in (True, str(tmp_path / "nothing")):
+            async with connected(port, agent_forwarding=forwarding) as conn:
+                assert (await conn.run("x")).exit_status == 0
+        async with connected(port) as conn:
+            assert (await conn.run("x")).exit_status == 0
+    assert len(refused) == 3

@@ -110,12 +110,7 @@ def test_sftp_factory_goes_beside_other_subsystems() -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "harmless"),
-    [
-        ({"sftp_version": 6}, {"sftp_version": 3}),
-        ({"agent_forwarding": object()}, {"agent_forwarding": False}),
-    ],
-    ids=str,
+    ("options", "harmless"), [({"sftp_version": 6}, {"sftp_version": 3})], ids=str
 )
 def test_what_is_not_there_yet_is_refused(
     options: dict[str, object], harmless: dict[str, object]
@@ -126,10 +121,13 @@ def test_what_is_not_there_yet_is_refused(
     server(**harmless)
 
 
-def test_agent_forwarding_of_clients_is_refused() -> None:
-    with pytest.raises(NotImplementedError, match="agent_forwarding"):
-        client(agent_forwarding=True)
-    client(agent_forwarding=False)
+def test_agent_forwarding_is_off_unless_it_is_asked_for() -> None:
+    for nothing in (False, None, (), ""):
+        assert client(agent_forwarding=nothing).agent_forwarder is None
+    assert client().agent_forwarder is None
+    for agent in (True, "path"):
+        assert client(agent_forwarding=agent).agent_forwarder is not None
+    assert server().agent_forwarding is True
 
 
 async def test_refusal_comes_from_listen_as_well() -> None:

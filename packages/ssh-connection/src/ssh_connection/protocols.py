@@ -40,7 +40,7 @@ class KeyPairSource(Protocol):
 class ByteReader(Protocol):
     """What bytes are read from; `asyncio.StreamReader` is one."""
 
-    async def read(self, n: int = -1) -> bytes:
+    async def read(self, n: int = -1, /) -> bytes:
         """Read up to `n` bytes; an empty result is the end."""
         ...
 
@@ -48,7 +48,7 @@ class ByteReader(Protocol):
 class ByteWriter(Protocol):
     """What bytes are written to; `asyncio.StreamWriter` is one."""
 
-    def write(self, data: bytes) -> None:
+    def write(self, data: bytes, /) -> None:
         """Write, or queue."""
         ...
 
@@ -65,7 +65,7 @@ class AgentForwarder(Protocol):
     """Connects to the agent that a server may use through us (auth-agent@openssh.com)."""
 
     async def open(self) -> tuple[ByteReader, ByteWriter]:
-        """Open one connection to the agent; raises OSError."""
+        """Open one connection to the agent; raises OSError, ValueError or ssh_keys.Error."""
         ...
 
 

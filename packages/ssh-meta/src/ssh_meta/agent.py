@@ -13,9 +13,11 @@ from ssh_agent import (
     SSHAgentKeyPair,
     connect_agent,
 )
+from ssh_agent.client import open_agent_stream
+from ssh_connection import ByteReader, ByteWriter
 from ssh_keys import KeyListArg, SSHKeyPair, load_public_keys
 
-__all__ = ["AgentKeySource", "AgentPath", "EnvironmentAgent", "agent_keys"]
+__all__ = ["AgentKeySource", "AgentPath", "EnvironmentAgent", "ForwardedAgent", "agent_keys"]
 
 AgentPath = str | AgentOpener
 """Where an agent is: the path of its socket, or a server's connection whose client forwards it."""
@@ -113,3 +115,18 @@ class EnvironmentAgent:
         except AgentError as exc:
             _logger.info("agent of SSH_AUTH_SOCK is not used: %s", exc)
         return ()
+
+
+class ForwardedAgent:
+    """`AgentForwarder` to an agent of ours.
+
+    Parameters:
+        agent_path: where the agent is; None for that of SSH_AUTH_SOCK.
+    """
+
+    def __init__(self, agent_path: AgentPath | None = None) -> None:
+        self._agent_path = agent_path
+
+    async def open(self) -> tuple[ByteReader, ByteWriter]:
+        """Open a stream to the agent; raises AgentError."""
+        return await open_agent_stream(self._agent_path)

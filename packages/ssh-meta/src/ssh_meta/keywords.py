@@ -18,6 +18,7 @@ __all__ = ["ClientKwargs", "CreateConnectionKwargs", "CreateServerKwargs", "Serv
 class _AgentKwargs(keywords.CommonKwargs, total=False):
     agent_path: AgentPath | tuple[()] | None
     agent_identities: KeyListArg | tuple[()] | None
+    agent_forwarding: bool | AgentPath
 
 
 class _FileKwargs(keywords.CommonKwargs, total=False):

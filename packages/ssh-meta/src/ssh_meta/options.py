@@ -16,7 +16,7 @@ from ssh_connection.options.base import Later
 from ssh_keys import KeyListArg
 from ssh_sftp import SFTPServer
 
-from .agent import AgentKeySource, AgentPath, EnvironmentAgent
+from .agent import AgentKeySource, AgentPath, EnvironmentAgent, ForwardedAgent
 from .scp_server import scp_interceptor
 from .sftp import sftp_subsystem
 
@@ -32,11 +32,6 @@ _NOT_YET = (None, (), False, "")
 class SSHClientConnectionOptions(ssh_connection.SSHClientConnectionOptions):
     """Options of `connect` and `create_connection`."""
 
-    later: ClassVar[Later] = {
-        **ssh_connection.SSHClientConnectionOptions.later,
-        "agent_forwarding": ("forwarded agents", _NOT_YET),
-    }
-
     agent_path: AgentPath | tuple[()] | None = ()
     """Path of the socket of an SSH agent whose keys are tried, or a server's connection whose
     client forwards its agent. By default the agent that the environment variable SSH_AUTH_SOCK
@@ -45,9 +40,18 @@ class SSHClientConnectionOptions(ssh_connection.SSHClientConnectionOptions):
     agent_identities: KeyListArg | tuple[()] | None = ()
     """Public keys that the agent is asked for; by default all that it has."""
 
+    agent_forwarding: bool | AgentPath = False
+    """Whether servers may use our agent while the connection lasts: that of `agent_path`, or of
+    SSH_AUTH_SOCK. A path instead of True is that of another agent for this. Whoever rules the
+    server can sign with the keys in it."""
+
     def __post_init__(self) -> None:
         """Check the values; raises ValueError, TypeError, or KeyImportError for identities."""
         super().__post_init__()
+        if self.agent_forwarding:
+            path = None if self.agent_forwarding is True else self.agent_forwarding
+            named = None if isinstance(self.agent_path, tuple) else self.agent_path
+            self.agent_forwarder = ForwardedAgent(path or named)
         identities = None if self.agent_identities == () else self.agent_identities
         if isinstance(self.agent_path, tuple):
             if self.client_keys == ():
@@ -62,7 +66,6 @@ class SSHServerConnectionOptions(ssh_connection.SSHServerConnectionOptions):
 
     later: ClassVar[Later] = {
         **ssh_connection.SSHServerConnectionOptions.later,
-        "agent_forwarding": ("forwarded agents", (*_NOT_YET, True)),
         "sftp_version": ("versions of SFTP above 3 on servers", (*_NOT_YET, 3)),
     }
 

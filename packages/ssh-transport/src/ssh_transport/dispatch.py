@@ -86,6 +86,7 @@ _OWN: dict[int, _Slot] = {
     193: _Slot.IGNORE,
 }
 
+
 def _plan(role: Role, phase: Phase) -> bytes:
     """Return the slot of each message number."""
     strict = phase is Phase.STRICT_KEX

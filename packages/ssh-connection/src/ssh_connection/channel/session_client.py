@@ -27,6 +27,7 @@ from ..messages.connection import (
     XonXoffRequest,
 )
 from ..session import SSHClientSession
+from .agent import AGENT_REQUEST
 from .link import DEFAULT_MAX_PKTSIZE, DEFAULT_WINDOW, ChannelHost, ConnectionServices
 from .ptymodes import encode_terminal_modes
 from .text import SSHChannel
@@ -80,6 +81,7 @@ class SSHClientChannel(SSHChannel[AnyStr]):
         term_type: str | None = None,
         term_size: TermSize = (0, 0),
         term_modes: Mapping[int, int] | None = None,
+        agent_forwarding: bool = False,
     ) -> tuple[SSHClientChannel[AnyStr], SSHClientSession[AnyStr]]:
         """Open the channel, send the requests and start the session.
 
@@ -92,6 +94,7 @@ class SSHClientChannel(SSHChannel[AnyStr]):
             term_type: its type, as in `xterm`.
             term_size: width and height in characters, and optionally in pixels.
             term_modes: `PTY_*` opcode to value.
+            agent_forwarding: whether to offer our agent; the server may ignore it.
 
         Raises ChannelOpenError if the channel, the pseudo-terminal or the session is refused,
         ValueError for arguments that can not be encoded, and what `session_factory` raises.
@@ -108,6 +111,8 @@ class SSHClientChannel(SSHChannel[AnyStr]):
         self.set_session(session_factory)
         await self._open(b"session")
         try:
+            if agent_forwarding:
+                self._send_request(AGENT_REQUEST)
             for each in environment:
                 self._send_request(b"env", each)
             # Not joined with the start of the session: the command must not run without the

@@ -23,6 +23,7 @@ from ..messages.connection import (
 )
 from ..protocols import ExecInterceptor, SubsystemFactory
 from ..session import SSHServerSession
+from .agent import AGENT_REQUEST
 from .link import DEFAULT_MAX_PKTSIZE, DEFAULT_WINDOW, ChannelHost, ConnectionServices
 from .ptymodes import decode_terminal_modes
 from .state import HalfState
@@ -48,6 +49,8 @@ class SSHServerChannel(SSHChannel[AnyStr]):
         subsystems: name to the factory of the session that serves it; other subsystems are up
             to the session of the channel.
         exec_interceptors: are asked in order before a command goes to the session.
+        agent_listener: gives the path of a socket that leads to the client's agent; None if the
+            client may not forward it.
         encoding, errors, window, max_pktsize: see `SSHChannel`.
     """
 
@@ -62,6 +65,7 @@ class SSHServerChannel(SSHChannel[AnyStr]):
         b"signal": "_signal_received",
         b"break": "_break_received",
         b"eow@openssh.com": "_end_of_write",
+        AGENT_REQUEST: "_agent_offered",
     }
 
     def __init__(
@@ -72,6 +76,7 @@ class SSHServerChannel(SSHChannel[AnyStr]):
         allow_pty: bool = True,
         subsystems: Mapping[str, SubsystemFactory] | None = None,
         exec_interceptors: Sequence[ExecInterceptor] = (),
+        agent_listener: Callable[[], Awaitable[str | None]] | None = None,
         encoding: str | None = "utf-8",
         errors: str = "strict",
         window: int = DEFAULT_WINDOW,
@@ -83,6 +88,8 @@ class SSHServerChannel(SSHChannel[AnyStr]):
         self._allow_pty = allow_pty
         self._subsystems = subsystems or {}
         self._exec_interceptors = exec_interceptors
+        self._agent_listener = agent_listener
+        self._agent_path: str | None = None
         self._env: dict[str, str] = {}
         self._env_size = 0
         self._command: str | None = None
@@ -215,6 +222,19 @@ class SSHServerChannel(SSHChannel[AnyStr]):
         msec = BreakRequest.decode(data).break_length
         return self._session is not None and self._server_session.break_received(msec)
 
+    def _agent_offered(self, data: bytes) -> bool | Awaitable[bool]:
+        if data:
+            raise PacketDecodeError("request to forward an agent with data")
+        listen = self._agent_listener
+        if listen is None or self._start_requested:
+            return False
+
+        async def wait() -> bool:
+            self._agent_path = await listen()
+            return True
+
+        return wait()
+
     def _end_of_write(self, data: bytes) -> bool:
         # PROTOCOL section 2.1: the client does not want our output any more. What is written
         # from now on goes the usual way; the client drops it.
@@ -233,6 +253,14 @@ class SSHServerChannel(SSHChannel[AnyStr]):
     def get_subsystem(self) -> str | None:
         """Return the subsystem that the client asked for, or None."""
         return self._subsystem
+
+    def get_agent_path(self) -> str | None:
+        """Return the path of a socket that leads to the agent of the client.
+
+        It is meant as SSH_AUTH_SOCK of programs that are run for the client, and lasts as long as
+        the connection. None if the client does not forward an agent, or may not.
+        """
+        return self._agent_path
 
     def get_terminal_type(self) -> str | None:
         """Return the type of the pseudo-terminal, or None if there is none."""

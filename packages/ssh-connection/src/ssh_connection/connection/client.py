@@ -18,6 +18,7 @@ from ssh_transport.events import (
 )
 from ssh_transport.protocols import Role
 
+from ..channel.agent import AGENT_CHANNEL
 from ..channel.base import Channel
 from ..client import SSHClient
 from ..constants import OPEN_UNKNOWN_CHANNEL_TYPE
@@ -257,6 +258,8 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         """The server wants to open a channel: only what we asked it for."""
         if request.channel_type in (b"forwarded-tcpip", b"forwarded-streamlocal@openssh.com"):
             return self._forwarded(request)
+        if request.channel_type == AGENT_CHANNEL:
+            return self._agent_channel()
         raise ChannelOpenError(
             OPEN_UNKNOWN_CHANNEL_TYPE, f"no channel type {printable(request.channel_type)}"
         )

@@ -18,6 +18,7 @@ from ..session import SSHClientSession
 from ..stream import SSHReader, SSHWriter
 from ..stream_session import SSHClientStreamSession
 from .base import SSHConnection
+from .client_agent import ClientAgent
 
 __all__ = ["ClientSessions", "EnvArg", "ProcessKwargs", "SessionKwargs"]
 
@@ -62,7 +63,7 @@ class ProcessKwargs(SessionKwargs, total=False):
     recv_eof: bool
 
 
-class ClientSessions(SSHConnection):
+class ClientSessions(ClientAgent):
     """Opens sessions (RFC 4254 section 6)."""
 
     async def create_session(
@@ -106,10 +107,12 @@ class ClientSessions(SSHConnection):
             window=kwargs.get("window", options.window),
             max_pktsize=kwargs.get("max_pktsize", options.max_pktsize),
         )
+        self._agent_offered |= options.agent_forwarder is not None
         return await channel.create(
             session_factory,
             command,
             subsystem=subsystem,
+            agent_forwarding=options.agent_forwarder is not None,
             env=_environment(
                 _either(kwargs.get("env", ()), options.env),
                 _either(kwargs.get("send_env", ()), options.send_env),

@@ -22,13 +22,13 @@ from ..server import NewSession, SSHServer
 from ..session import SSHServerSession
 from ..stream_session import SSHServerStreamSession
 from ..userauth.protocols import KeyOptions
-from .base import SSHConnection
 from .forced_command import RestrictedChannel
+from .server_agent import ServerAgent
 
 __all__ = ["ServerSessions"]
 
 
-class ServerSessions(SSHConnection):
+class ServerSessions(ServerAgent):
     """Accepts sessions (RFC 4254 section 6)."""
 
     _no_more_sessions = False
@@ -130,12 +130,14 @@ class ServerSessions(SSHConnection):
         """
         options = self.server_options
         keys = self._restrictions
+        agent = options.agent_forwarding and self._may_use_agent()
         channel = RestrictedChannel[AnyStr](
             self,
             self._require_mux(),
             allow_pty=options.allow_pty and not keys.get("no-pty", False),
             subsystems=options.subsystems,
             exec_interceptors=options.exec_interceptors,
+            agent_listener=self._agent_listener if agent else None,
             encoding=options.encoding if encoding == "" else encoding,
             errors=errors or options.errors,
             window=window or options.window,

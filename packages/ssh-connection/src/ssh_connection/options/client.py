@@ -16,7 +16,7 @@ from ssh_keys import (
     X509Purposes,
 )
 
-from ..protocols import KeyPairSource
+from ..protocols import AgentForwarder, KeyPairSource
 from ..userauth.client import CLIENT_METHODS
 from ..userauth.gssapi import GSSAPI_KEYEX, GSSAPI_WITH_MIC
 from ..userauth.hostbased import HOSTBASED
@@ -140,6 +140,10 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
 
     key_sources: tuple[KeyPairSource, ...] = ()
     """Where more keys come from (an agent); they are tried behind `client_keys`."""
+
+    agent_forwarder: AgentForwarder | None = None
+    """Connects to an agent that servers may use through us while the connection lasts: whoever
+    rules the server can sign with its keys. None for no agent."""
 
     gss_delegate_creds: bool | tuple[()] = ()
     """Whether the server is given our GSS-API credentials, to act for us elsewhere; by default it

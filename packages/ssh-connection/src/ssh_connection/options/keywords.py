@@ -23,7 +23,7 @@ from ssh_keys import (
     X509Purposes,
 )
 
-from ..protocols import ExecInterceptor, KeyPairSource, SubsystemFactory
+from ..protocols import AgentForwarder, ExecInterceptor, KeyPairSource, SubsystemFactory
 from .algorithms import AlgorithmsArg, PolicyArg
 from .base import Seconds
 from .client import PasswordArg
@@ -99,6 +99,7 @@ class CreateConnectionKwargs(CommonKwargs, total=False):
     pkcs11_provider: str | Path | tuple[()] | None
     pkcs11_pin: str | Callable[[str], str | None] | None
     key_sources: tuple[KeyPairSource, ...]
+    agent_forwarder: AgentForwarder | None
     gss_delegate_creds: bool | tuple[()]
     preferred_auth: str | Sequence[str] | tuple[()]
     disable_trivial_auth: bool
@@ -128,6 +129,7 @@ class CreateServerKwargs(CommonKwargs, total=False):
     max_auth_requests: int
     auth_fail_delay: float
     allow_pty: bool
+    agent_forwarding: bool
     process_factory: ProcessHandler | None
     session_factory: StreamHandler | None
     session_encoding: str | tuple[()] | None

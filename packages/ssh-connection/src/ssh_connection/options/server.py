@@ -105,6 +105,9 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
     allow_pty: bool = True
     """Whether sessions may have a terminal."""
 
+    agent_forwarding: bool = True
+    """Whether clients may let us use their agents, see `SSHServerChannel.get_agent_path`."""
+
     process_factory: ProcessHandler | None = None
     """Function or coroutine function that serves a session, with an `SSHServerProcess`."""
 
