@@ -525,7 +525,7 @@ async def test_unknown_channel_types(opener: str) -> None:
     async with serving() as server, await client(server, password="secret") as conn:
         end = conn if opener == "client" else server_side(server)
         mux = end._require_mux()
-        for name in (b"session\x1b", b"x11", b"auth-agent@openssh.com", b"forwarded"):
+        for name in (b"session\x1b", b"x11", b"auth-agent", b"forwarded"):
             with pytest.raises(ChannelOpenError) as caught:
                 await mux.open(SSHClientChannel(end, mux), name)
             assert caught.value.code == OPEN_UNKNOWN_CHANNEL_TYPE
