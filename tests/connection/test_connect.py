@@ -449,9 +449,10 @@ async def test_get_server_auth_methods() -> None:
 
 @pytest.mark.parametrize("keys", [[USER_KEY], [OTHER_KEY, USER_KEY]], ids=["one key", "two"])
 async def test_key_that_was_tried_too_early_is_tried_again(keys: list[SSHKey]) -> None:
-    async with serving(
-        authorized_client_keys=authorized(), auth_methods="password,publickey"
-    ) as server, await client(server, client_keys=keys, password="secret") as conn:
+    async with (
+        serving(authorized_client_keys=authorized(), auth_methods="password,publickey") as server,
+        await client(server, client_keys=keys, password="secret") as conn,
+    ):
         assert conn.get_extra_info("username") == "user"
 
 

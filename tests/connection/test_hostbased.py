@@ -87,6 +87,7 @@ async def test_known_host(key: SSHKey) -> None:
         ({}, {"client_host_keys": None}),
         ({"known_client_hosts": None}, {}),
         ({"known_client_hosts": b""}, {}),
+        ({"known_client_hosts": ()}, {}),
         ({"known_client_hosts": KNOWN + line(CLIENT_HOST, "*", "@revoked")}, {}),
         ({"known_client_hosts": line(OTHER_KEY)}, {}),
         # A line for the address says nothing about the name that a client sends.

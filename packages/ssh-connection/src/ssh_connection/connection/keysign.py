@@ -11,7 +11,7 @@ import asyncio
 import os
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Callable, Sequence
-from glob import glob
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from ssh_keys import (
@@ -43,7 +43,8 @@ _PLACES = (
     "/usr/lib64/ssh",
     "/usr/local/libexec",
 )
-_HOST_KEYS = "/etc/ssh/ssh_host_*_key.pub"
+_FOLDER = "/etc/ssh"
+_HOST_KEYS = "ssh_host_*_key.pub"
 
 
 def find_keysign(choice: str | Path | bool) -> str:
@@ -76,17 +77,18 @@ def load_keysign_keys(
         keys: the public keys; None for those of this host.
         descriptor: gives the file descriptor of the connection.
 
-    Raises OSError, and KeyImportError for keys that can not be read.
+    Raises OSError, and KeyImportError for keys that were named and can not be read.
     """
     public: list[SSHKey] = []
     if keys is not None:
         public += load_public_keys(keys)
     else:
-        for path in sorted(glob(_HOST_KEYS)):
-            try:
-                public += load_public_keys(path)
-            except (OSError, KeyImportError):
-                continue
+        for name in sorted(os.listdir(_FOLDER)):
+            if fnmatchcase(name, _HOST_KEYS):
+                try:
+                    public += load_public_keys(f"{_FOLDER}/{name}")
+                except (OSError, KeyImportError):
+                    continue
     return [KeysignKeyPair(program, key, descriptor) for key in public]
 
 

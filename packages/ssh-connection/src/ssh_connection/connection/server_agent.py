@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import socket
 from collections.abc import Callable
-from pathlib import Path
-from tempfile import mkdtemp
+from contextlib import suppress
 
 from ..channel.agent import SSHAgentChannel
 from ..constants import OPEN_ADMINISTRATIVELY_PROHIBITED
@@ -53,15 +51,16 @@ class ServerAgent(SSHConnection):
     async def _listen_for_agent(self) -> str | None:
         if not hasattr(socket, "AF_UNIX"):
             return None
-        # Nobody but us may even look into the folder (CVE-2023-38408 shows what sockets are worth).
-        folder = mkdtemp(prefix="ssh-")
-        path = os.fspath(Path(folder) / f"agent.{os.getpid()}")
+        folder = os.path.join(_temporary_folder(), f"ssh-{os.urandom(8).hex()}")
+        # Nobody but us may even look into it. An existing one is not taken: OSError.
+        os.mkdir(folder, 0o700)
+        path = os.path.join(folder, f"agent.{os.getpid()}")
         try:
             listener = await forward_unix_listener(
                 lambda factory, host, port: self._open_agent_channel(factory), path
             )
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            os.rmdir(folder)
             raise
         self.close_with_connection(listener, lambda: _remove(listener, folder))
         return path
@@ -91,6 +90,12 @@ class ServerAgent(SSHConnection):
         return SSHReader(session, channel), SSHWriter(session, channel)
 
 
+def _temporary_folder() -> str:
+    # As tempfile.gettempdir, whose module takes long to import.
+    return os.environ.get("TMPDIR") or os.path.join(os.sep, "tmp")
+
+
 def _remove(listener: SSHListener, folder: str) -> None:
     listener.close()
-    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        os.rmdir(folder)

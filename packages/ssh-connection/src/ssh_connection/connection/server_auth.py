@@ -106,7 +106,7 @@ def load_server_resources(
         check_acceptor(gss)
     if not keys and gss is not None and gss.kex:
         authorized = load_authorized_keys(options.authorized_client_keys)
-        return ServerResources({}, (NULL_HOST_KEY,), authorized, trust)
+        return ServerResources({}, (NULL_HOST_KEY,), authorized, trust, _client_hosts(options))
     if not keys:
         raise ValueError("a server needs server_host_keys")
     host_keys: dict[bytes, SSHKeyPair] = {}
@@ -125,9 +125,13 @@ def load_server_resources(
     if not names:
         raise ValueError("no host key has an algorithm that may be used")
     authorized = load_authorized_keys(options.authorized_client_keys)
+    return ServerResources(host_keys, names, authorized, trust, _client_hosts(options))
+
+
+def _client_hosts(options: SSHServerConnectionOptions) -> KnownHosts:
     known = options.known_client_hosts
-    client_hosts = None if known is None else load_known_hosts(known)
-    return ServerResources(host_keys, names, authorized, trust, client_hosts)
+    # Nothing given is no host here, not the default file of clients.
+    return None if known is None or known == () else load_known_hosts(known)
 
 
 def load_authorized_keys(keys: AuthorizedKeysArg) -> SSHAuthorizedKeys | None:
