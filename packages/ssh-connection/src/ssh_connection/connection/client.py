@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Self, Unpack
 
-from ssh_keys import SSHCertificate, SSHKey, SSHKeyPair, X509Trust
+from ssh_keys import SSHKey, SSHKeyPair, X509Trust
 from ssh_transport.config import TransportConfig
 from ssh_transport.errors import ConnectionLost, printable
 from ssh_transport.events import (
@@ -31,6 +31,7 @@ from ..options.client import SSHClientConnectionOptions
 from ..options.keywords import ClientKwargs, CreateConnectionKwargs
 from ..userauth.client import ClientAuthConfig, ClientAuthenticator
 from ..userauth.hostbased import HostIdentity
+from ..userauth.publickey import HOST_BOUND_EXTENSION
 from .base import version_string
 from .certificate_trust import CertificateTrust
 from .client_auth import OptionCredentials, load_client_keys, local_username
@@ -92,6 +93,7 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         self._verifier: HostKeyVerifier | None = None
         self._client: SSHClient | None = None
         self._auth: ClientAuthenticator | None = None
+        self._host_key_blob = b""
         self._established: asyncio.Future[None] = self._loop.create_future()
         port = DEFAULT_PORT if isinstance(options.port, tuple) else options.port
         username = local_username() if isinstance(options.username, tuple) else options.username
@@ -186,18 +188,25 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
 
     def _handle_event(self, event: Event) -> None:
         if isinstance(event, HostKeyOffered):
-            self._guard(lambda: self._check_host_key(event.key, event.certificate))
+            self._guard(lambda: self._check_host_key(event))
         elif isinstance(event, ExtInfoReceived | ServiceAccepted):
             if self._auth is not None:
                 self._auth.extensions_known()
 
-    def _check_host_key(self, key: SSHKey, certificate: SSHCertificate | None) -> None:
+    def _check_host_key(self, event: HostKeyOffered) -> None:
+        key, certificate = event.key, event.certificate
         assert self._verifier is not None
         assert self._client is not None
         self._verifier.check(key, self._client, certificate)
         self._log.debug("host key %s is trusted", key.get_fingerprint())
         self._extra["server_host_certificate"] = certificate
+        self._host_key_blob = self._host_key_blob or event.blob
         self._core.accept_host_key()
+
+    def _host_key_to_sign(self) -> bytes:
+        """Return the host key that authentication is bound to, if the server can check that."""
+        version = self._core.peer_extensions.get(HOST_BOUND_EXTENSION)
+        return self._host_key_blob if version == b"0" else b""
 
     def _kex_completed(self, event: KexCompleted) -> None:
         super()._kex_completed(event)
@@ -216,6 +225,7 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
             log=self._log.debug,
             gss=self._gss,
             host=self._host_identity,
+            server_host_key=self._host_key_to_sign,
         )
         if self._gss is not None:
             self._gss.kex_context = self._core.gss_context

@@ -31,6 +31,7 @@ from ..options.server import AuthorizedKeysArg, SSHServerConnectionOptions
 from ..server import SSHServer
 from ..userauth.options import KeyGrant
 from ..userauth.protocols import KeyOptions, MaybeAwait
+from ..userauth.publickey import HOST_BOUND_EXTENSION
 from ..userauth.server import ServerAuthConfig, ServerAuthenticator
 from .base import version_string
 from .certificate_trust import CertificateTrust
@@ -95,6 +96,7 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
             rekey_bytes=int(options.rekey_bytes),
             rekey_seconds=float(options.rekey_seconds),
             gss=self._gss.new_context if self._gss and gss and gss.kex else None,
+            extensions={HOST_BOUND_EXTENSION: b"0"} if options.public_key_auth else {},
         )
         super().__init__(options, config, tunnelled=tunnelled)
         self._on_authenticated = on_authenticated
@@ -210,6 +212,7 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
             min_fail_seconds=options.auth_fail_delay,
             log=self._log.debug,
             gss=self._gss,
+            host_key=self._host_key_shown(),
         )
         if self._gss is not None:
             self._gss.kex_context = self._core.gss_context
@@ -219,6 +222,13 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
         self._core.set_handlers(self._auth.handlers())
         self._auth.start()
         self._core.accept_service(service)
+
+    def _host_key_shown(self) -> bytes:
+        """Return K_S of the key exchange; empty if GSS-API took its place."""
+        algorithms = self._core.algorithms
+        assert algorithms is not None
+        pair = self._config.host_keys.get(algorithms.host_key)
+        return b"" if pair is None else pair.public_data
 
     def _auth_crashed(self, exc: Exception) -> None:
         self._log.exception("an authentication callback failed", exc)

@@ -38,6 +38,8 @@ __all__ = [
     "SSH_MSG_USERAUTH_REQUEST",
     "SSH_MSG_USERAUTH_SUCCESS",
     "HostbasedRequest",
+    "HostBoundQuery",
+    "HostBoundRequest",
     "KeyboardInteractiveRequest",
     "PasswordChangeRequest",
     "PasswordChangeRequestData",
@@ -124,6 +126,27 @@ class PublicKeyRequest(Message):
     has_signature: Boolean
     public_key_algorithm_name: String
     public_key_blob: String
+    signature: String
+
+
+@message()
+class HostBoundQuery(Message):
+    """As `PublicKeyQuery`, of "publickey-hostbound-v00@openssh.com" (PROTOCOL section 3.1)."""
+
+    has_signature: Boolean
+    public_key_algorithm_name: String
+    public_key_blob: String
+    server_host_key: String
+
+
+@message()
+class HostBoundRequest(Message):
+    """As `PublicKeyRequest`, with the server's host key in front of the signature."""
+
+    has_signature: Boolean
+    public_key_algorithm_name: String
+    public_key_blob: String
+    server_host_key: String
     signature: String
 
 

@@ -86,6 +86,8 @@ class ClientAuthConfig:
         log: called with a text for each step.
         gss: what the GSS-API methods need; they are not used without.
         host: what the host of the client says about it; method "hostbased" is not used without.
+        server_host_key: gives the server's host key if the server takes requests that are bound to
+            it (PROTOCOL section 3.1), else nothing.
     """
 
     user: str
@@ -97,6 +99,7 @@ class ClientAuthConfig:
     log: Callable[[str], None] = field(default=_ignore)
     gss: GSSInitiator | None = None
     host: HostIdentity | None = None
+    server_host_key: Callable[[], bytes] = bytes
 
 
 class ClientAuthenticator:
@@ -131,7 +134,12 @@ class ClientAuthenticator:
         self._config = config
         self._on_success = on_success
         self._publickey = PublicKeyClient(
-            exchange, credentials, config.keypairs, config.sig_algorithms, config.log
+            exchange,
+            credentials,
+            config.keypairs,
+            config.sig_algorithms,
+            config.log,
+            config.server_host_key,
         )
         self._kbdint = KeyboardInteractiveClient(exchange, credentials)
         known: list[_Method] = [

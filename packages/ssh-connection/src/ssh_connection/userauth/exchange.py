@@ -137,6 +137,7 @@ class ServerExchange:
         key_blob: the key that signed, whatever certificate it came in.
         certificate: of the key that signed, if there is one.
         minimum_rsa_bits: smallest RSA key that proves something.
+        host_key: the host key that we proved to own, if requests may be bound to it.
     """
 
     conversation: Conversation
@@ -148,6 +149,7 @@ class ServerExchange:
     key_blob: bytes = b""
     certificate: SSHCertificate | None = None
     minimum_rsa_bits: int = MINIMUM_RSA_BITS
+    host_key: bytes = b""
 
     def send(self, payload: bytes) -> None:
         """Send a whole message."""

@@ -28,6 +28,8 @@ from ssh_transport.errors import ProtocolError
 from ..messages.userauth import (
     SSH_MSG_USERAUTH_PK_OK,
     SSH_MSG_USERAUTH_REQUEST,
+    HostBoundQuery,
+    HostBoundRequest,
     PublicKeyOK,
     PublicKeyQuery,
     PublicKeyRequest,
@@ -37,6 +39,8 @@ from .exchange import SSH_CONNECTION, ClientExchange, Outcome, ServerExchange, V
 from .protocols import ClientCredentials, KeyOptions
 
 __all__ = [
+    "HOST_BOUND",
+    "HOST_BOUND_EXTENSION",
     "PUBLICKEY",
     "PublicKeyClient",
     "algorithms_for",
@@ -47,21 +51,34 @@ __all__ = [
 
 PUBLICKEY = b"publickey"
 
+HOST_BOUND = b"publickey-hostbound-v00@openssh.com"
+"""The method's name in requests that are bound to the server's host key (PROTOCOL 3.1)."""
+
+HOST_BOUND_EXTENSION = b"publickey-hostbound@openssh.com"
+"""What a server announces that takes such requests; its value is the version, `0`."""
+
 _MAX_REASONS = 8
 
 
-def signed_data(session_id: bytes, user: str, algorithm: bytes, blob: bytes) -> bytes:
-    """Return what the signature of a request is over (RFC 4252 section 7)."""
+def signed_data(
+    session_id: bytes, user: str, algorithm: bytes, blob: bytes, host_key: bytes = b""
+) -> bytes:
+    """Return what the signature of a request is over (RFC 4252 section 7).
+
+    Parameters:
+        host_key: the server's, if the request is bound to it (PROTOCOL section 3.1).
+    """
     return b"".join(
         (
             encode_string(session_id),
             encode_byte(SSH_MSG_USERAUTH_REQUEST),
             encode_text(user),
             encode_string(SSH_CONNECTION),
-            encode_string(PUBLICKEY),
+            encode_string(HOST_BOUND if host_key else PUBLICKEY),
             encode_boolean(True),
             encode_string(algorithm),
             encode_string(blob),
+            encode_string(host_key) if host_key else b"",
         )
     )
 
@@ -108,6 +125,7 @@ class PublicKeyClient:
         keypairs: the first key pairs to try; if it is exactly one, it signs without a query.
         algorithms: public key algorithm names that may be used.
         log: called with a text for each key that can not be used.
+        host_key: gives the server's host key if requests are to be bound to it, else nothing.
     """
 
     name = PUBLICKEY
@@ -119,7 +137,9 @@ class PublicKeyClient:
         keypairs: Sequence[SSHKeyPair],
         algorithms: Sequence[bytes],
         log: Callable[[str], None],
+        host_key: Callable[[], bytes] = bytes,
     ) -> None:
+        self._host_key = host_key
         self._exchange = exchange
         self._credentials = credentials
         self._allowed = algorithms
@@ -191,8 +211,12 @@ class PublicKeyClient:
         """Ask whether the key would do; None if it would."""
         exchange = self._exchange
         blob = keypair.blob_for(algorithm)
-        query = PublicKeyQuery(False, algorithm, blob)
-        exchange.request(PUBLICKEY, query.encode())
+        host_key = self._host_key()
+        if host_key:
+            bound = HostBoundQuery(False, algorithm, blob, host_key)
+            exchange.request(HOST_BOUND, bound.encode())
+        else:
+            exchange.request(PUBLICKEY, PublicKeyQuery(False, algorithm, blob).encode())
         reply = await exchange.reply(SSH_MSG_USERAUTH_PK_OK)
         if isinstance(reply, Outcome):
             return reply
@@ -205,7 +229,9 @@ class PublicKeyClient:
         """Authenticate with a signature; None if there is none."""
         exchange = self._exchange
         blob = keypair.blob_for(algorithm)
-        data = signed_data(exchange.transport.session_id, exchange.user, algorithm, blob)
+        host_key = self._host_key()
+        session_id = exchange.transport.session_id
+        data = signed_data(session_id, exchange.user, algorithm, blob, host_key)
         try:
             signature = await exchange.resolve(keypair.sign(data, _sig_algorithm(algorithm)))
         except (Error, OSError, ValueError) as exc:
@@ -214,7 +240,12 @@ class PublicKeyClient:
             return None
         if self._current is not None:
             self._current[1].clear()
-        exchange.request(PUBLICKEY, PublicKeyRequest(True, algorithm, blob, signature).encode())
+        if host_key:
+            bound = HostBoundRequest(True, algorithm, blob, host_key, signature)
+            exchange.request(HOST_BOUND, bound.encode())
+        else:
+            request = PublicKeyRequest(True, algorithm, blob, signature)
+            exchange.request(PUBLICKEY, request.encode())
         return await exchange.outcome()
 
 
@@ -224,10 +255,13 @@ async def validate_publickey(exchange: ServerExchange, request: UserauthRequest)
     The policy is asked again when the signature comes, so that the last key it was asked about
     is always the one that signed; only then do the key's options count.
     """
-    data = request.method_data
-    signed, _ = decode_boolean(data, 0, len(data))
-    attempt: PublicKeyQuery | PublicKeyRequest
-    attempt = PublicKeyRequest.decode(data) if signed else PublicKeyQuery.decode(data)
+    attempt = _decode_attempt(request)
+    host_key = b""
+    if isinstance(attempt, HostBoundQuery | HostBoundRequest):
+        host_key = attempt.server_host_key
+        if not host_key or host_key != exchange.host_key:
+            # Somebody else's host key: the client talks to a server that it does not mean.
+            return Verdict.REFUSED
     algorithm, blob = attempt.public_key_algorithm_name, attempt.public_key_blob
     proof = decode_proof(exchange, algorithm, blob)
     if proof is None:
@@ -241,13 +275,13 @@ async def validate_publickey(exchange: ServerExchange, request: UserauthRequest)
     options = await exchange.resolve(answer)
     if options is None:
         return Verdict.REFUSED
-    if not isinstance(attempt, PublicKeyRequest):
+    if not isinstance(attempt, PublicKeyRequest | HostBoundRequest):
         exchange.send(PublicKeyOK(algorithm, blob).encode())
         return Verdict.ANSWERED
     session_id = exchange.conversation.transport.session_id
     try:
         key.verify(
-            signed_data(session_id, request.user_name, algorithm, blob),
+            signed_data(session_id, request.user_name, algorithm, blob, host_key),
             attempt.signature,
             (_sig_algorithm(algorithm),),
             minimum_rsa_bits=exchange.minimum_rsa_bits,
@@ -261,6 +295,16 @@ async def validate_publickey(exchange: ServerExchange, request: UserauthRequest)
     exchange.key_blob = key.public_data
     exchange.certificate = certificate
     return Verdict.ACCEPTED
+
+
+def _decode_attempt(
+    request: UserauthRequest,
+) -> PublicKeyQuery | PublicKeyRequest | HostBoundQuery | HostBoundRequest:
+    data = request.method_data
+    signed, _ = decode_boolean(data, 0, len(data))
+    if request.method_name == HOST_BOUND:
+        return HostBoundRequest.decode(data) if signed else HostBoundQuery.decode(data)
+    return PublicKeyRequest.decode(data) if signed else PublicKeyQuery.decode(data)
 
 
 def decode_proof(

@@ -40,7 +40,7 @@ from .keyboard_interactive import KEYBOARD_INTERACTIVE, validate_keyboard_intera
 from .options import KeyGrant
 from .password import PASSWORD, validate_password
 from .protocols import AuthTransport, MaybeAwait, ServerAuthPolicy, Spawn
-from .publickey import PUBLICKEY, validate_publickey
+from .publickey import HOST_BOUND, PUBLICKEY, validate_publickey
 from .saslprep import SASLPrepError, saslprep
 
 __all__ = ["SERVER_METHODS", "ServerAuthConfig", "ServerAuthenticator"]
@@ -99,6 +99,8 @@ class ServerAuthConfig:
         sleep: gives what can be awaited for some seconds.
         log: called with a text for each step.
         gss: what the GSS-API methods need; they are not offered without.
+        host_key: K_S of the first key exchange; requests may be bound to it if it was announced
+            that they may (PROTOCOL section 3.1).
     """
 
     sig_algorithms: tuple[bytes, ...]
@@ -111,6 +113,7 @@ class ServerAuthConfig:
     min_fail_seconds: float = 0.005
     log: Callable[[str], None] = field(default=_ignore)
     gss: GSSAcceptor | None = None
+    host_key: bytes = b""
 
 
 @dataclass(slots=True)
@@ -219,6 +222,8 @@ class ServerAuthenticator:
         """Answer one request; True if the user is in."""
         started = self._config.clock()
         method = request.method_name
+        if method == HOST_BOUND and self._config.host_key:
+            method = PUBLICKEY  # by another name
         if progress.open_house:
             return True
         if method == NONE:
@@ -232,6 +237,7 @@ class ServerAuthenticator:
             self._config.sig_algorithms,
             self._count,
             minimum_rsa_bits=self._config.minimum_rsa_bits,
+            host_key=self._config.host_key,
         )
         if method in self._allowed(progress):
             verdict = await self._validators[method](exchange, request)
