@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -219,3 +220,62 @@ def test_as_a_program(folder: Path) -> None:
     again = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert again.returncode == 1
     assert again.stderr == "ssh-keys: 'id' exists\n"
+
+
+# --- X.509 -----------------------------------------------------------------------------------
+
+
+def test_x509_certificates(folder: Path, shell: Shell) -> None:
+    ca, key = make_key("ecdsa-sha2-nistp256"), make_key("ssh-rsa")
+    made = ca.generate_x509_user_certificate(
+        key, "O=Org,CN=alice\x1b[31m", "O=Org,CN=CA", 7, ["alice"], "20200101Z", comment="c"
+    )
+    made.write_certificate("a.pem", "pem")
+    ca.generate_x509_ca_certificate(ca, "O=Org,CN=CA", ca_path_len=1).append_certificate(
+        "a.pem", "pem"
+    )
+    user, authority = cast("list[dict[str, object]]", shell.json("show", "a.pem")["entries"])
+    assert user["kind"] == "X.509 certificate"
+    assert user["algorithm"] == "x509v3-rsa2048-sha256"
+    assert user["fingerprint"] == key.get_fingerprint()
+    assert user["subject"] == "O=Org,CN=alice\\1b[31m"
+    assert (user["issuer"], user["serial"]) == ("O=Org,CN=CA", 7)
+    assert user["valid_after"] == "2020-01-01T00:00:00+00:00"
+    assert user["valid_before"] == "9999-12-31T23:59:59+00:00"
+    assert user["purposes"] == ["secureShellClient"]
+    assert user["user_principals"] == ["alice"]
+    assert user["comment"] == "c"
+    assert authority["kind"] == "X.509 authority"
+    assert (authority["path_length"], authority["purposes"]) == (1, ["any"])
+    text = shell("show", "a.pem")
+    assert "subject: O=Org,CN=alice" in text
+    assert "\x1b" not in text
+
+
+def test_x509_convert(folder: Path, shell: Shell) -> None:
+    ca = make_key("ecdsa-sha2-nistp256")
+    made = ca.generate_x509_host_certificate(ca, "CN=h", principals=["h.example"])
+    made.write_certificate("h.pem", "pem")
+    last = "h.pem"
+    for form in ("der", "openssh", "rfc4716", "pem"):
+        facts = shell.json("convert", last, f"h.{form}2", "--format", form)
+        last = f"h.{form}2"
+        assert facts["host_principals"] == ["h.example"]
+        assert ssh_keys.read_certificate(last) == made
+        assert (folder / last).read_bytes() == made.export_certificate(form)
+    ca.write_private_key("id")
+    assert "certificate" in shell("convert", "id", "x", "--format", "pem", status=1)
+    # A file with both: the key is what the other formats are for.
+    (folder / "both").write_bytes(
+        ca.export_private_key("pkcs8-pem") + made.export_certificate("pem")
+    )
+    shell("convert", "both", "both.key", "--format", "openssh", "--no-passphrase")
+    assert ssh_keys.read_private_key("both.key") == ca
+    shell("convert", "both", "both.der", "--format", "der")
+    assert ssh_keys.read_certificate("both.der") == made
+    shell("convert", "h.pem", "h.pub", "--format", "openssh", "--public", status=1)
+    certificate = ca.generate_user_certificate(ca, "id", principals=["a"])
+    certificate.write_certificate("id-cert.pub")
+    shell("convert", "id-cert.pub", "id.4716", "--format", "rfc4716")
+    assert ssh_keys.read_certificate("id.4716") == certificate
+    assert "format" in shell("convert", "id-cert.pub", "x", "--format", "der", status=1)

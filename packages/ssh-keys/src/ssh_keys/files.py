@@ -104,6 +104,8 @@ def _followed(filename: str | os.PathLike[str]) -> str:
 def append_file(filename: str | os.PathLike[str], data: bytes, private: bool = False) -> None:
     """Add data to a file, on a line of its own; the file is made if it does not exist.
 
+    DER, which begins with the tag of a sequence, has no lines.
+
     Raises OSError.
     """
     flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
@@ -112,7 +114,7 @@ def append_file(filename: str | os.PathLike[str], data: bytes, private: bool = F
     with os.fdopen(handle, "r+b", buffering=0) as file:
         if file.seek(0, os.SEEK_END):
             file.seek(-1, os.SEEK_END)
-            if file.read(1) != b"\n":
+            if file.read(1) != b"\n" and not data.startswith(b"\x30"):
                 data = b"\n" + data
         file.write(data)
 

@@ -177,7 +177,8 @@ class SSHKeyRevocationList:
             encode_string(b""),
             encode_string(self.comment.encode()),
         ]
-        for blob, authority in sorted(self._authorities.items()):
+        # In the order in which they were added, as ssh-keygen has them.
+        for blob, authority in self._authorities.items():
             body = encode_string(blob) + encode_string(b"")
             body += encode_serials(authority.serials.merged())
             if authority.key_ids:

@@ -19,6 +19,7 @@ from ssh_keys.cli.output import (
 )
 from ssh_keys.drunken_bishop import randomart
 from ssh_keys.errors import KeyImportError, SignatureError
+from ssh_keys.files import read_file
 from ssh_keys.importing import read_private_key, read_public_key_list
 from ssh_keys.key import SSHKey
 from ssh_keys.key_types import generate_private_key
@@ -212,10 +213,13 @@ def _certificate_of_file(options: Namespace) -> SSHCertificate | None:
     """Return the certificate to convert; None if a key is asked for, or there is nothing else."""
     if options.public or options.format not in CERTIFICATE_FORMATS:
         return None
+    only_certificates = options.format in ("pem", "der")
+    if not only_certificates and b"PRIVATE KEY-----" in read_file(options.file):
+        return None
     try:
         return read_certificate(options.file)
     except KeyImportError:
-        if options.format in ("pem", "der"):
+        if only_certificates:
             raise
         return None
 

@@ -6,13 +6,12 @@ counts is asked for at once, so that there is one place where hostile data can f
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import TYPE_CHECKING, Any
 
 from ssh_keys.errors import KeyImportError, KeyTruncatedError, UnsupportedKeyError
-from ssh_keys.formats.der import DERReader
+from ssh_keys.formats.der import NULL, SEQUENCE, DERReader
 from ssh_keys.record import Record
 from ssh_keys.x509.names import X509Name
 
@@ -32,6 +31,8 @@ MAXIMUM_CERTIFICATE_SIZE = 64 << 10
 #: Most names in one certificate, and most rules in its name constraints. Both are multiplied.
 MAXIMUM_NAMES = 1024
 
+_VERSION = 0xA0
+_PKCS1 = "1.2.840.113549.1.1."
 _COMMENT = "2.16.840.1.113730.1.13"
 #: Critical extensions whose meaning is carried out. With every policy acceptable, those about
 #: policies change nothing, except for the one demand that `requires_policy` is about.
@@ -146,17 +147,12 @@ def decode_contents(der: bytes) -> X509Contents:
     """
     if len(der) > MAXIMUM_CERTIFICATE_SIZE:
         raise KeyImportError(f"X.509 certificate of {len(der)} bytes")
-    reader = DERReader(der)
-    reader.sequence()
-    reader.end()
+    names = _encoded_names(der)
     from cryptography import x509
     from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 
     try:
-        with warnings.catch_warnings():
-            # About encodings that are not quite right: nothing that a user could act upon.
-            warnings.simplefilter("ignore")
-            return _decode(der, x509.load_der_x509_certificate(der))
+        return _decode(der, x509.load_der_x509_certificate(der), *names)
     except KeyImportError:
         raise
     except (UnsupportedAlgorithm, x509.UnsupportedGeneralNameType) as exc:
@@ -177,14 +173,14 @@ def _shown(exc: Exception) -> str:
     return ascii(str(exc)[:200])[1:-1]
 
 
-def _decode(der: bytes, certificate: x509.Certificate) -> X509Contents:
+def _decode(
+    der: bytes, certificate: x509.Certificate, issuer_der: bytes, subject_der: bytes
+) -> X509Contents:
     facts: dict[str, Any] = {}
     for extension in certificate.extensions:
         _add_extension(facts, extension)
     # Asked for now, so that an unknown algorithm or a malformed key shows here.
     _ = certificate.signature_algorithm_oid, certificate.public_key_algorithm_oid
-    subject_der = certificate.subject.public_bytes()
-    issuer_der = certificate.issuer.public_bytes()
     return X509Contents(
         der=der,
         certificate=certificate,
@@ -198,6 +194,31 @@ def _decode(der: bytes, certificate: x509.Certificate) -> X509Contents:
         valid_before=int(certificate.not_valid_after_utc.timestamp()),
         **facts,
     )
+
+
+def _encoded_names(der: bytes) -> tuple[bytes, bytes]:
+    """Return issuer and subject as they are encoded (RFC 5280 section 4.1).
+
+    Not by way of `cryptography`, which cannot read all of the old string types.
+
+    Raises KeyTruncatedError, and KeyImportError for what `cryptography` reads with a warning: that
+    it will not for long. A peer shall not be able to make us warn of something.
+    """
+    reader = DERReader(der)
+    certificate = reader.sequence()
+    reader.end()
+    fields = certificate.sequence()
+    if fields.peek() == _VERSION:
+        fields.value()
+    if fields.integer() <= 0:
+        raise KeyImportError("X.509 certificate with a serial number that is not positive")
+    for algorithm in (fields.sequence(), certificate.sequence()):
+        # PKCS#1 has a NULL for parameters (RFC 4055 section 5), all others have none.
+        if not algorithm.oid().startswith(_PKCS1) and algorithm.peek() == NULL:
+            raise KeyImportError("X.509 certificate with parameters that its algorithm has not")
+    issuer_der = fields.encoded(SEQUENCE)
+    fields.sequence()  # the time of validity
+    return issuer_der, fields.encoded(SEQUENCE)
 
 
 def _add_extension(facts: dict[str, Any], extension: x509.Extension[x509.ExtensionType]) -> None:

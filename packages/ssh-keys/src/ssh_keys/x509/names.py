@@ -7,10 +7,8 @@ compared long before an X.509 library is worth loading, and because the hash nee
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
-from unicodedata import normalize
 
 from ssh_keys.errors import KeyImportError
 from ssh_keys.formats.der import (
@@ -26,7 +24,7 @@ from ssh_keys.record import Record
 if TYPE_CHECKING:
     from cryptography.x509 import Name
 
-__all__ = ["MAXIMUM_NAME_LENGTH", "X509Name", "X509NamePattern", "is_subject_text"]
+__all__ = ["MAXIMUM_NAME_LENGTH", "X509Name", "X509NamePattern", "is_oid", "is_subject_text"]
 
 #: Longest text of a name, and most attributes in one: larger names are nothing but work.
 MAXIMUM_NAME_LENGTH = 4096
@@ -58,8 +56,9 @@ _OIDS = {keyword.lower(): oid for oid, keyword in _KEYWORDS.items()} | {
     "s": "2.5.4.8",
     "userid": "0.9.2342.19200300.100.1.1",
 }
-_OID = re.compile(r"[0-2](\.(0|[1-9]\d{0,18})){1,20}", re.ASCII)
-_SUBJECT = re.compile(rb"(subject|dn|distinguished[ _-]?name)[ \t]*[:=][ \t]*", re.IGNORECASE)
+#: What stands in front of a subject, in lower case; PKIX-SSH knows all of them.
+_MARKS = (b"subject", b"dn", b"distinguished name", b"distinguished-name", b"distinguished_name")
+MAXIMUM_ARCS = 20
 
 #: How the string types of a name are encoded (X.520, DirectoryString).
 _ENCODINGS = {
@@ -215,11 +214,11 @@ class X509NamePattern(Record):
 
         Raises KeyImportError.
         """
-        mark = _SUBJECT.match(text)
-        if mark is None:
+        name = _behind_mark(text)
+        if name is None:
             raise KeyImportError("no X.509 subject")
         try:
-            return cls.parse(text[mark.end() :].decode("utf-8"))
+            return cls.parse(name.decode("utf-8"))
         except ValueError as exc:
             raise KeyImportError(f"X.509 subject: {exc}") from None
 
@@ -241,7 +240,28 @@ class X509NamePattern(Record):
 
 def is_subject_text(text: bytes) -> bool:
     """Whether what stands in place of a key is an X.509 subject."""
-    return _SUBJECT.match(text) is not None
+    return _behind_mark(text) is not None
+
+
+def _behind_mark(text: bytes) -> bytes | None:
+    start = text[:32].lower()
+    for mark in _MARKS:
+        if start.startswith(mark):
+            rest = text[len(mark) :].lstrip(b" \t")
+            return rest[1:] if rest[:1] in (b":", b"=") else None
+    return None
+
+
+def is_oid(text: str) -> bool:
+    """Whether a text is an object identifier in dotted form."""
+    arcs = text.split(".")
+    return (
+        text.isascii()
+        and 2 <= len(arcs) <= MAXIMUM_ARCS
+        and arcs[0] in ("0", "1", "2")
+        and all(arc.isdigit() and (arc == "0" or arc[0] != "0") for arc in arcs)
+        and all(len(arc) < MAXIMUM_ARCS for arc in arcs)
+    )
 
 
 def _split(text: str) -> Iterator[tuple[str, str]]:
@@ -262,7 +282,7 @@ def _attribute(part: str) -> Attribute:
     if not equals:
         raise ValueError(f"{part!a} is no part of an X.509 name")
     oid = _OIDS.get(keyword.lower(), keyword)
-    if _OID.fullmatch(oid) is None:
+    if not is_oid(oid):
         raise ValueError(f"unknown X.509 name attribute {keyword!a}")
     value = _unescape(value)
     if not value:
@@ -274,7 +294,7 @@ def _unescape(text: str) -> str:
     # A blank at the end counts only if it is escaped; at the beginning likewise.
     text = text.lstrip(" ")
     stripped = text.rstrip(" ")
-    if stripped.endswith("\\") and (len(stripped) - len(stripped.rstrip("\\"))) % 2:
+    if stripped != text and (len(stripped) - len(stripped.rstrip("\\"))) % 2:
         stripped += " "
     out = bytearray()
     position = 0
@@ -325,6 +345,9 @@ def _decode(tag: int, value: bytes) -> str:
 
 
 def _fold(value: str) -> str:
+    # Only names that are on a list of revoked ones, or constrained, get here.
+    from unicodedata import normalize
+
     return " ".join(normalize("NFKC", value).casefold().split())
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
+
+from ssh_keys.x509.names import is_oid
 
 __all__ = [
     "ANY_PURPOSE",
@@ -26,7 +27,6 @@ _NAMES = {oid: name for name, oid in PURPOSES.items()}
 
 #: anyExtendedKeyUsage (RFC 5280 section 4.2.1.12).
 ANY_PURPOSE = "2.5.29.37.0"
-_OID = re.compile(r"[0-2](\.(0|[1-9]\d{0,18})){1,20}", re.ASCII)
 
 
 def parse_purposes(purposes: X509Purposes) -> frozenset[str] | None:
@@ -45,7 +45,7 @@ def parse_purposes(purposes: X509Purposes) -> frozenset[str] | None:
     if not oids or "any" in oids or ANY_PURPOSE in oids:
         return None
     for oid in oids:
-        if _OID.fullmatch(oid) is None:
+        if not is_oid(oid):
             raise ValueError(f"unknown X.509 purpose {oid!a}")
     return oids
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from os import PathLike, fspath
 
-from ssh_keys.errors import CertificateError, KeyImportError
+from ssh_keys.errors import CertificateError, CertificateRevokedError, KeyImportError
 from ssh_keys.files import check_directory, file_exists, read_file
 from ssh_keys.key_material import MINIMUM_RSA_BITS
 from ssh_keys.record import Record
@@ -124,6 +124,8 @@ class X509Trust:
             minimum_rsa_bits=minimum_rsa_bits,
         )
         chain = (certificate.contents, *certificate.intermediates)
+        if any(each.der in policy.revoked for each in chain):
+            raise CertificateRevokedError("X.509 certificate is revoked")
         return X509Path(certificate, find_path(chain, self._anchors, policy))
 
     def _anchors(self, contents: X509Contents) -> Iterator[X509Contents]:
