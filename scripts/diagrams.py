@@ -19,6 +19,7 @@ import ssh_transport.constants
 from scripts.record_session import OPENSSH_CERTIFICATES, OPENSSH_NAMES
 from ssh_keys import HOST_KEY_ALGORITHMS
 from ssh_keys.algorithms import Algorithm
+from ssh_keys.signature_algorithms import X509_ALGORITHMS
 from ssh_transport import (
     CIPHERS,
     COMPRESSIONS,
@@ -184,14 +185,15 @@ Every name that can be negotiated, best first. *Status*: `default` is offered un
 otherwise, `supported` is sound but offered only by name, `insecure` is for old peers. *Policies*
 are the presets of `Policy.named` that contain it. *Recorded*: programs with which a session is in
 `tests/recorded`, replayed byte for byte in every test run. *Live*: programs with which
-`tests/interop/test_algorithm_product.py` shakes hands where they are installed. Names without
-either have met nobody but ourselves yet, see the notes at the end.
+`tests/interop/test_algorithm_product.py` (for X.509: `test_x509.py`) shakes hands where they are installed, and for `gss-*`
+`tests/kerberos`, with a KDC of its own. A test holds that each name has met one of them, or that
+the table says why not.
 """
 
 _NOTES = """
-Authenticators (`sk-*`, `webauthn-*`) have been nobody's host keys here; their signatures are tested
-in `tests/keys`. GSS-API methods (`gss-*`) need a Kerberos realm and credentials, so they are in no
-policy: ask for them by name.
+Host keys of type `sk-*` were on an authenticator in software. GSS-API methods (`gss-*`) need a
+Kerberos realm and credentials, so they are in no policy: the option `gss_kex` puts them in front,
+and `kex_algs` takes their names with or without what is behind the last hyphen.
 """
 
 _FIELDS: dict[str, tuple[str, Iterable[Algorithm], str]] = {
@@ -202,7 +204,7 @@ _FIELDS: dict[str, tuple[str, Iterable[Algorithm], str]] = {
     "compressions": ("Compression methods", COMPRESSIONS, "compression"),
 }
 
-#: What the live test does beyond `ssh -Q` of OpenSSH, by name.
+#: What the live test does beyond `ssh -Q` of OpenSSH, by name; X.509 has a test of its own.
 _OPENSSH = "OpenSSH"
 _LIVE = {
     **dict.fromkeys(
@@ -237,6 +239,37 @@ _LIVE = {
         "AsyncSSH",
     ),
     **dict.fromkeys(OPENSSH_CERTIFICATES, _OPENSSH),
+    **dict.fromkeys(
+        (
+            "sk-ssh-ed25519@openssh.com",
+            "sk-ssh-ed25519-cert-v01@openssh.com",
+            "sk-ecdsa-sha2-nistp256@openssh.com",
+            "sk-ecdsa-sha2-nistp256-cert-v01@openssh.com",
+        ),
+        _OPENSSH,
+    ),
+    **dict.fromkeys(("ssh-ed448", "ssh-ed448-cert-v01@openssh.com"), "AsyncSSH"),
+    **dict.fromkeys(("none", "zlib@openssh.com"), f"AsyncSSH, {_OPENSSH}"),
+    "zlib": "AsyncSSH",
+}
+
+#: Families of GSS-API methods that Debian's OpenSSH has; AsyncSSH has them all.
+_OPENSSH_GSS = (
+    "gss-curve25519-sha256-",
+    "gss-nistp256-sha256-",
+    "gss-group16-sha512-",
+    "gss-gex-sha1-",
+    "gss-group14-sha256-",
+    "gss-group14-sha1-",
+    "gss-group1-sha1-",
+)
+
+#: Names that no program at hand has, and why.
+UNPROVED = {
+    "webauthn-sk-ecdsa-sha2-nistp256@openssh.com": "only browsers sign like this",
+    "webauthn-sk-ecdsa-sha2-nistp256-cert-v01@openssh.com": "only browsers sign like this",
+    "ssh-mldsa44-ed25519@openssh.com": "OpenSSH has it from 10.5 on",
+    "ssh-mldsa44-ed25519-cert-v01@openssh.com": "OpenSSH has it from 10.5 on",
 }
 
 _PROGRAMS = {
@@ -267,6 +300,10 @@ def _recorded() -> dict[tuple[str, str], dict[str, set[str]]]:
 
 def _live(name: str) -> str:
     """The programs of the live test for a name."""
+    if name.startswith("gss-"):
+        return f"AsyncSSH, {_OPENSSH}" if name.startswith(_OPENSSH_GSS) else "AsyncSSH"
+    if name in UNPROVED:
+        return f"nobody: {UNPROVED[name]}"
     return _LIVE.get(name, _OPENSSH if name in OPENSSH_NAMES else "")
 
 

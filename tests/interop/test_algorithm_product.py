@@ -7,10 +7,12 @@ which takes hours. The names that OpenSSH lacks meet AsyncSSH, PuTTY, TinySSH an
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import subprocess
-from dataclasses import dataclass, field
+from collections.abc import Awaitable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,6 +21,8 @@ import pytest
 from ssh_keys import (
     HOST_KEY_ALGORITHMS,
     SSHLocalKeyPair,
+    authenticator,
+    generate_private_key,
     import_private_key,
     read_certificate,
 )
@@ -33,6 +37,7 @@ from ssh_transport import (
     Role,
     ServiceAccepted,
     ServiceRequested,
+    SignatureNeeded,
     TransportConfig,
     TransportCore,
 )
@@ -140,8 +145,12 @@ def host_key_pair(session: Session, folder: Path) -> SSHLocalKeyPair:
     return SSHLocalKeyPair(key, read_certificate(f"{path}-cert.pub"))
 
 
-def core_for(session: Session, folder: Path) -> TransportCore:
-    """A core that offers nothing but the names of a session."""
+def core_for(session: Session, folder: Path, pair: SSHLocalKeyPair | None = None) -> TransportCore:
+    """A core that offers nothing but the names of a session.
+
+    Parameters:
+        pair: the host key of a server; from the folder if not given.
+    """
     host_key = session.host_key.encode()
     server = session.role is Role.SERVER
     config = TransportConfig(
@@ -150,10 +159,16 @@ def core_for(session: Session, folder: Path) -> TransportCore:
         host_key_algorithms=(host_key,),
         ciphers=(session.cipher.encode(),),
         macs=(session.mac.encode(),),
-        host_keys={host_key: host_key_pair(session, folder)} if server else {},
+        compressions=(session.compression.encode(),),
+        host_keys={host_key: pair or host_key_pair(session, folder)} if server else {},
         min_rsa_bits=1024,
     )
     return TransportCore(config, random=os.urandom, clock=lambda: 0.0)
+
+
+async def signed(signature: Awaitable[bytes]) -> bytes:
+    """Wait for a device."""
+    return await signature
 
 
 @dataclass
@@ -177,6 +192,8 @@ class Greeting:
                     self.core.accept_service(event.name)
                 elif isinstance(event, ServiceAccepted):
                     self.done = True
+                elif isinstance(event, SignatureNeeded):
+                    self.core.provide_signature(asyncio.run(signed(event.signature)))
                 elif isinstance(event, Disconnected):
                     self.problem = event
 
@@ -200,9 +217,11 @@ class Greeting:
         assert self.done, self.problem
 
 
-def greet(session: Session, wire: Wire, folder: Path) -> TransportCore:
+def greet(
+    session: Session, wire: Wire, folder: Path, pair: SSHLocalKeyPair | None = None
+) -> TransportCore:
     """Hold a handshake with a peer; what was negotiated is what was asked for."""
-    greeting = Greeting(core_for(session, folder))
+    greeting = Greeting(core_for(session, folder, pair))
     greeting.run(wire)
     algorithms = greeting.core.algorithms
     assert algorithms is not None
@@ -276,6 +295,35 @@ def test_server_with_ssh(case: Case, folder: Path) -> None:
         greet(session, wire, folder)
 
 
+SECURITY_KEYS = tuple(
+    f"sk-{name}{suffix}@openssh.com"
+    for name in ("ssh-ed25519", "ecdsa-sha2-nistp256")
+    for suffix in ("", "-cert-v01")
+)
+
+
+@pytest.mark.parametrize("host_key", SECURITY_KEYS)
+def test_security_key_of_a_server_with_ssh(
+    host_key: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A host key on an authenticator, here one in software."""
+    pytest.importorskip("fido2", reason="fido2 is not installed")
+    from tests.keys.ctap_authenticator import Authenticator
+
+    device = Authenticator(pin="1234")
+    monkeypatch.setattr(authenticator, "list_devices", lambda: iter((device,)))
+    case = Case("curve25519-sha256", host_key, "aes128-gcm@openssh.com", "hmac-sha2-256")
+    session = session_of(case, "ssh", Role.SERVER)
+    key = generate_private_key(host_key.replace("-cert-v01", ""), pin="1234")
+    (folder / f"{peers.key_file(session)}.pub").write_bytes(key.export_public_key())
+    certificate = None
+    if "-cert-" in host_key:
+        authority = import_private_key((folder / "authority").read_bytes())
+        certificate = authority.generate_host_certificate(key, "device", principals=[HOST])
+    with PEERS["ssh"](session, folder) as wire:
+        greet(session, wire, folder, SSHLocalKeyPair(key, certificate))
+
+
 # --- Names that OpenSSH lacks ---
 
 _CHACHA = "chacha20-poly1305@openssh.com"
@@ -318,6 +366,62 @@ def test_client_with_asyncssh(case: Case, folder: Path) -> None:
 
 @pytest.mark.parametrize("case", OTHERS, ids=str)
 def test_server_with_asyncssh(case: Case, folder: Path) -> None:
+    session = session_of(case, "asyncssh-client", Role.SERVER)
+    with PEERS["asyncssh-client"](session, folder) as wire:
+        greet(session, wire, folder)
+
+
+#: Compressed from the service request on (`zlib`), or not before authentication.
+COMPRESSION = {
+    "none": ("sshd", "ssh", "asyncssh", "asyncssh-client"),
+    "zlib@openssh.com": ("sshd", "ssh", "asyncssh", "asyncssh-client"),
+    "zlib": ("asyncssh", "asyncssh-client"),
+}
+
+
+@pytest.mark.parametrize(
+    ("compression", "peer"),
+    [(name, peer) for name, programs in COMPRESSION.items() for peer in programs],
+)
+def test_compression(compression: str, peer: str, openssh_config: Path, folder: Path) -> None:
+    role = Role.SERVER if peer in ("ssh", "asyncssh-client") else Role.CLIENT
+    case = Case("curve25519-sha256", "ssh-ed25519", _CHACHA, "hmac-sha2-256")
+    session = replace(session_of(case, peer, role), compression=compression)
+    if peer == "sshd":
+        wires = peers.inetd(sshd_inetd(openssh_config), folder, home=False)
+    else:
+        wires = PEERS[peer](session, folder)
+    with wires as wire:
+        algorithms = greet(session, wire, folder).algorithms
+    assert algorithms is not None
+    assert algorithms.compression_cs == algorithms.compression_sc == compression.encode()
+
+
+@pytest.fixture(scope="module")
+def ed448(folder: Path) -> Path:
+    """A certificate of the Ed448 key, which OpenSSH has no program for."""
+    authority = import_private_key((folder / "authority").read_bytes())
+    key = import_private_key((folder / "ssh-ed448").read_bytes())
+    certificate = authority.generate_host_certificate(key, "ed448", principals=[HOST])
+    path = folder / "ssh-ed448-cert.pub"
+    certificate.write_certificate(str(path))
+    return path
+
+
+ED448 = ("ssh-ed448", "ssh-ed448-cert-v01@openssh.com")
+
+
+@pytest.mark.parametrize("host_key", ED448)
+def test_ed448_client_with_asyncssh(host_key: str, ed448: Path, folder: Path) -> None:
+    case = Case("curve25519-sha256", host_key, _CHACHA, "hmac-sha2-256")
+    session = session_of(case, "asyncssh", Role.CLIENT)
+    with PEERS["asyncssh"](session, folder) as wire:
+        greet(session, wire, folder)
+
+
+@pytest.mark.parametrize("host_key", ED448)
+def test_ed448_server_with_asyncssh(host_key: str, ed448: Path, folder: Path) -> None:
+    case = Case("curve25519-sha256", host_key, _CHACHA, "hmac-sha2-256")
     session = session_of(case, "asyncssh-client", Role.SERVER)
     with PEERS["asyncssh-client"](session, folder) as wire:
         greet(session, wire, folder)

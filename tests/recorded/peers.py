@@ -69,7 +69,9 @@ def prepare_folder(folder: Path) -> Path:
         shutil.copy(KEYS / name, folder / name)
         (folder / name).chmod(0o600)
         shutil.copy(KEYS / f"{name}.pub", folder / f"{name}.pub")
-    shutil.copy(KEYS / "ssh-ed448.pub", folder)
+    for name in ("ssh-ed448", "ssh-ed448.pub"):
+        shutil.copy(KEYS / name, folder / name)
+    (folder / "ssh-ed448").chmod(0o600)
     ssh = folder / "home" / ".ssh"
     ssh.mkdir(parents=True, exist_ok=True)
     for path in (ssh, ssh.parent):
@@ -186,9 +188,10 @@ def asyncssh_server(session: Session, folder: Path) -> Iterator[SocketWire]:
     """AsyncSSH's server, for what OpenSSH does not have."""
     port = free_port()
     argv = [python_with("asyncssh"), str(SCRIPTS / "asyncssh_server.py"), "--port", str(port)]
-    argv += ["--host-key", str(folder / session.host_key), "--user", "root", "--password", "none"]
+    argv += ["--host-key", str(folder / key_file(session)), "--user", "root", "--password", "none"]
     argv += ["--authorized-keys", str(folder / "home/.ssh/authorized_keys")]
     argv += ["--kex", session.kex, "--cipher", session.cipher, "--mac", session.mac]
+    argv += ["--compression", session.compression]
     with _child(argv, folder, clean_environment(folder), None) as process:
         sock = _connect(process, port)
         with sock:
@@ -314,10 +317,14 @@ def asyncssh_client(
 
     def argv(port: int) -> list[str]:
         known = folder / "known_hosts"
-        known.write_text(f"[{HOST}]:{port} {(folder / f'{key_file(session)}.pub').read_text()}")
+        certified = "-cert-" in session.host_key
+        public = (folder / f"{'authority' if certified else key_file(session)}.pub").read_text()
+        marker = "@cert-authority " if certified else ""
+        known.write_text(f"{marker}[{HOST}]:{port} {public}")
         words = [python_with("asyncssh"), str(SCRIPTS / "asyncssh_client.py"), "--user", "root"]
         words += ["--host", HOST, "--port", str(port), "--known-hosts", str(known)]
         words += ["--kex", session.kex, "--cipher", session.cipher, "--mac", session.mac]
+        words += ["--compression", session.compression]
         words += ["--rekey-bytes", str(1 << 30)]
         return [*words, "--password", "none", "exec", "cat"]
 

@@ -19,6 +19,7 @@ def parse():
     parser.add_argument("--kex", default="")
     parser.add_argument("--cipher", default="")
     parser.add_argument("--mac", default="")
+    parser.add_argument("--compression", default="")
     parser.add_argument("words", nargs="+")
     return parser.parse_args()
 
@@ -56,6 +57,7 @@ async def main():
         "kex_algs": arguments.kex,
         "encryption_algs": arguments.cipher,
         "mac_algs": arguments.mac,
+        "compression_algs": arguments.compression,
     }
     try:
         async with asyncssh.connect(

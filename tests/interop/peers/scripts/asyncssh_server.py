@@ -65,12 +65,14 @@ async def main():
     parser.add_argument("--kex", default="")
     parser.add_argument("--cipher", default="")
     parser.add_argument("--mac", default="")
+    parser.add_argument("--compression", default="")
     arguments = parser.parse_args()
     # The names that are offered; AsyncSSH's own choice where none is given.
     wanted = {
         "kex_algs": arguments.kex,
         "encryption_algs": arguments.cipher,
         "mac_algs": arguments.mac,
+        "compression_algs": arguments.compression,
     }
     await asyncssh.listen(
         "127.0.0.1",
