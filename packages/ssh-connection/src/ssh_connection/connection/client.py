@@ -6,7 +6,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Self, Unpack
 
-from ssh_keys import SSHKey, SSHKeyPair, X509Trust
+from ssh_keys import (
+    Error,
+    PacketDecodeError,
+    SignatureError,
+    SSHKey,
+    SSHKeyPair,
+    X509Trust,
+    sig_algorithm_of,
+)
 from ssh_transport.config import TransportConfig
 from ssh_transport.errors import ConnectionLost, printable
 from ssh_transport.events import (
@@ -27,7 +35,7 @@ from ..logging import Peer
 from ..messages.connection import ChannelOpen
 from ..mux import Mux
 from ..opening import opening
-from ..options.client import SSHClientConnectionOptions
+from ..options.client import HostKeysHandler, SSHClientConnectionOptions
 from ..options.keywords import ClientKwargs, CreateConnectionKwargs
 from ..userauth.client import ClientAuthConfig, ClientAuthenticator
 from ..userauth.hostbased import HostIdentity
@@ -39,6 +47,7 @@ from .client_forward import ClientForwarding
 from .client_sessions import ClientSessions
 from .gss import ClientGSS, check_ticket
 from .host_identity import load_host_identity
+from .host_key_update import HOST_KEYS, HostKeyUpdate
 from .host_keys import HostKeyVerifier, KnownHosts, load_known_hosts
 from .opening import open_client
 from .x509_trust import client_x509_trust
@@ -91,6 +100,7 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         self._x509_trust = X509Trust()
         self._host_identity: HostIdentity | None = None
         self._verifier: HostKeyVerifier | None = None
+        self._host_keys_told = False
         self._client: SSHClient | None = None
         self._auth: ClientAuthenticator | None = None
         self._host_key_blob = b""
@@ -273,6 +283,39 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         raise ChannelOpenError(
             OPEN_UNKNOWN_CHANNEL_TYPE, f"no channel type {printable(request.channel_type)}"
         )
+
+    def global_request_received(
+        self, name: bytes, data: bytes
+    ) -> bytes | Awaitable[bytes | None] | None:
+        """The server made a global request (RFC 4254 section 4)."""
+        handler = self.client_options.server_host_keys_handler
+        if name == HOST_KEYS and handler is not None and not self._host_keys_told:
+            self._host_keys_told = True
+            self._spawn(self._update_host_keys(data, handler), self._host_keys_updated)
+        return None
+
+    async def _update_host_keys(self, data: bytes, handler: HostKeysHandler) -> None:
+        assert self._verifier is not None
+        names = self.client_options.algorithms.host_keys
+        update = HostKeyUpdate(
+            self._verifier.known,
+            self._core.session_id,
+            self._require_mux().global_request,
+            tuple(dict.fromkeys(sig_algorithm_of(name) for name in names)),
+            self._config.min_rsa_bits,
+        )
+        try:
+            keys = await update.classify(data)
+        except (PacketDecodeError, SignatureError, Error) as exc:
+            self._log.warning("host keys of the server are not believed: %s", Peer(exc))
+            return
+        answer = handler(*keys)
+        if isinstance(answer, Awaitable):
+            await answer
+
+    def _host_keys_updated(self, result: object, error: BaseException | None) -> None:
+        if isinstance(error, Exception):
+            self._log.exception("the handler of host keys failed", error)
 
     # --- SSH through this connection ---------------------------------------------------------
 

@@ -130,6 +130,11 @@ class HostKeyVerifier:
             self._known = KnownHostsResult.from_match(lists)
 
     @property
+    def known(self) -> KnownHostsResult | None:
+        """What is known about the host, None if every key is trusted."""
+        return self._known
+
+    @property
     def problems(self) -> Sequence[str]:
         """Lines of the file that name the host but could not be used."""
         return () if self._known is None else self._known.problems

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from ssh_keys import SSHAuthorizedKeys
+from ssh_keys import HOST_KEY_ALGORITHMS, SSHAuthorizedKeys, sig_algorithm_of
 from ssh_transport.config import TransportConfig
 from ssh_transport.constants import DisconnectReason
 from ssh_transport.errors import (
@@ -37,6 +37,13 @@ from .base import version_string
 from .certificate_trust import CertificateTrust
 from .client_hosts import ClientHosts
 from .gss import ServerGSS
+from .host_key_update import (
+    HOST_KEYS,
+    PROVE_HOST_KEYS,
+    encode_strings,
+    plain_host_keys,
+    prove_host_keys,
+)
 from .server_auth import (
     CallbackPolicy,
     ServerResources,
@@ -254,6 +261,9 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
         if not self._established.done():
             self._established.set_result(None)
         self.channels_idle()
+        if self.server_options.send_server_host_keys:
+            blobs = plain_host_keys(self._resources.host_keys)
+            self._require_mux().send_global_request(HOST_KEYS, encode_strings(blobs))
 
     def _startup_over(self, exc: Exception | None) -> None:
         tell, self._on_authenticated = self._on_authenticated, None
@@ -312,7 +322,20 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
         if name == b"no-more-sessions@openssh.com":
             self._no_more_sessions = True
             return b""
+        if name == PROVE_HOST_KEYS and self.server_options.send_server_host_keys:
+            return self._prove_host_keys(data)
         return self._forward_request(name, data)
+
+    def _prove_host_keys(self, data: bytes) -> Awaitable[bytes | None] | None:
+        algorithms = self._core.algorithms
+        assert algorithms is not None
+        # The client accepts what it has negotiated: that tells the signatures of RSA keys apart.
+        names = (algorithms.host_key, *self._resources.host_key_algorithms)
+        allowed = tuple(
+            dict.fromkeys(sig_algorithm_of(name) for name in names if name in HOST_KEY_ALGORITHMS)
+        )
+        keys = plain_host_keys(self._resources.host_keys)
+        return prove_host_keys(keys, self._core.session_id, data, allowed)
 
     # --- Public API --------------------------------------------------------------------------
 

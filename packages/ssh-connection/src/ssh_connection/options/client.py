@@ -13,6 +13,7 @@ from ssh_keys import (
     KeyPairListArg,
     KnownHostsArg,
     Passphrase,
+    SSHKey,
     X509Purposes,
 )
 
@@ -32,7 +33,12 @@ if TYPE_CHECKING:
     from ..client import SSHClient
     from ..connection.client import SSHClientConnection
 
-__all__ = ["PasswordArg", "SSHClientConnectionOptions"]
+__all__ = ["HostKeysHandler", "PasswordArg", "SSHClientConnectionOptions"]
+
+HostKeysHandler: TypeAlias = Callable[
+    [list[SSHKey], list[SSHKey], list[SSHKey], list[SSHKey]], Awaitable[None] | None
+]
+"""Takes host keys that are new, gone, still there, and revoked."""
 
 PasswordArg: TypeAlias = str | Callable[[], str | Awaitable[str | None] | None] | None
 """A password, or what is called when one is needed: it returns the password, None for none."""
@@ -41,7 +47,6 @@ _LATER: Later = {
     **LATER_BASE,
     "x11_display": ("X11 forwarding", NOTHING),
     "x11_single_connection": ("X11 forwarding", NOTHING),
-    "server_host_keys_handler": ("host key updates", NOTHING),
     "canonicalize_hostname": ("canonical host names", NOTHING),
     "canonical_domains": ("canonical host names", NOTHING),
     "canonicalize_fallback_local": ("canonical host names", (*NOTHING, True)),
@@ -89,6 +94,12 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
     server_host_key_algs: AlgorithmsArg = ()
     """Host key algorithms, the preferred first; by default those of keys that are known for the
     host come first. `default` stands for the same."""
+
+    server_host_keys_handler: HostKeysHandler | None = None
+    """Called when the server tells its host keys after authentication, as OpenSSH's does, with four
+    lists: keys that are new, and which the server has proved to own; known ones that are gone;
+    known ones that are still there; and revoked ones. Whether to change known_hosts is its own
+    decision (`ssh_keys.KnownHostsEditor`)."""
 
     username: str | tuple[()] = ()
     """User to log in as, the local user by default."""

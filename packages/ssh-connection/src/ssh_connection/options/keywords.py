@@ -26,7 +26,7 @@ from ssh_keys import (
 from ..protocols import AgentForwarder, ExecInterceptor, KeyPairSource, SubsystemFactory
 from .algorithms import AlgorithmsArg, PolicyArg
 from .base import Seconds
-from .client import PasswordArg
+from .client import HostKeysHandler, PasswordArg
 from .gss import GSSHostArg
 from .server import AuthorizedKeysArg
 
@@ -85,6 +85,7 @@ class CreateConnectionKwargs(CommonKwargs, total=False):
     known_hosts: KnownHostsArg | tuple[()] | None
     host_key_alias: str | tuple[()] | None
     server_host_key_algs: AlgorithmsArg
+    server_host_keys_handler: HostKeysHandler | None
     username: str | tuple[()]
     password: PasswordArg
     client_host_keysign: bool | str | Path
@@ -119,6 +120,7 @@ class CreateServerKwargs(CommonKwargs, total=False):
     server_version: str | bytes | tuple[()]
     server_host_keys: KeyPairListArg | tuple[()] | None
     server_host_certs: CertListArg
+    send_server_host_keys: bool
     passphrase: Passphrase
     authorized_client_keys: AuthorizedKeysArg
     known_client_hosts: KnownHostsArg | None

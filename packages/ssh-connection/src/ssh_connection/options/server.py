@@ -36,7 +36,6 @@ _LATER: Later = {
     "line_echo": ("line editors", (*NOTHING, True)),
     "line_history": ("line editors", (*NOTHING, 1000)),
     "max_line_length": ("line editors", (*NOTHING, 1024)),
-    "send_server_host_keys": ("host key updates", NOTHING),
     "connect_timeout": ("connections to clients", NOTHING),
     "local_addr": ("connections to clients", NOTHING),
 }
@@ -67,6 +66,10 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
     server_host_certs: CertListArg = ()
     """Certificates for the host keys: file names, bytes, `SSHCertificate`, one or a list of them;
     those beside key files (`-cert.pub`) are found anyway."""
+
+    send_server_host_keys: bool = False
+    """Whether clients are told all host keys after authentication, so that they can learn new ones
+    before the old ones are taken away."""
 
     passphrase: Passphrase = None
     """Passphrase of encrypted host keys, or a function or coroutine function of the file name that
