@@ -19,7 +19,6 @@ import ssh_transport.constants
 from scripts.record_session import OPENSSH_CERTIFICATES, OPENSSH_NAMES
 from ssh_keys import HOST_KEY_ALGORITHMS
 from ssh_keys.algorithms import Algorithm
-from ssh_keys.signature_algorithms import X509_ALGORITHMS
 from ssh_transport import (
     CIPHERS,
     COMPRESSIONS,
@@ -185,7 +184,7 @@ Every name that can be negotiated, best first. *Status*: `default` is offered un
 otherwise, `supported` is sound but offered only by name, `insecure` is for old peers. *Policies*
 are the presets of `Policy.named` that contain it. *Recorded*: programs with which a session is in
 `tests/recorded`, replayed byte for byte in every test run. *Live*: programs with which
-`tests/interop/test_algorithm_product.py` (for X.509: `test_x509.py`) shakes hands where they are installed, and for `gss-*`
+`tests/interop/test_algorithm_product.py` shakes hands where they are installed, and for `gss-*`
 `tests/kerberos`, with a KDC of its own. A test holds that each name has met one of them, or that
 the table says why not.
 """
@@ -204,7 +203,7 @@ _FIELDS: dict[str, tuple[str, Iterable[Algorithm], str]] = {
     "compressions": ("Compression methods", COMPRESSIONS, "compression"),
 }
 
-#: What the live test does beyond `ssh -Q` of OpenSSH, by name; X.509 has a test of its own.
+#: What the live test does beyond `ssh -Q` of OpenSSH, by name.
 _OPENSSH = "OpenSSH"
 _LIVE = {
     **dict.fromkeys(

@@ -38,7 +38,7 @@ REQUIRED: dict[str, dict[str, str]] = {
 
 #: Third-party packages behind an extra: imported inside the function that needs them.
 OPTIONAL: dict[str, set[str]] = {
-    "ssh_keys": {"OpenSSL", "fido2", "pkcs11"},
+    "ssh_keys": {"fido2", "pkcs11"},
     "ssh_transport": {"gssapi"},
 }
 

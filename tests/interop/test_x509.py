@@ -375,3 +375,16 @@ async def test_old_names_only_if_named(tmp_path: Path) -> None:
             "localhost", port, **our_options(made, server_host_key_algs=[old])
         ) as conn:
             assert isinstance(conn.get_extra_info("server_host_certificate"), SSHX509Certificate)
+
+
+async def test_ed448_if_named(tmp_path: Path) -> None:
+    """Sound, but off by default, as the plain keys of the type are."""
+    made = make_ours(tmp_path, "ssh-ed448")
+    name = "x509v3-ssh-ed448"
+    with asyncssh_server(made) as port:
+        options = our_options(made, server_host_key_algs=[name])
+        async with ssh_meta.connect("localhost", port, **options) as conn:
+            assert (await conn.run("x")).exit_status == 6
+    async with our_server(made, signature_algs=[name]) as port:
+        done = await asyncssh_client(made, port)
+        assert (done.status, done.stdout) == (0, b"in\n"), done.text
