@@ -12,6 +12,7 @@ import itertools
 import os
 import subprocess
 from collections.abc import Awaitable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -41,6 +42,7 @@ from ssh_transport import (
     TransportConfig,
     TransportCore,
 )
+from ssh_transport.keyexchange import KeyExchange
 from tests.interop.peers.availability import find_program, program
 from tests.interop.peers.credentials import HOST
 from tests.recorded import peers
@@ -387,10 +389,11 @@ def test_compression(compression: str, peer: str, openssh_config: Path, folder: 
     role = Role.SERVER if peer in ("ssh", "asyncssh-client") else Role.CLIENT
     case = Case("curve25519-sha256", "ssh-ed25519", _CHACHA, "hmac-sha2-256")
     session = replace(session_of(case, peer, role), compression=compression)
-    if peer == "sshd":
-        wires = peers.inetd(sshd_inetd(openssh_config), folder, home=False)
-    else:
-        wires = PEERS[peer](session, folder)
+    wires: AbstractContextManager[Wire] = (
+        peers.inetd(sshd_inetd(openssh_config), folder, home=False)
+        if peer == "sshd"
+        else PEERS[peer](session, folder)
+    )
     with wires as wire:
         algorithms = greet(session, wire, folder).algorithms
     assert algorithms is not None
@@ -450,6 +453,29 @@ def test_server_with_plink(case: Case, folder: Path) -> None:
     session = session_of(case, "plink", Role.SERVER)
     with PEERS["plink"](session, folder) as wire:
         greet(session, wire, folder)
+
+
+@pytest.mark.parametrize("hash_name", ["sha1", "sha256"])
+def test_group_exchange_of_the_old_form_with_plink(
+    hash_name: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 4419 section 5: to servers of old, PuTTY sends the size that it prefers and no more."""
+    seen: list[int] = []
+    receive = KeyExchange.receive_method
+
+    def spy(self: KeyExchange, packet: bytes, start: int, end: int) -> None:
+        seen.append(packet[start - 1])
+        receive(self, packet, start, end)
+
+    monkeypatch.setattr(KeyExchange, "receive_method", spy)
+    kex = f"diffie-hellman-group-exchange-{hash_name}"
+    case = Case(kex, "rsa-sha2-256", "aes256-ctr", "hmac-sha2-256")
+    session = session_of(case, "plink", Role.SERVER)
+    with PEERS["plink"](session, folder) as wire:
+        core = core_for(session, folder)
+        core.config.version = b"SSH-2.0-OpenSSH_2.5.2"
+        Greeting(core).run(wire)
+    assert seen == [30, 32]
 
 
 @pytest.mark.parametrize("kex", [*OTHER_KEX[:3], "sntrup761x25519-sha512"])
