@@ -111,13 +111,17 @@ async def _execute(process: ssh_meta.SSHServerProcess[bytes]) -> None:
 
 @contextlib.asynccontextmanager
 async def own_server(
-    credentials: Credentials, algorithms: Mapping[str, str] | None = None
+    credentials: Credentials,
+    algorithms: Mapping[str, str] | None = None,
+    *,
+    revoked_keys: str | None = None,
 ) -> AsyncIterator[OwnServer]:
     """Run our server on loopback until the block ends.
 
     Args:
         credentials: its host key and whom it lets in.
         algorithms: options of ``listen`` such as ``mac_algs``.
+        revoked_keys: file name of a key revocation list.
     """
     own = OwnServer(0, credentials)
     chosen = algorithms or {}
@@ -135,6 +139,7 @@ async def own_server(
         mac_algs=chosen.get("mac_algs", ()),
         kex_algs=chosen.get("kex_algs", ()),
         compression_algs=chosen.get("compression_algs", ()),
+        revoked_keys=revoked_keys,
     )
     own.port = acceptor.get_port()
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -21,6 +22,7 @@ from ssh_meta import (
     PermissionDenied,
 )
 from tests.interop.own_server import own_server
+from tests.interop.peers.availability import program
 from tests.interop.peers.certificates import (
     EXPIRED,
     Authority,
@@ -304,3 +306,30 @@ async def test_openssh_refuses_a_bad_certificate_of_our_server(
     done = await run_client("ssh", one, tmp_path)
     assert (done.status, done.stdout) == (255, b""), done.text
     assert why in done.stderr, done.text
+
+
+# --- Revocation ------------------------------------------------------------------------------
+
+
+async def test_revocation_list_of_ssh_keygen(
+    one: CertifiedCredentials, ed25519: Authority, tmp_path: Path
+) -> None:
+    """A list by serial number and key id, as ssh-keygen -k makes it, in both roles."""
+    words = [program("ssh-keygen"), "-q", "-s", str(ed25519.key), "-V", "always:forever"]
+    user, host = one.user_key.with_suffix(".pub"), one.host_key.with_suffix(".pub")
+    subprocess.run([*words, "-I", "me", "-z", "7", "-n", one.user, str(user)], check=True)
+    subprocess.run([*words, "-I", "web", "-h", "-n", HOST, str(host)], check=True)
+    krl, orders = tmp_path / "krl", tmp_path / "orders"
+    orders.write_text("serial: 5-9\nid: web\n")
+    make = [program("ssh-keygen"), "-q", "-k", "-f", str(krl), "-s", str(one.authority)]
+    subprocess.run([*make, str(orders)], check=True)
+    for revoked, status in ((None, 0), (str(krl), 255)):
+        async with own_server(one, revoked_keys=revoked) as own:
+            done = await SSH(tmp_path).exec(own.target(), "echo in")
+            assert done.status == status, done.text
+    with peer_server("sshd", one, tmp_path) as server:
+        async with connect(server, one):
+            pass
+        with pytest.raises(HostKeyRevoked):
+            async with connect(server, one, revoked_keys=str(krl)):
+                pytest.fail("a revoked host is trusted")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from ssh_keys import (
     CertificatePrincipalError,
     CertificateType,
+    SSHKeyRevocationList,
     SSHOpenSSHCertificate,
     X509Purposes,
     X509Trust,
@@ -28,12 +29,14 @@ class CertificateTrust:
         minimum_rsa_bits: smallest RSA key, of the authority and of the holder.
         x509: X.509 certificates that are trusted.
         x509_purposes: what an X.509 certificate may be used for.
+        revoked: what must not be trusted, whoever else says so.
     """
 
     sig_algorithms: Collection[bytes]
     minimum_rsa_bits: int = MINIMUM_RSA_BITS
     x509: X509Trust = field(default_factory=X509Trust)
     x509_purposes: X509Purposes = None
+    revoked: SSHKeyRevocationList | None = None
 
     def check_host(self, certificate: SSHOpenSSHCertificate, host: str) -> None:
         """Return if a host certificate is good for a host now.

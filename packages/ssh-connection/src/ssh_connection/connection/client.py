@@ -12,6 +12,7 @@ from ssh_keys import (
     SignatureError,
     SSHKey,
     SSHKeyPair,
+    SSHKeyRevocationList,
     X509Trust,
     sig_algorithm_of,
 )
@@ -50,6 +51,7 @@ from .host_identity import load_host_identity
 from .host_key_update import HOST_KEYS, HostKeyUpdate
 from .host_keys import HostKeyVerifier, KnownHosts, load_known_hosts
 from .opening import open_client
+from .revocation import load_revoked_keys
 from .x509_trust import client_x509_trust
 
 __all__ = ["DEFAULT_PORT", "SSHClientConnection"]
@@ -98,6 +100,7 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         self._keypairs = keypairs
         self._known_hosts = known_hosts
         self._x509_trust = X509Trust()
+        self._revoked: SSHKeyRevocationList | None = None
         self._host_identity: HostIdentity | None = None
         self._verifier: HostKeyVerifier | None = None
         self._host_keys_told = False
@@ -127,6 +130,7 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         self = cls(options, (), known_hosts, tunnelled=tunnelled)
         if self._gss is not None and self._config.gss is not None:
             await check_ticket(self._gss, self._config, self._log)
+        self._revoked = load_revoked_keys(options.revoked_keys)
         self._x509_trust = client_x509_trust(
             options.x509_trusted_certs, options.x509_trusted_cert_paths
         )
@@ -182,6 +186,7 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
             self._config.min_rsa_bits,
             self._x509_trust,
             options.x509_purposes,
+            self._revoked,
         )
         verifier = HostKeyVerifier(self._known_hosts, host, alias, self.port, addr, trust)
         for problem in verifier.problems:

@@ -37,6 +37,7 @@ from ssh_transport.errors import (
 
 from ..options.algorithms import certificate_names, x509_names
 from .certificate_trust import CertificateTrust, is_certificate_algorithm
+from .revocation import is_revoked
 
 __all__ = ["HostKeyCallbacks", "HostKeyVerifier", "KnownHosts", "load_known_hosts"]
 
@@ -188,9 +189,11 @@ class HostKeyVerifier:
         Raises HostKeyUnknown, HostKeyMismatch, HostKeyRevoked or HostCertificateInvalid, and what
         the callbacks raise: nothing that goes wrong here counts as trust.
         """
+        shown = f"{key.get_algorithm()} key {key.get_fingerprint()} of host {self._host!r}"
+        if is_revoked(self._trust.revoked, key, certificate):
+            raise HostKeyRevoked(f"{shown} is revoked, or the authority of its certificate")
         if self._known is None:
             return
-        shown = f"{key.get_algorithm()} key {key.get_fingerprint()} of host {self._host!r}"
         status = self._known.check(key)
         if status is HostKeyStatus.REVOKED:
             raise HostKeyRevoked(f"{shown} is revoked")

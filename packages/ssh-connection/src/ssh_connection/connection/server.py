@@ -156,6 +156,7 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
             self._config.min_rsa_bits,
             self._resources.x509,
             options.x509_purposes,
+            self._resources.revoked,
         )
         self._policy = CallbackPolicy(
             server,

@@ -13,6 +13,7 @@ from ssh_keys import (
     SSHCertificate,
     SSHKey,
     SSHKeyPair,
+    SSHKeyRevocationList,
     SSHOpenSSHCertificate,
     X509Trust,
     load_keypairs,
@@ -34,6 +35,7 @@ from ..userauth.publickey import PUBLICKEY
 from .client_hosts import ClientHosts, resolve_host
 from .gss import check_acceptor
 from .host_keys import KnownHosts, load_known_hosts
+from .revocation import is_revoked, load_revoked_keys
 from .user_certificates import UserCertificates
 from .x509_trust import server_x509_trust
 
@@ -58,6 +60,7 @@ class ServerResources:
         authorized_keys: keys that hold for all users, if any.
         x509: X.509 certificates that are trusted for users.
         known_client_hosts: hosts whose keys are known, if there are any.
+        revoked: keys that let nobody in, if there are any.
     """
 
     host_keys: dict[bytes, SSHKeyPair]
@@ -65,6 +68,7 @@ class ServerResources:
     authorized_keys: SSHAuthorizedKeys | None
     x509: X509Trust = field(default_factory=X509Trust)
     known_client_hosts: KnownHosts = None
+    revoked: SSHKeyRevocationList | None = None
 
     @property
     def expects_x509(self) -> bool:
@@ -101,12 +105,14 @@ def load_server_resources(
     no host key (RFC 4462 section 5).
     """
     keys, gss = options.server_host_keys, options.gss
+    revoked = load_revoked_keys(options.revoked_keys)
     trust = server_x509_trust(options.x509_trusted_certs, options.x509_trusted_cert_paths)
     if gss is not None:
         check_acceptor(gss)
     if not keys and gss is not None and gss.kex:
         authorized = load_authorized_keys(options.authorized_client_keys)
-        return ServerResources({}, (NULL_HOST_KEY,), authorized, trust, _client_hosts(options))
+        hosts = _client_hosts(options)
+        return ServerResources({}, (NULL_HOST_KEY,), authorized, trust, hosts, revoked)
     if not keys:
         raise ValueError("a server needs server_host_keys")
     host_keys: dict[bytes, SSHKeyPair] = {}
@@ -125,7 +131,8 @@ def load_server_resources(
     if not names:
         raise ValueError("no host key has an algorithm that may be used")
     authorized = load_authorized_keys(options.authorized_client_keys)
-    return ServerResources(host_keys, names, authorized, trust, _client_hosts(options))
+    hosts = _client_hosts(options)
+    return ServerResources(host_keys, names, authorized, trust, hosts, revoked)
 
 
 def _client_hosts(options: SSHServerConnectionOptions) -> KnownHosts:
@@ -214,6 +221,8 @@ class CallbackPolicy:
 
     def validate_key(self, user: str, key: SSHKey) -> MaybeAwait[KeyOptions | None]:
         """Look into the authorized keys, then ask the callback."""
+        if is_revoked(self._resources.revoked, key, None):
+            return None
         if self.authorized_keys is not None:
             name = self._client_host or self._addr
             options = self.authorized_keys.validate(key, name, self._addr)
@@ -228,6 +237,8 @@ class CallbackPolicy:
         self, user: str, certificate: SSHCertificate
     ) -> MaybeAwait[KeyOptions | None]:
         """Look for the authority in the authorized keys, then ask the callback about it."""
+        if is_revoked(self._resources.revoked, certificate.key, certificate):
+            return None
         name = self._client_host or self._addr
         return self._certificates.validate(user, certificate, self.authorized_keys, name)
 

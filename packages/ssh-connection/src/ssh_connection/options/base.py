@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar, TypeAlias
 
-from ssh_keys import X509CertPathsArg, X509CertsArg, X509Purposes
+from ssh_keys import KeyListArg, SSHKeyRevocationList, X509CertPathsArg, X509CertsArg, X509Purposes
 from ssh_keys.x509.purposes import parse_purposes
 from ssh_transport.negotiation import GSS_METHODS
 
@@ -15,10 +15,13 @@ from .algorithms import Algorithms, AlgorithmsArg, PolicyArg, select_algorithms
 from .gss import GSSHostArg, GSSSettings, gss_kex_names, gss_settings
 from .units import parse_bytes, parse_seconds
 
-__all__ = ["Later", "SSHConnectionOptions", "Seconds"]
+__all__ = ["Later", "RevokedKeysArg", "SSHConnectionOptions", "Seconds"]
 
 Seconds: TypeAlias = float | str | None
 """Seconds as a number, or text such as `1h30m`; 0 and None mean never."""
+
+RevokedKeysArg: TypeAlias = KeyListArg | SSHKeyRevocationList | None
+"""A key revocation list, or keys."""
 
 Later: TypeAlias = Mapping[str, tuple[str, tuple[object, ...]]]
 """Name of an option that is known but not built yet: what it belongs to, and the values that ask
@@ -102,6 +105,12 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
     host_based_auth: bool = True
     """Whether method "hostbased" may be used. A client uses it if there are keys of its host, a
     server offers it if it knows client hosts."""
+
+    revoked_keys: RevokedKeysArg = None
+    """Keys, certificates and authorities of others that are never trusted: the file name or bytes
+    of a key revocation list (PROTOCOL.krl) or of public keys, an `SSHKeyRevocationList`, or a list
+    of keys. It is read once; `SSHAcceptor.update` reads it again. Applies to host keys on a client,
+    to keys of users and of their hosts on a server."""
 
     public_key_auth: bool = True
     """Whether method "publickey" may be used."""

@@ -25,7 +25,7 @@ from ssh_keys import (
 
 from ..protocols import AgentForwarder, ExecInterceptor, KeyPairSource, SubsystemFactory
 from .algorithms import AlgorithmsArg, PolicyArg
-from .base import Seconds
+from .base import RevokedKeysArg, Seconds
 from .client import HostKeysHandler, PasswordArg
 from .gss import GSSHostArg
 from .server import AuthorizedKeysArg
@@ -55,6 +55,7 @@ class CommonKwargs(TypedDict, total=False):
     compression_algs: AlgorithmsArg
     signature_algs: AlgorithmsArg
     ca_signature_algs: AlgorithmsArg
+    revoked_keys: RevokedKeysArg
     host_based_auth: bool
     public_key_auth: bool
     kbdint_auth: bool
