@@ -19,6 +19,7 @@ import ssh_transport.constants
 from scripts.record_session import OPENSSH_CERTIFICATES, OPENSSH_NAMES
 from ssh_keys import HOST_KEY_ALGORITHMS
 from ssh_keys.algorithms import Algorithm
+from ssh_keys.signature_algorithms import X509_ALGORITHMS
 from ssh_transport import (
     CIPHERS,
     COMPRESSIONS,
@@ -184,9 +185,9 @@ Every name that can be negotiated, best first. *Status*: `default` is offered un
 otherwise, `supported` is sound but offered only by name, `insecure` is for old peers. *Policies*
 are the presets of `Policy.named` that contain it. *Recorded*: programs with which a session is in
 `tests/recorded`, replayed byte for byte in every test run. *Live*: programs with which
-`tests/interop/test_algorithm_product.py` shakes hands where they are installed, and for `gss-*`
-`tests/kerberos`, with a KDC of its own. A test holds that each name has met one of them, or that
-the table says why not.
+`tests/interop/test_algorithm_product.py` shakes hands where they are installed; for `x509v3-*`
+`tests/interop/test_x509.py`, and for `gss-*` `tests/kerberos`, with a KDC of its own. A test holds
+that each name has met one of them, or that the table says why not.
 """
 
 _NOTES = """
@@ -250,6 +251,7 @@ _LIVE = {
     **dict.fromkeys(("ssh-ed448", "ssh-ed448-cert-v01@openssh.com"), "AsyncSSH"),
     **dict.fromkeys(("none", "zlib@openssh.com"), f"AsyncSSH, {_OPENSSH}"),
     "zlib": "AsyncSSH",
+    **dict.fromkeys((row.name.decode() for row in X509_ALGORITHMS), "AsyncSSH"),
 }
 
 #: Families of GSS-API methods that Debian's OpenSSH has; AsyncSSH has them all.

@@ -388,3 +388,22 @@ async def test_ed448_if_named(tmp_path: Path) -> None:
     async with our_server(made, signature_algs=[name]) as port:
         done = await asyncssh_client(made, port)
         assert (done.status, done.stdout) == (0, b"in\n"), done.text
+
+
+async def test_dsa_if_named(tmp_path: Path) -> None:
+    name = "x509v3-ssh-dss"
+    for folder in ("host", "user"):
+        (tmp_path / folder).mkdir()
+    host = make_ours(tmp_path / "host", "ecdsa-sha2-nistp256")
+    user = make_ours(tmp_path / "user", "ssh-dss")
+    trusted = user.path("ca.pem")
+    words = {"trusted": host.path("ca.pem"), "signature": name}
+    async with our_server(host, x509_trusted_certs=trusted, signature_algs=[name]) as port:
+        done = await asyncssh_client(user, port, **words)
+        assert (done.status, done.stdout) == (0, b"in\n"), done.text
+        options = our_options(user, x509_trusted_certs=words["trusted"], signature_algs=[name])
+        async with ssh_meta.connect("localhost", port, **options) as conn:
+            assert (await conn.run("x")).stdout == "in\n"
+    async with our_server(host, x509_trusted_certs=trusted) as port:
+        done = await asyncssh_client(user, port, **words)
+        assert done.status == 255, done.text
