@@ -91,9 +91,14 @@ def test_keys_program(tmp_path: Path) -> None:
     assert printed == "ssh-ed25519 ada@example\nTrue\nwrong passphrase\n"
 
 
+def test_certificates_program(tmp_path: Path) -> None:
+    printed = output(TUTORIAL / "certificates.py", folder=tmp_path)
+    assert printed == "deploy: deploy\nrevoked\n"
+
+
 def test_every_program_is_run_and_shown() -> None:
     programs = {path.name for path in TUTORIAL.glob("*.py")}
-    assert programs == {*PRINTED, "server.py", "keys.py"}
+    assert programs == {*PRINTED, "server.py", "keys.py", "certificates.py"}
     page = (TUTORIAL / "index.md").read_text()
     assert set(re.findall(r"literalinclude\} (\S+)", page)) == programs
 
