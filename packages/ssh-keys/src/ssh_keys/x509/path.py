@@ -13,6 +13,7 @@ lists of certificates and subjects; CRLs and OCSP responses are not evaluated.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ssh_keys.errors import CertificateError, CertificateExpiredError, CertificateRevokedError
@@ -30,6 +31,7 @@ __all__ = ["MAXIMUM_PATH_LENGTH", "PathPolicy", "check_issued", "find_path"]
 MAXIMUM_PATH_LENGTH = 10
 #: Most anchors that are tried for one certificate: each costs a check of a signature.
 MAXIMUM_CANDIDATES = 16
+_NOT_ISSUED = "X.509 chain in which one certificate does not certify another"
 #: Hashes for which two texts with the same signature can be made.
 _BROKEN_HASHES = ("md5", "sha1")
 
@@ -68,16 +70,16 @@ def find_path(
     path: list[X509Contents] = []
     reason = CertificateError("no trusted authority issued the X.509 certificate")
     for contents in chain[:MAXIMUM_PATH_LENGTH]:
-        if path:
-            # The one before is not trusted by itself, so this one has to vouch for it.
-            check_issued(path[-1], contents)
+        if path and path[-1].issuer_der != contents.subject_der:
+            raise CertificateError(_NOT_ISSUED)
         path.append(contents)
         for anchor in _candidates(contents, anchors):
-            ends_here = anchor.der == contents.der
+            found = tuple(path) if anchor.der == contents.der else (*path, anchor)
             try:
-                if not ends_here:
-                    check_issued(contents, anchor)
-                found = tuple(path) if ends_here else (*path, anchor)
+                # From the anchor down: no key is used before somebody trusted vouches for it, so
+                # that strangers cannot choose how much work a signature is.
+                for issuer, below in pairwise(reversed(found)):
+                    check_issued(below, issuer)
                 _check_path(found, policy)
             except CertificateError as exc:
                 reason = exc
@@ -101,7 +103,7 @@ def check_issued(contents: X509Contents, issuer: X509Contents) -> None:
     from cryptography.exceptions import InternalError, InvalidSignature, UnsupportedAlgorithm
 
     if contents.issuer_der != issuer.subject_der:
-        raise CertificateError("X.509 chain in which one certificate does not certify another")
+        raise CertificateError(_NOT_ISSUED)
     try:
         hash_algorithm = contents.certificate.signature_hash_algorithm
         if hash_algorithm is not None and hash_algorithm.name in _BROKEN_HASHES:
