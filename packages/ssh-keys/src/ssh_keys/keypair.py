@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ssh_keys.errors import SignatureError
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
     from ssh_keys.key import SSHKey
 
 __all__ = ["SSHKeyPair", "SSHLocalKeyPair"]
+
+
+@lru_cache(maxsize=64)  # there are a few types of keys, and many keys
+def _host_key_algorithms(algorithm: bytes, sig_algorithms: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    return tuple(
+        row.name
+        for row in HOST_KEY_ALGORITHMS
+        if row.key_algorithm == algorithm and row.sig_algorithm in sig_algorithms
+    )
 
 
 class SSHKeyPair(CommentHolder, ABC):
@@ -47,11 +57,7 @@ class SSHKeyPair(CommentHolder, ABC):
         self.sig_algorithms = sig_algorithms
         self.public_data = public_data
         if host_key_algorithms is None:
-            host_key_algorithms = tuple(
-                row.name
-                for row in HOST_KEY_ALGORITHMS
-                if row.key_algorithm == algorithm and row.sig_algorithm in sig_algorithms
-            )
+            host_key_algorithms = _host_key_algorithms(algorithm, sig_algorithms)
         self.host_key_algorithms = host_key_algorithms
         self.certificate: SSHCertificate | None = None
         self.key_public_data = public_data

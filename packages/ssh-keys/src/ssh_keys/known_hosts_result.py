@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from enum import Enum
+from functools import lru_cache
 from typing import NamedTuple, cast
 
 from ssh_keys.errors import CertificatePrincipalError, CertificateRevokedError
@@ -158,7 +159,12 @@ class KnownHostsResult(Record):
             types |= set(CERTIFICATE_KEY_TYPES)
         if self.x509_certs or self.x509_subjects:
             types |= set(X509_KEY_TYPES)
-        return tuple(row.name for row in HOST_KEY_ALGORITHMS if row.key_algorithm in types)
+        return _host_key_algorithms(frozenset(types))
+
+
+@lru_cache(maxsize=64)  # there are a few types of keys, and many hosts
+def _host_key_algorithms(types: frozenset[bytes]) -> tuple[bytes, ...]:
+    return tuple(row.name for row in HOST_KEY_ALGORITHMS if row.key_algorithm in types)
 
 
 def _contains(keys: Iterable[SSHKey], key: SSHKey) -> bool:

@@ -290,7 +290,8 @@ class AsyncTransport(asyncio.BufferedProtocol):
         if transport is not None:
             self._flush()
             transport.close()
-            self._close_timer = self._loop.call_later(_CLOSE_TIMEOUT, transport.abort)
+            if transport.get_write_buffer_size():
+                self._close_timer = self._loop.call_later(_CLOSE_TIMEOUT, transport.abort)
 
     def _flush(self) -> None:
         transport = self._transport
@@ -313,8 +314,12 @@ class AsyncTransport(asyncio.BufferedProtocol):
 
     def _arm(self, deadline: float | None) -> None:
         self._deadline = deadline
-        if self._timer is not None:
-            self._timer.cancel()
+        timer = self._timer
+        if timer is not None:
+            # One that fires too early costs less than cancelling it with every change.
+            if deadline is not None and timer.when() <= deadline:
+                return
+            timer.cancel()
             self._timer = None
         if deadline is not None:
             self._timer = self._loop.call_at(deadline, self._timer_fired)

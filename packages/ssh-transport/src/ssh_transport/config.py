@@ -80,7 +80,7 @@ class TransportConfig:
     def __post_init__(self) -> None:
         if not self.version.startswith(b"SSH-2.0-") or len(self.version) > 253:
             raise ValueError("version must start with SSH-2.0- and have at most 253 bytes")
-        if any(not 32 <= byte < 127 for byte in self.version):
+        if not (self.version.isascii() and self.version.decode("ascii").isprintable()):
             raise ValueError("version must be printable US-ASCII")
         if self.rekey_bytes < 1024 or self.rekey_seconds <= 0 or self.kex_timeout <= 0:
             raise ValueError("rekey_bytes must be 1024 or more, the times above 0 seconds")

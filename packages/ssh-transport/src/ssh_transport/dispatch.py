@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import IntEnum
+from operator import itemgetter
 from typing import Protocol
 
 from ssh_keys.wire import encode_boolean, encode_byte, encode_string, encode_text
@@ -98,12 +99,12 @@ def _plan(role: Role, phase: Phase) -> bytes:
     return bytes(plan)
 
 
-# Of each phase the slots of all numbers, and the numbers that the service may handle; made once,
-# as every handshake goes through all phases.
-_PLANS: dict[Role, dict[Phase, tuple[bytes, tuple[int, ...]]]] = {
+# Of each phase what picks the handlers of all numbers, and the numbers that the service may handle;
+# made once, as every handshake goes through all phases.
+_PLANS: dict[Role, dict[Phase, tuple[itemgetter[tuple[Handler, ...]], tuple[int, ...]]]] = {
     role: {
         phase: (
-            _plan(role, phase),
+            itemgetter(*_plan(role, phase)),
             tuple(number for number in numbers if number in SERVICE_NUMBERS),
         )
         for phase, numbers in phases.items()
@@ -189,7 +190,7 @@ class Dispatcher:
             services: handlers of 50 to 127 that the layer above registered.
         """
         plan, numbers = self._plans[phase]
-        table = list(map(self._handlers.__getitem__, plan))
+        table = list(plan(self._handlers))
         if services:
             for number in numbers:
                 handler = services.get(number)

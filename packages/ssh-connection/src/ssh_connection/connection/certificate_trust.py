@@ -15,9 +15,8 @@ from ssh_keys import (
 )
 from ssh_keys.key_material import MINIMUM_RSA_BITS
 from ssh_keys.patterns import parse_address
-from ssh_keys.signature_algorithms import CERTIFICATE_ALGORITHMS
 
-__all__ = ["CertificateTrust", "host_principal", "is_certificate_algorithm"]
+__all__ = ["CertificateTrust", "host_principal"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +81,3 @@ def host_principal(host: str) -> str:
     """
     address = parse_address(host)
     return (host.rstrip(".") or host) if address is None else str(address)
-
-
-def is_certificate_algorithm(name: bytes) -> bool:
-    """Whether a host key or public key algorithm is one of OpenSSH certificates."""
-    return name in CERTIFICATE_ALGORITHMS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from os import stat
 from pathlib import Path
 from typing import Protocol, cast
@@ -24,7 +25,7 @@ from ssh_keys import (
     match_known_hosts,
     read_known_hosts,
 )
-from ssh_keys.signature_algorithms import X509_ALGORITHMS
+from ssh_keys.signature_algorithms import CERTIFICATE_ALGORITHMS, X509_ALGORITHMS
 from ssh_transport.errors import (
     HostCertificateExpired,
     HostCertificateInvalid,
@@ -36,7 +37,7 @@ from ssh_transport.errors import (
 )
 
 from ..options.algorithms import certificate_names, x509_names
-from .certificate_trust import CertificateTrust, is_certificate_algorithm
+from .certificate_trust import CertificateTrust
 from .revocation import is_revoked
 
 __all__ = ["HostKeyCallbacks", "HostKeyVerifier", "KnownHosts", "load_known_hosts"]
@@ -90,6 +91,27 @@ class HostKeyCallbacks(Protocol):
     def validate_host_ca_key(self, host: str, addr: str, port: int, key: SSHKey, /) -> bool:
         """Whether an authority that is not known may certify the host."""
         ...
+
+
+@lru_cache(maxsize=64)  # most connections ask with the same few names
+def _preferred(
+    algorithms: tuple[bytes, ...], known: tuple[bytes, ...], *, x509: bool, certificates: bool
+) -> tuple[bytes, ...]:
+    """Order host key algorithms, see `HostKeyVerifier.preferred`.
+
+    Parameters:
+        algorithms: the names that may be used.
+        known: the names for which the host has a key that we know.
+        x509, certificates: whether somebody may have signed one whom we trust.
+    """
+    first = x509_names(algorithms) if x509 else ()
+    names = [name for name in algorithms if name not in X509_ALGORITHMS]
+    signed = [name for name in names if name in CERTIFICATE_ALGORITHMS]
+    plain = [name for name in names if name not in CERTIFICATE_ALGORITHMS]
+    plain.sort(key=lambda name: name not in known)
+    if certificates:
+        return tuple(dict.fromkeys((*first, *signed, *certificate_names(plain), *plain)))
+    return (*first, *plain, *signed)
 
 
 class HostKeyVerifier:
@@ -155,24 +177,12 @@ class HostKeyVerifier:
         """
         if self._known is None:
             return tuple(algorithms)
-        x509: tuple[bytes, ...] = ()
-        if self._trust.x509 or self._known.x509_certs:
-            x509 = x509_names(algorithms)
-        algorithms = [name for name in algorithms if name not in X509_ALGORITHMS]
-        return (*x509, *self._preferred_keys(algorithms, asks_callback))
-
-    def _preferred_keys(
-        self, algorithms: Sequence[bytes], asks_callback: bool
-    ) -> tuple[bytes, ...]:
-        assert self._known is not None
-        known = self._known.host_key_algorithms
-        plain = [name for name in algorithms if not is_certificate_algorithm(name)]
-        certificates = [name for name in algorithms if is_certificate_algorithm(name)]
-        first = [name for name in plain if name in known]
-        rest = [name for name in plain if name not in known]
-        if self._known.ca_keys or asks_callback:
-            return tuple(dict.fromkeys((*certificates, *certificate_names(plain), *first, *rest)))
-        return (*first, *rest, *certificates)
+        return _preferred(
+            tuple(algorithms),
+            tuple(self._known.host_key_algorithms),
+            x509=bool(self._trust.x509 or self._known.x509_certs),
+            certificates=bool(self._known.ca_keys or asks_callback),
+        )
 
     def check(
         self, key: SSHKey, callbacks: HostKeyCallbacks, certificate: SSHCertificate | None = None

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from os import stat
-from pathlib import Path
+from os.path import expanduser, isdir, join
 
 from ssh_keys import X509CertPathsArg, X509CertsArg, X509Trust, load_x509_trust
 
 __all__ = ["client_x509_trust", "server_x509_trust"]
 
 #: Where users of SSH with X.509 keep the authorities that they trust.
-_DEFAULT_FILE = Path(".ssh", "ca-bundle.crt")
-_DEFAULT_DIRECTORY = Path(".ssh", "crt")
+_DEFAULT_FILE = join(".ssh", "ca-bundle.crt")
+_DEFAULT_DIRECTORY = join(".ssh", "crt")
 
+_NO_TRUST = X509Trust()
 _Stamp = tuple[int, int, int]
-_cache: dict[Path, tuple[_Stamp, X509Trust]] = {}
+_cache: dict[str, tuple[_Stamp, X509Trust]] = {}
 
 
 def server_x509_trust(certs: X509CertsArg, paths: X509CertPathsArg) -> X509Trust:
@@ -33,18 +34,18 @@ def client_x509_trust(certs: X509CertsArg, paths: X509CertPathsArg) -> X509Trust
 
     Raises OSError and KeyImportError for what is named or there and can not be read.
     """
-    home = Path.home()
-    directory = home / _DEFAULT_DIRECTORY
-    if paths == () and directory.is_dir():
+    home = expanduser("~")
+    directory = join(home, _DEFAULT_DIRECTORY)
+    if paths == () and isdir(directory):
         paths = directory
     if certs != ():
         return load_x509_trust(certs, paths)
-    trust = load_x509_trust(None, paths)
-    default = _read_default(home / _DEFAULT_FILE)
+    trust = load_x509_trust(None, paths) if paths else _NO_TRUST
+    default = _read_default(join(home, _DEFAULT_FILE))
     return trust if default is None else default.joined(trust)
 
 
-def _read_default(path: Path) -> X509Trust | None:
+def _read_default(path: str) -> X509Trust | None:
     try:
         status = stat(path)
     except FileNotFoundError:

@@ -248,7 +248,7 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
 
 def _check_name(option: str, value: str) -> None:
     """Refuse names that would be something else where a name is put into a line or a path."""
-    if any(ord(char) < 0x20 or ord(char) == 0x7F for char in value):
+    if not value.isprintable() and any(ord(char) < 0x20 or ord(char) == 0x7F for char in value):
         raise ValueError(f"{option} has a control character in it")
     if option.endswith("username"):
         try:
