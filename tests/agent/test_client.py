@@ -22,6 +22,7 @@ from ssh_keys import (
     SSHLocalKeyPair,
     generate_private_key,
     import_public_key,
+    sig_algorithm_of,
 )
 from tests.agent.conftest import RunningAgent
 
@@ -92,6 +93,26 @@ async def test_certificate_signs_in_the_agent(agent: RunningAgent, algorithm: st
             key.verify(b"data", signature, [sig_algorithm])
         await found.remove()
         assert await client.get_keys() == []
+
+
+@pytest.mark.parametrize("algorithm", KEY_TYPES)
+async def test_x509_certificates_of_keys_in_the_agent(agent: RunningAgent, algorithm: str) -> None:
+    """The agent knows nothing of X.509; the key in it signs what the certificate needs."""
+    key = new_key(algorithm)
+    certificate = key.generate_x509_user_certificate(key, "CN=alice")
+    async with connect_agent(agent.path) as client:
+        await client.add_keys([key])
+        (pair,) = await client.get_keys()
+        pair.set_certificate(certificate)
+        assert pair.host_key_algorithms == certificate.host_key_algorithms
+        for name in pair.host_key_algorithms:
+            sig_algorithm = sig_algorithm_of(name)
+            signature = await pair.sign(b"data", sig_algorithm)
+            key.verify(b"data", signature, [sig_algorithm])
+            with pytest.raises(SignatureError):
+                key.verify(b"other data", signature, [sig_algorithm])
+        with pytest.raises(AgentError):
+            await client.add_keys([SSHLocalKeyPair(key, certificate)])
 
 
 async def test_keys_are_chosen_by_blob(agent: RunningAgent) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol, Self
 
 from ssh_keys import SignatureError, SSHKeyPair, SSHLocalKeyPair
-from ssh_keys.signature_algorithms import HOST_KEY_ALGORITHMS
+from ssh_keys.signature_algorithms import HOST_KEY_ALGORITHMS, plain_signature
 from ssh_keys.wire import PacketDecodeError, Reader, encode_string
 
 from .errors import AgentError, AgentProtocolError
@@ -89,18 +89,26 @@ class SSHAgentKeyPair(SSHKeyPair):
         """
         if sig_algorithm not in self.sig_algorithms:
             raise SignatureError(f"the key in the agent makes no {sig_algorithm!r} signature")
-        signature = await self._agent.sign(self.key_public_data, data, _FLAGS.get(sig_algorithm, 0))
+        wanted = plain_signature(sig_algorithm)
+        signature = await self._agent.sign(self.key_public_data, data, _FLAGS.get(wanted, 0))
         try:
-            made = Reader(signature).string()
+            reader = Reader(signature)
+            made = reader.string()
         except PacketDecodeError:
             raise AgentProtocolError("malformed signature from the agent") from None
-        if made != sig_algorithm:
+        if made != wanted:
             # Agents that do not know the flags make SHA-1 signatures, which servers refuse with
             # no word about why.
             raise AgentProtocolError(
-                f"the agent made a {made[:64]!r} signature instead of {sig_algorithm!r}"
+                f"the agent made a {made[:64]!r} signature instead of {wanted!r}"
             )
+        if made != sig_algorithm:
+            # With an X.509 certificate the same signature has another name (RFC 6187).
+            return encode_string(sig_algorithm) + reader.rest()
         return signature
+
+    def _x509_sig_algorithms(self) -> tuple[bytes, ...]:
+        return (b"rsa2048-sha256",) if b"rsa-sha2-256" in self.sig_algorithms else ()
 
     async def remove(self) -> None:
         """Remove this key from the agent; raises AgentFailure if it is not there any more."""

@@ -40,6 +40,7 @@ from ssh_keys.x509.decoding import (
 __all__ = [
     "CertListArg",
     "certificates_beside_key",
+    "certificates_for",
     "decode_ssh_certificate",
     "import_certificate",
     "load_certificates",
@@ -180,6 +181,25 @@ def certificates_beside_key(data: bytes) -> Sequence[SSHCertificate]:
     if b" CERTIFICATE-----" not in data:
         return ()
     return tuple(map(decode_x509_der, iterate_x509_pem(data)))
+
+
+def certificates_for(
+    key_blob: bytes, certificates: Sequence[SSHCertificate]
+) -> Iterator[SSHCertificate]:
+    """Yield the certificates of a key; those of X.509 with the others that lead to an authority.
+
+    Parameters:
+        key_blob: the plain public key.
+        certificates: certificates of any keys.
+    """
+    others = [each.contents for each in certificates if isinstance(each, SSHX509Certificate)]
+    for certificate in certificates:
+        if certificate.key.public_data != key_blob:
+            continue
+        if isinstance(certificate, SSHX509Certificate) and not certificate.intermediates:
+            yield certificate.with_chain(others)
+        else:
+            yield certificate
 
 
 def import_certificate(data: str | bytes) -> SSHCertificate:

@@ -12,6 +12,7 @@ from ssh_keys.certificate_base import SSHCertificate
 from ssh_keys.certificate_importing import (
     CertListArg,
     certificates_beside_key,
+    certificates_for,
     load_certificates,
 )
 from ssh_keys.errors import (
@@ -32,7 +33,6 @@ from ssh_keys.key_material import printable
 from ssh_keys.key_types import decode_ssh_private_key, decode_ssh_public_key
 from ssh_keys.keypair import SSHKeyPair, SSHLocalKeyPair
 from ssh_keys.wire import PacketDecodeError, Reader
-from ssh_keys.x509.certificate import SSHX509Certificate
 from ssh_keys.x509.decoding import split_der
 
 __all__ = [
@@ -325,12 +325,7 @@ def _resolve(
 
 
 def _pairs_of(key: SSHKey, certificates: Sequence[SSHCertificate]) -> Iterator[SSHKeyPair]:
-    authorities = [each for each in certificates if isinstance(each, SSHX509Certificate)]
-    for certificate in certificates:
-        if certificate.key.public_data != key.public_data:
-            continue
-        if isinstance(certificate, SSHX509Certificate) and not certificate.intermediates:
-            certificate = certificate.with_chain(each.contents for each in authorities)
+    for certificate in certificates_for(key.public_data, certificates):
         yield SSHLocalKeyPair(key, certificate)
     yield SSHLocalKeyPair(key)
 

@@ -22,7 +22,8 @@ from ssh_keys import (
     load_keypairs_async,
     load_pkcs11_keys,
 )
-from ssh_keys.signature_algorithms import CERTIFICATE_KEY_TYPES
+from ssh_keys.certificate_importing import certificates_for
+from ssh_keys.signature_algorithms import CERTIFICATE_KEY_TYPES, X509_KEY_TYPES
 
 from ..client import SSHClient
 from ..logging import ConnectionLog, Peer
@@ -82,7 +83,8 @@ async def load_client_keys(
         except (OSError, Error) as exc:
             log.info("no keys from %s: %s", type(source).__name__, Peer(exc))
     usable = [pair for pair in off_loop(pairs) if _is_for_users(pair, log)]
-    return _unique(sorted(usable, key=lambda pair: pair.algorithm not in CERTIFICATE_KEY_TYPES))
+    certified = (*CERTIFICATE_KEY_TYPES, *X509_KEY_TYPES)
+    return _unique(sorted(usable, key=lambda pair: pair.algorithm not in certified))
 
 
 async def _load_named(
@@ -100,11 +102,10 @@ async def _load_named(
 
 def _certified(pair: SSHKeyPair, certificates: Sequence[SSHCertificate]) -> Iterator[SSHKeyPair]:
     """Return a key pair of a source once more for each certificate that is for its key."""
-    for certificate in certificates:
-        if certificate.key.public_data == pair.key_public_data:
-            certified = copy(pair)
-            certified.set_certificate(certificate)
-            yield certified
+    for certificate in certificates_for(pair.key_public_data, certificates):
+        certified = copy(pair)
+        certified.set_certificate(certificate)
+        yield certified
 
 
 def _is_for_users(pair: SSHKeyPair, log: ConnectionLog) -> bool:
