@@ -24,7 +24,17 @@ from ssh_keys import (
 
 from .auth_pair import SESSION_ID, Policy
 from .auth_pair import Server as Driver
-from .loopback import HOST, OTHER_KEY, RSA_KEY, USER_KEY, Server, client, server_side, serving
+from .loopback import (
+    HOST,
+    HOST_KEY_ECDSA,
+    OTHER_KEY,
+    RSA_KEY,
+    USER_KEY,
+    Server,
+    client,
+    server_side,
+    serving,
+)
 
 CLIENT_HOST = generate_private_key("ssh-ed25519")
 CA = generate_private_key("ssh-ed25519")
@@ -115,6 +125,18 @@ async def test_user_certificate_of_a_client_host() -> None:
     cert = CA.generate_user_certificate(CLIENT_HOST, "user", principals=[NAME])
     known = line(CA, "*", "@cert-authority")
     assert not await is_let_in(hosts(known), vouched(client_host_certs=[cert]))
+
+
+async def test_x509_certificate_of_a_client_host() -> None:
+    """The X.509 certificates that a server trusts are trusted for users, not for their hosts."""
+    root = generate_private_key("ecdsa-sha2-nistp256")
+    ca = root.generate_x509_ca_certificate(root, "CN=authority")
+    cert = root.generate_x509_host_certificate(
+        HOST_KEY_ECDSA, f"CN={NAME}", "CN=authority", principals=[NAME], purposes=None
+    )
+    of_client = vouched(client_host_keys=[SSHLocalKeyPair(HOST_KEY_ECDSA, cert)])
+    of_server = hosts(([], [], [], [ca], [], [], []), x509_trusted_certs=[ca], x509_purposes="any")
+    assert not await is_let_in(of_server, of_client)
 
 
 async def test_host_comes_before_keys_and_needs_no_password() -> None:
@@ -398,6 +420,9 @@ def test_order_of_the_questions() -> None:
         {"host": b"a\nb"},
         {"host": b"a,b"},
         {"host": b"*"},
+        {"host": b"[client.example.org]:22"},
+        {"host": b"client.example.org/24"},
+        {"client_user": "user\0"},
         {"host": b"\xff.example.org"},
         {"client_user": "u" * 2000},
         {"client_user": "root"},

@@ -28,9 +28,13 @@ from tests.security.live_peer import (
     password_request,
     userauth_request,
 )
+from tests.security.raw_peer import HOST_KEY
 
 ROUNDS = int(os.environ.get("FUZZ_ROUNDS", "60"))  # connections per test
 MESSAGES = 40  # messages per connection, unless the victim ends it before
+
+AUTHORITY = ssh_meta.generate_private_key("ssh-ed25519")
+CERTIFICATE = AUTHORITY.generate_user_certificate(USER_KEY, "id", principals=["alice"])
 
 USERAUTH = [
     userauth_request(b"alice", b"none"),
@@ -41,12 +45,31 @@ USERAUTH = [
         b"\x00" + encode_string(b"ssh-ed25519") + encode_string(USER_KEY.public_data),
     ),
     userauth_request(b"alice", b"keyboard-interactive", encode_string(b"") * 2),
+    userauth_request(
+        b"alice",
+        b"publickey",
+        b"\x00"
+        + encode_string(b"ssh-ed25519-cert-v01@openssh.com")
+        + encode_string(CERTIFICATE.public_data),
+    ),
+    userauth_request(
+        b"alice",
+        b"hostbased",
+        encode_string(b"ssh-ed25519")
+        + encode_string(AUTHORITY.public_data)
+        + encode_string(b"host.example.org.")
+        + encode_string(b"alice")
+        + encode_string(encode_string(b"ssh-ed25519") + encode_string(bytes(64))),
+    ),
     b"\x3d" + encode_uint32(1) + encode_string(b"answer"),
     b"\x05" + encode_string(b"ssh-userauth"),
     b"\xc0" + encode_string(b"ping"),
     b"\x02" + encode_string(b"ignored"),
     b"\x04\x00" + encode_string(b"debug") + encode_string(b""),
 ]
+
+# What is neither of the one layer nor of the other.
+OTHERS = USERAUTH[-4:]
 
 PTY = encode_string(b"xterm") + encode_uint32(80) * 4 + encode_string(b"\x01\x00\x00\x00\x03\x00")
 ADDRESS = encode_string(b"127.0.0.1") + encode_uint32(1)
@@ -72,7 +95,9 @@ CONNECTION = [
     global_request(b"cancel-tcpip-forward", encode_string(b"") + encode_uint32(1)),
     global_request(b"no-more-sessions@openssh.com", reply=False),
     global_request(b"keepalive@openssh.com"),
-    *USERAUTH[6:],
+    global_request(b"hostkeys-prove-00@openssh.com", encode_string(HOST_KEY.public_data)),
+    channel_request(0, b"auth-agent-req@openssh.com"),
+    *OTHERS,
 ]
 
 
@@ -128,7 +153,13 @@ async def still_there_or_gone(peer: LivePeer) -> None:
 async def test_changed_messages(serve: Serve, layer: str) -> None:
     messages = USERAUTH if layer == "userauth" else CONNECTION
     async with serve(
-        sftp_factory=True, max_auth_tries=20, process_factory=None, max_startups=(100, 100, 100)
+        sftp_factory=True,
+        max_auth_tries=20,
+        process_factory=None,
+        max_startups=(100, 100, 100),
+        send_server_host_keys=True,
+        known_client_hosts=b"host.example.org " + AUTHORITY.export_public_key(),
+        trust_client_host=True,
     ) as victim:
         for seed in range(ROUNDS):
             await attack(victim, messages, seed, login=layer == "connection")
@@ -165,7 +196,7 @@ SERVER_AUTH = [
     b"\x3c" + encode_string(b"ssh-ed25519") + encode_string(USER_KEY.public_data),
     b"\x3c" + encode_string(b"") * 3 + encode_uint32(1) + encode_string(b"Password: ") + b"\x00",
     b"\x07" + encode_uint32(1) + encode_string(b"server-sig-algs") + encode_string(b"ssh-ed25519"),
-    *USERAUTH[6:],
+    *OTHERS,
 ]
 
 SERVER_CHANNEL = [
@@ -189,7 +220,9 @@ SERVER_CHANNEL = [
     b"\x61" + encode_uint32(0),
     global_request(b"hostkeys-00@openssh.com", encode_string(USER_KEY.public_data), reply=False),
     global_request(b"keepalive@openssh.com"),
-    *USERAUTH[6:],
+    channel_open(10, kind=b"auth-agent@openssh.com"),
+    b"\x51" + encode_string(encode_string(b"ssh-ed25519") + encode_string(bytes(64))),
+    *OTHERS,
 ]
 
 
@@ -237,6 +270,10 @@ async def test_changed_messages_of_a_server(login: bool) -> None:
                         client_keys=[USER_KEY],
                         known_hosts=None,
                         agent_path=None,
+                        agent_forwarding="no-such-agent",
+                        client_host_keys=[AUTHORITY],
+                        client_host="host.example.org",
+                        server_host_keys_handler=lambda *keys: None,
                     ) as conn:
                         await conn.run("command", input="input" * 1000)
                 except ssh_meta.Error:

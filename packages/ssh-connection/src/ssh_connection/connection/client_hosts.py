@@ -84,6 +84,10 @@ class ClientHosts:
             key: the key that has to sign.
             certificate: that it is in, if there is one.
         """
+        if certificate is not None and certificate.is_x509:
+            # What is trusted in X.509 here is trusted for users.
+            self._log("client host refused: X.509 certificates do not stand for hosts of clients")
+            return None
         if self._trust_name:
             return self._check(claimed, key, certificate)
         return self._resolve(claimed, key, certificate)

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from ssh_keys import Error, SignatureError, SSHKeyPair, sig_algorithm_of
 from ssh_keys.wire import encode_byte, encode_string, encode_text
-from ssh_transport.errors import printable
 
 from ..messages.userauth import SSH_MSG_USERAUTH_REQUEST, HostbasedRequest, UserauthRequest
 from .exchange import SSH_CONNECTION, ClientExchange, Outcome, ServerExchange, Verdict
 from .protocols import MaybeAwait
 from .publickey import algorithms_for, decode_proof
+from .saslprep import SASLPrepError, saslprep
 
 __all__ = ["HOSTBASED", "HostIdentity", "HostbasedClient", "signed_data", "validate_hostbased"]
 
@@ -23,6 +23,9 @@ MAX_HOST_NAME = 255
 """Characters of the longest name of a client host that is looked at (RFC 1035 section 2.3.4)."""
 
 _MAX_USER_NAME = 1024
+
+# Names and addresses; nothing that means something else in a known_hosts file.
+_HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +145,8 @@ async def validate_hostbased(exchange: ServerExchange, request: UserauthRequest)
     claim = HostbasedRequest.decode(request.method_data)
     algorithm, blob = claim.public_key_algorithm, claim.host_key
     proof = decode_proof(exchange, algorithm, blob)
-    host = _host_name(claim.client_host_name)
-    if proof is None or host is None or len(claim.client_user_name.encode()) > _MAX_USER_NAME:
+    host, client_user = _host_name(claim.client_host_name), _user_name(claim.client_user_name)
+    if proof is None or host is None or client_user is None:
         return Verdict.REFUSED
     key, certificate = proof
     policy = exchange.policy
@@ -167,7 +170,7 @@ async def validate_hostbased(exchange: ServerExchange, request: UserauthRequest)
         )
     except SignatureError:
         return Verdict.REFUSED
-    answer = policy.validate_host_based_user(exchange.user, name, claim.client_user_name)
+    answer = policy.validate_host_based_user(exchange.user, name, client_user)
     if await exchange.resolve(answer) is not True:
         return Verdict.REFUSED
     exchange.key_blob = key.public_data
@@ -180,4 +183,12 @@ def _host_name(sent: bytes) -> str | None:
     if not 0 < len(name) <= MAX_HOST_NAME or not name.isascii():
         return None
     text = name.decode("ascii").lower()
-    return text if text == printable(text) and not set(text) & set(" ,*?!|@#") else None
+    return text if _HOST_CHARACTERS.issuperset(text) else None
+
+
+def _user_name(sent: str) -> str | None:
+    """Return the name of a user as names of users are compared, None if it can not be one."""
+    try:
+        return saslprep(sent) if len(sent.encode()) <= _MAX_USER_NAME else None
+    except SASLPrepError:
+        return None
