@@ -6,6 +6,7 @@ import contextlib
 import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,9 @@ from tests.interop.peers.certificates import (
 from tests.interop.peers.credentials import HOST, Credentials
 from tests.interop.peers.openssh import SSH, sshd
 from tests.interop.peers.process import Finished
+from tests.interop.peers.putty import CertifiedPlink
 from tests.interop.peers.python_peers import PythonClient, python_server
-from tests.interop.peers.roles import PeerServer
+from tests.interop.peers.roles import PeerClient, PeerServer
 
 SERVERS = ("sshd", "asyncssh")
 CLIENTS = ("ssh", "asyncssh")
@@ -333,3 +335,33 @@ async def test_revocation_list_of_ssh_keygen(
         with pytest.raises(HostKeyRevoked):
             async with connect(server, one, revoked_keys=str(krl)):
                 pytest.fail("a revoked host is trusted")
+
+
+# --- Others ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["plink", "paramiko"])
+@pytest.mark.parametrize(("principals", "status"), [("me", 0), ("other", None)])
+async def test_user_certificate_of_others(
+    one: CertifiedCredentials,
+    ed25519: Authority,
+    credentials: Credentials,
+    tmp_path: Path,
+    name: str,
+    principals: str,
+    status: int | None,
+) -> None:
+    """Programs that know user certificates; of hosts they want a plain key here."""
+    cert = ed25519.certify(one.user_key, one.user if principals == "me" else principals)
+    if name == "plink":
+        client: PeerClient = CertifiedPlink(tmp_path, cert)
+    else:
+        client = PythonClient(name, tmp_path)
+    async with own_server(one) as own:
+        target = replace(own.target(), known_hosts=credentials.known_hosts(own.port))
+        done = await client.exec(target, "echo in")
+    if status == 0:
+        assert (done.status, done.stdout) == (0, b"in\n"), done.text
+    else:
+        assert done.status != 0, done.text
+        assert done.stdout == b"", done.text

@@ -67,3 +67,21 @@ class PSFTP:
         script.write_text(batch)
         argv = [program("psftp"), *_options(target, self.folder), "-b", str(script), HOST]
         return await run(argv, clean_environment(self.folder))
+
+
+@dataclass(frozen=True, slots=True)
+class CertifiedPlink:
+    """``plink`` that logs in with a certificate."""
+
+    folder: Path
+    certificate: Path
+    name: str = "plink"
+
+    async def exec(self, target: Target, command: str, data: bytes = b"") -> Finished:
+        """See PeerClient."""
+        options = _options(target, self.folder)
+        key = Path(options[-1])
+        convert = [program("puttygen"), str(key), "--certificate", str(self.certificate)]
+        subprocess.run([*convert, "-o", str(key)], check=True, stdin=subprocess.DEVNULL)
+        argv = [program("plink"), "-v", "-ssh", *options, HOST, command]
+        return await run(argv, clean_environment(self.folder), data=data)
