@@ -49,6 +49,14 @@ def corpus() -> list[bytes]:
         files.append(KEY.export_private_key(form))
         if form != "pkcs1-der":
             files.append(KEY.export_private_key(form, "x", rounds=1))
+    x509 = KEY.generate_x509_host_certificate(KEY, "O=Org,CN=h", principals="h.example,::1")
+    files += [x509.export_certificate(form) for form in ("pem", "der", "openssh", "rfc4716")]
+    files += [
+        x509.public_data,
+        KEY.export_private_key("pkcs8-der") + x509.export_certificate("der"),
+        b"@revoked host,h* x509v3-ssh-rsa Subject:O=Org,*\nhost " + x509.export_certificate(),
+        b'principals="a",cert-authority x509v3-ssh-rsa Subject:O=Org,CN=a\\,b\n',
+    ]
     krl = SSHKeyRevocationList(1, "c")
     krl.revoke_serials(KEY, 1, 5)
     krl.revoke_serials(KEY, 90, 900)
@@ -81,6 +89,9 @@ READERS: tuple[Callable[[bytes], object], ...] = (
     _authorized_keys,
     ssh_keys.decode_ssh_public_key,
     ssh_keys.decode_ssh_certificate,
+    ssh_keys.decode_x509_certificate,
+    lambda data: ssh_keys.load_keypairs(data, "x"),
+    lambda data: ssh_keys.load_x509_trust(data),
 )
 
 

@@ -7,9 +7,9 @@ method that is named.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
 
 from ssh_keys import SSHCertificate, SSHKey
+from ssh_keys.record import Record
 
 from .errors import DisconnectError
 from .negotiation import NegotiatedAlgorithms
@@ -29,22 +29,19 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class PreBannerLine:
+class PreBannerLine(Record):
     """The server sent a line before its identification string (RFC 4253 section 4.2)."""
 
     line: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class VersionReceived:
+class VersionReceived(Record):
     """The peer's identification string, without CR LF."""
 
     version: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class HostKeyOffered:
+class HostKeyOffered(Record):
     """*Decision* (client): the server proved that it owns this key; is it trusted?
 
     Answer with `core.accept_host_key()`, or `core.fail(HostKeyMismatch(...))`.
@@ -52,9 +49,10 @@ class HostKeyOffered:
     Parameters:
         key: the key that signed.
         blob: what the server sent: the key, or the certificate that it is in.
-        certificate: if a host key algorithm of OpenSSH certificates was negotiated. Only its own
-            signature is checked yet; ask `certificate.validate`, and whether its authority is
-            trusted.
+        certificate: if a host key algorithm of certificates was negotiated. Of an OpenSSH
+            certificate, only its own signature is checked yet: ask `certificate.validate`, and
+            whether its authority is trusted. Of an X.509 certificate nothing is checked: ask
+            `X509Trust.validate`, and whether it is for the host (`KnownHostsResult.check_x509`).
     """
 
     key: SSHKey
@@ -62,8 +60,7 @@ class HostKeyOffered:
     certificate: SSHCertificate | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SignatureNeeded:
+class SignatureNeeded(Record):
     """*Decision* (server): the host key signs asynchronously; wait for its signature.
 
     Answer with `core.provide_signature(await event.signature)` or `core.fail(...)`.
@@ -72,8 +69,7 @@ class SignatureNeeded:
     signature: Awaitable[bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class KexCompleted:
+class KexCompleted(Record):
     """New keys are in use in both directions.
 
     Parameters:
@@ -85,29 +81,25 @@ class KexCompleted:
     algorithms: NegotiatedAlgorithms
 
 
-@dataclass(frozen=True, slots=True)
-class ExtInfoReceived:
+class ExtInfoReceived(Record):
     """Extensions that the peer announced (RFC 8308 section 2.3)."""
 
     extensions: Mapping[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceRequested:
+class ServiceRequested(Record):
     """*Decision* (server): answer with `core.accept_service(name)` or `core.fail(...)`."""
 
     name: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceAccepted:
+class ServiceAccepted(Record):
     """The server accepted the service that was requested (RFC 4253 section 10)."""
 
     name: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class DebugReceived:
+class DebugReceived(Record):
     """SSH_MSG_DEBUG (RFC 4253 section 11.3). The text is the peer's, unescaped."""
 
     always_display: bool
@@ -115,8 +107,7 @@ class DebugReceived:
     lang: str
 
 
-@dataclass(frozen=True, slots=True)
-class Disconnected:
+class Disconnected(Record):
     """Nothing more will be sent or received.
 
     Parameters:
