@@ -229,3 +229,39 @@ async def test_agent_that_is_forwarded_may_be_missing(tmp_path: Path) -> None:
         async with connected(port) as conn:
             assert (await conn.run("x")).exit_status == 0
     assert len(refused) == 3
+
+
+async def test_server_may_not_do_everything_with_a_forwarded_agent(agent_path: str) -> None:
+    """CVE-2023-38408: a real agent takes what comes through us for its user's own request."""
+    outcome: list[str] = []
+
+    async def attack(process: ssh_meta.SSHServerProcess[bytes]) -> None:
+        connection = process.get_extra_info("connection")
+        assert isinstance(connection, ssh_meta.SSHServerConnection)
+        async with connect_agent(connection) as agent:
+            for attempt in (
+                agent.lock("nobody knows"),
+                agent.add_smartcard_keys("/usr/lib/evil.so", "1234"),
+                agent.remove_smartcard_keys("/usr/lib/evil.so", "1234"),
+                agent.request_extension("vendor@example.org"),
+            ):
+                try:
+                    await attempt
+                    outcome.append("done")
+                except ssh_meta.AgentError as exc:
+                    outcome.append(type(exc).__name__)
+            # The answers stay in order, and the agent is still there.
+            outcome.append(str(len(await agent.get_keys())))
+        process.exit(0)
+
+    async with connect_agent(agent_path) as agent:
+        await agent.add_keys([USER_KEY])
+    async with (
+        running_server(process_factory=attack) as port,
+        connected(port, agent_forwarding=agent_path) as conn,
+    ):
+        assert (await conn.run("x")).exit_status == 0
+    assert outcome == ["AgentFailure", "AgentFailure", "AgentFailure", "AgentFailure", "1"]
+    # It was not locked: the user still sees the key.
+    async with connect_agent(agent_path) as agent:
+        assert len(await agent.get_keys()) == 1

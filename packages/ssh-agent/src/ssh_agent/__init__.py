@@ -13,6 +13,7 @@ from ssh_agent.errors import (
     AgentProtocolError,
     AgentTimeoutError,
 )
+from ssh_agent.forwarding import ForwardedRequests
 from ssh_agent.keypair import SSHAgentKeyPair
 from ssh_agent.streams import AgentOpener, AgentReader, AgentWriter
 
@@ -27,6 +28,7 @@ __all__ = [
     "AgentReader",
     "AgentTimeoutError",
     "AgentWriter",
+    "ForwardedRequests",
     "SSHAgentClient",
     "SSHAgentKeyPair",
     "__version__",

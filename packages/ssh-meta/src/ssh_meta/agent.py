@@ -10,6 +10,8 @@ from ssh_agent import (
     AgentConnectionError,
     AgentError,
     AgentOpener,
+    AgentWriter,
+    ForwardedRequests,
     SSHAgentKeyPair,
     connect_agent,
 )
@@ -120,6 +122,9 @@ class EnvironmentAgent:
 class ForwardedAgent:
     """`AgentForwarder` to an agent of ours.
 
+    Servers may list keys, have them sign, and add and remove keys; they may not have the agent load
+    libraries, or lock it (`ssh_agent.ForwardedRequests`).
+
     Parameters:
         agent_path: where the agent is; None for that of SSH_AUTH_SOCK.
     """
@@ -129,4 +134,25 @@ class ForwardedAgent:
 
     async def open(self) -> tuple[ByteReader, ByteWriter]:
         """Open a stream to the agent; raises AgentError."""
-        return await open_agent_stream(self._agent_path)
+        reader, writer = await open_agent_stream(self._agent_path)
+        return reader, _RequestWriter(writer)
+
+
+class _RequestWriter:
+    """Writes to an agent what a server may ask of it."""
+
+    def __init__(self, writer: AgentWriter) -> None:
+        self._writer = writer
+        self._requests = ForwardedRequests()
+
+    def write(self, data: bytes) -> None:
+        """Write requests; raises AgentProtocolError for what is none."""
+        self._writer.write(self._requests.feed(data))
+
+    async def drain(self) -> None:
+        """Wait until writing more is welcome."""
+        await self._writer.drain()
+
+    def close(self) -> None:
+        """Close the stream."""
+        self._writer.close()
