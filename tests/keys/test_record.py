@@ -7,7 +7,7 @@ import pickle
 
 import pytest
 
-from ssh_keys.record import Record
+from ssh_keys.record import Record, Struct
 
 
 class Point(Record):
@@ -68,3 +68,27 @@ def test_copies_and_matching() -> None:
     match point:
         case Point(x, y):
             assert (x, y) == (1, 2)
+
+
+class Counter(Struct):
+    name: str
+    count: int = 0
+
+
+def test_fields_given_by_name_only_are_not_taken_by_position() -> None:
+    with pytest.raises(TypeError):
+        Named("x", b"y")  # type: ignore[call-arg]
+
+
+def test_structures_change_and_have_no_hash() -> None:
+    counter = Counter("c")
+    counter.count += 1
+    assert counter == Counter("c", 1) == copy.copy(counter) == pickle.loads(pickle.dumps(counter))
+    assert counter != Counter("c")
+    assert Counter("d").count == 0
+    assert repr(counter) == "Counter(name='c', count=1)"
+    assert counter.replace(name="d") == Counter("d", 1)
+    with pytest.raises(AttributeError):
+        counter.counts = 2  # type: ignore[attr-defined]
+    with pytest.raises(TypeError):
+        hash(counter)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from ssh_transport import KEX_METHODS, Explanation, Role, explain
@@ -94,7 +92,7 @@ def test_a_failure_is_explained_on_both_sides() -> None:
 
 def test_library_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = connected(ciphers=(b"aes128-ctr",), macs=(b"hmac-sha2-256",))
-    row = dataclasses.replace(KEX_METHODS[b"curve448-sha512"], probe=lambda: False)
+    row = KEX_METHODS[b"curve448-sha512"].replace(probe=lambda: False)
     monkeypatch.setitem(KEX_METHODS._by_name, row.name, row)
     refused = explained(pair, Role.CLIENT)[KEX].refused
     assert refused[row.name] == "not in our list: needs a library that is not installed"

@@ -6,7 +6,6 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -189,7 +188,7 @@ def test_bad_value_of_the_peer_is_its_fault_wherever_the_step_ran(pair: Pair) ->
 
 
 def use(monkeypatch: pytest.MonkeyPatch, client: Callable[[KexContext], KexRun]) -> None:
-    row = replace(KEX_METHODS[SLOW], client=client)
+    row = KEX_METHODS[SLOW].replace(client=client)
     monkeypatch.setitem(KEX_METHODS._by_name, SLOW, row)
 
 

@@ -1,28 +1,18 @@
-"""`Record`: immutable values with named fields, declared like a dataclass and cheap to import.
+"""`Record` and `Struct`: named fields, declared like a dataclass and cheap to import.
 
-`@dataclass` writes and compiles several methods for every class: with the import of `inspect` that
+`@dataclass` writes and compiles several methods for every class, at each import a millisecond: it
 was a quarter of the time of `import ssh_keys`. A `Record` has the same methods once, for all.
 """
 
 from __future__ import annotations
 
-from typing import ClassVar, Self, dataclass_transform
+from typing import TYPE_CHECKING, ClassVar, Self, dataclass_transform
 
-__all__ = ["Record"]
+__all__ = ["Record", "Struct"]
 
 
-@dataclass_transform(frozen_default=True)
-class Record:
-    """Base of immutable values: the annotations of a subclass are its fields, in order.
-
-    A value in the class body is the default of its field. Records of one class compare equal and
-    hash by content; fields named in `_hidden` are secrets or bulk, and are not in the repr.
-
-    Parameters of the class statement:
-        kw_only: whether the fields are given by name only.
-
-    Making one raises TypeError for fields that are missing, unknown or given twice.
-    """
+class _Fields:
+    """What records and structures have in common: the annotations of a class are its fields."""
 
     _fields: ClassVar[tuple[str, ...]] = ()
     _hidden: ClassVar[tuple[str, ...]] = ()
@@ -40,31 +30,27 @@ class Record:
     def __init__(self, *args: object, **kwargs: object) -> None:
         names = self._fields
         values = self.__dict__
-        if len(args) != len(names) or kwargs:
-            if len(args) > self._positional:
-                raise TypeError(
-                    f"{type(self).__name__} takes {self._positional} values by position, "
-                    f"{len(args)} were given"
-                )
-            values.update(self._defaults)
-            if kwargs:
-                values.update(kwargs)
-                if len(kwargs.keys() & set(names[len(args) :])) != len(kwargs):
-                    wrong = sorted(kwargs.keys() - set(names[len(args) :]))
-                    raise TypeError(f"{type(self).__name__} has no field {wrong} to give by name")
+        if not kwargs and len(args) == len(names) == self._positional:
+            values.update(zip(names, args, strict=False))
+            return
+        if len(args) > self._positional:
+            raise TypeError(
+                f"{type(self).__name__} takes {self._positional} values by position, "
+                f"{len(args)} were given"
+            )
+        values.update(self._defaults)
+        if kwargs:
+            values.update(kwargs)
+            if len(kwargs.keys() & set(names[len(args) :])) != len(kwargs):
+                wrong = sorted(kwargs.keys() - set(names[len(args) :]))
+                raise TypeError(f"{type(self).__name__} has no field {wrong} to give by name")
         values.update(zip(names, args, strict=False))
         if len(values) != len(names):
             missing = [name for name in names if name not in values]
             raise TypeError(f"{type(self).__name__} needs {', '.join(missing)}")
 
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"{type(self).__name__} cannot be changed")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"{type(self).__name__} cannot be changed")
-
     def replace(self, **changes: object) -> Self:
-        """Return a record with other values for some fields, as `copy.replace` does.
+        """Return a copy with other values for some fields, as `copy.replace` does.
 
         Raises TypeError for a field that does not exist.
         """
@@ -82,11 +68,46 @@ class Record:
             return NotImplemented
         return self.__dict__ == other.__dict__
 
-    def __hash__(self) -> int:
-        return hash(tuple(self.__dict__[name] for name in self._fields))
-
     def __repr__(self) -> str:
         shown = ", ".join(
             f"{name}={self.__dict__[name]!r}" for name in self._fields if name not in self._hidden
         )
         return f"{type(self).__name__}({shown})"
+
+
+@dataclass_transform(frozen_default=True)
+class Record(_Fields):
+    """Base of immutable values: the annotations of a subclass are its fields, in order.
+
+    A value in the class body is the default of its field. Records of one class compare equal and
+    hash by content; fields named in `_hidden` are secrets or bulk, and are not in the repr.
+
+    Parameters of the class statement:
+        kw_only: whether the fields are given by name only.
+
+    Making one raises TypeError for fields that are missing, unknown or given twice.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} cannot be changed")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{type(self).__name__} cannot be changed")
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.__dict__[name] for name in self._fields))
+
+
+@dataclass_transform()
+class Struct(_Fields):
+    """Base of values that change: as `Record`, but the fields can be set, and it has no hash.
+
+    A default is one object for all, so it is never one that is changed in place.
+    """
+
+    if not TYPE_CHECKING:  # for them, every name could be set then
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if name not in self._fields:
+                raise AttributeError(f"{type(self).__name__} has no field {name!r}")
+            self.__dict__[name] = value

@@ -6,11 +6,11 @@ The rules are those of RFC 4253 section 7.1; `negotiation` applies them, this mo
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from ssh_keys import HOST_KEY_ALGORITHMS
 from ssh_keys.algorithms import Algorithm, Registry, Status
+from ssh_keys.record import Record
 
 from .ciphers import CIPHERS
 from .compression import COMPRESSIONS
@@ -32,8 +32,7 @@ _STATUS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Record):
     """The outcome for one name-list.
 
     Parameters:
@@ -62,8 +61,7 @@ class Choice:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Record):
     """The outcome of one negotiation; `str` of it is a report for a person.
 
     Parameters:

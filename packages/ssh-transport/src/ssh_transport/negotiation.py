@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
+from ssh_keys.record import Record
 from ssh_keys.wire import encode_byte
 
 from .ciphers import CIPHERS
@@ -44,8 +44,7 @@ _COOKIE_SIZE = 16
 _MAX_KEPT = 4096
 
 
-@dataclass(frozen=True, slots=True)
-class NegotiatedAlgorithms:
+class NegotiatedAlgorithms(Record):
     """The outcome of one negotiation; `cs` is client to server, `sc` server to client.
 
     A MAC is empty where the cipher authenticates by itself.

@@ -7,13 +7,13 @@ under the rules at once, and the order of preference is that of the rows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import TypeVar
 
 from ssh_keys import HOST_KEY_ALGORITHMS, SIGNATURE_ALGORITHMS
 from ssh_keys.algorithms import Algorithm, Registry, Status
+from ssh_keys.record import Record
 
 from .ciphers import CIPHERS
 from .compression import COMPRESSIONS
@@ -29,8 +29,7 @@ Choice = str | Sequence[str | bytes] | None
 A = TypeVar("A", bound=Algorithm)
 
 
-@dataclass(frozen=True, slots=True)
-class _Rule:
+class _Rule(Record):
     """Which rows of the tables a preset allows.
 
     Parameters:
@@ -161,8 +160,7 @@ PRESETS: Mapping[str, str] = {name: rule.about for name, rule in _RULES.items()}
 _CHANGED = ", changed"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Policy:
+class Policy(Record, kw_only=True):
     """Names that may be negotiated, in order of preference; give it to `TransportConfig`.
 
     Parameters:
@@ -206,8 +204,7 @@ class Policy:
         A leading `+` appends to the names of this policy, `-` removes from them, `^` puts in
         front; without one the names are replaced. Raises ValueError as `Registry.select`.
         """
-        changed = replace(
-            self,
+        changed = self.replace(
             kex_algorithms=KEX_METHODS.select(kex_algorithms, default=self.kex_algorithms),
             host_key_algorithms=HOST_KEY_ALGORITHMS.select(
                 host_key_algorithms, default=self.host_key_algorithms
@@ -219,7 +216,7 @@ class Policy:
         )
         if changed == self or self.name.endswith(_CHANGED):
             return changed
-        return replace(changed, name=self.name + _CHANGED)
+        return changed.replace(name=self.name + _CHANGED)
 
 
 @cache  # every connection asks for one

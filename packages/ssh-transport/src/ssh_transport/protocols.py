@@ -7,11 +7,11 @@ a sealer finds at least `SEAL_SLACK` bytes that it may overwrite.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
 from ssh_keys.algorithms import Status
+from ssh_keys.record import Record, Struct
 
 from .errors import DisconnectError
 
@@ -120,8 +120,7 @@ class MAC(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class MACAlgorithm:
+class MACAlgorithm(Record):
     """Row of the MAC table."""
 
     name: bytes
@@ -142,8 +141,7 @@ OpenerFactory = Callable[[bytes, bytes, bytes, MACAlgorithm | None], PacketOpene
 """Both take (key, iv, mac_key, mac row); mac is None and mac_key empty for an AEAD cipher."""
 
 
-@dataclass(frozen=True, slots=True)
-class CipherAlgorithm:
+class CipherAlgorithm(Record):
     """Row of the cipher table. Sizes in bytes; `tag_size` 0 means that a MAC is needed."""
 
     name: bytes
@@ -179,8 +177,7 @@ class Decompressor(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class CompressionAlgorithm:
+class CompressionAlgorithm(Record):
     """Row of the compression table; `delayed` methods start after authentication."""
 
     name: bytes
@@ -197,8 +194,7 @@ class CompressionAlgorithm:
 # --- Key exchange ----------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class KexStep:
+class KexStep(Struct):
     """What a method wants next: send these payloads, then receive a message of this number.
 
     Parameters:
@@ -214,8 +210,7 @@ class KexStep:
     failure: DisconnectError | None = None
 
 
-@dataclass(slots=True)
-class HostKeyProof:
+class HostKeyProof(Struct):
     """What the exchange hash is made of (RFC 4253 section 8, RFC 5656 section 4, ...).
 
     The hash runs over V_C, V_S, I_C, I_S and K_S, which the core knows, then `fields`, then
@@ -229,13 +224,14 @@ class HostKeyProof:
     """
 
     fields: bytes
-    secret: bytes = field(repr=False)
+    secret: bytes
     host_key: bytes = b""
     signature: bytes = b""
 
+    _hidden = ("secret",)
 
-@dataclass(slots=True)
-class GSSProof:
+
+class GSSProof(Struct):
     """What the exchange hash is made of if GSS-API proves who the server is (RFC 4462 section 2).
 
     Parameters:
@@ -245,8 +241,10 @@ class GSSProof:
     """
 
     fields: bytes
-    secret: bytes = field(repr=False)
+    secret: bytes
     host_key: bytes = b""
+
+    _hidden = ("secret",)
 
 
 KexRun = Generator["KexStep | HostKeyProof | GSSProof", bytes, None]
@@ -301,8 +299,7 @@ class GSSContext(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class KexContext:
+class KexContext(Struct):
     """What a method may need from the connection.
 
     Parameters:
@@ -327,8 +324,7 @@ class KexContext:
     gss_errors: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class KexAlgorithm:
+class KexAlgorithm(Record):
     """Row of the key exchange table."""
 
     name: bytes

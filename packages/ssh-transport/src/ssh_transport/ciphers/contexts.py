@@ -6,10 +6,11 @@ Which construction it is, the MAC row says: encrypt-then-MAC, or MAC-then-encryp
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
+
+from ssh_keys.record import Record
 
 from ..protocols import MACAlgorithm, PacketOpener, PacketSealer
 from .encrypt_then_mac import EncryptThenMacOpener, EncryptThenMacSealer
@@ -28,8 +29,7 @@ def _aes_cbc(key: bytes, iv: bytes) -> CipherMode:
     return Cipher(AES(key), modes.CBC(iv))
 
 
-@dataclass(frozen=True, slots=True)
-class BlockOrStreamCipher:
+class BlockOrStreamCipher(Record):
     """A cipher without a tag; `sealer` and `opener` are factories of the cipher table.
 
     Parameters:

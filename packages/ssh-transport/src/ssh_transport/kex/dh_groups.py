@@ -6,9 +6,10 @@ A safe prime p is 2q + 1 with q prime, so the generator 2 has order q or p - 1.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+
+from ssh_keys.record import Record
 
 __all__ = ["BUILT_IN", "ModuliFileError", "SafePrimeGroup", "parse_moduli", "read_moduli"]
 
@@ -66,8 +67,7 @@ class ModuliFileError(ValueError):
     """A moduli file that cannot be used; the text names the file and the line."""
 
 
-@dataclass(frozen=True, slots=True)
-class SafePrimeGroup:
+class SafePrimeGroup(Record):
     """The multiplicative group modulo a safe prime.
 
     Parameters:

@@ -6,11 +6,10 @@ its sessions to whoever gets it (section 8).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
+from ssh_keys.record import Record
 from ssh_keys.wire import PacketDecodeError, Reader, encode_mpint, encode_string
 
 from ..errors import KeyExchangeFailed, ProtocolError
@@ -23,8 +22,7 @@ __all__ = ["RSA1024_SHA1", "RSA2048_SHA256", "RSAMethod", "client", "server"]
 _MAX_BITS = 16384
 
 
-@dataclass(frozen=True, slots=True)
-class RSAMethod:
+class RSAMethod(Record):
     """Parameters of a method (RFC 4432 section 4).
 
     Parameters:
