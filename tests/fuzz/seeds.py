@@ -13,10 +13,12 @@ from pathlib import Path
 from ssh_keys.wire import encode_boolean, encode_mpint, encode_string, encode_uint32
 from ssh_transport import CIPHERS, Role
 from ssh_transport.compression import ZlibCompressor
+from ssh_transport.kex.dh_groups import BUILT_IN
 from ssh_transport.messages import encode_ext_info
 from ssh_transport.negotiation import encode_kexinit
 from ssh_transport.packet import PacketWriter
 from tests.fuzz.targets import KEX_ROWS, MESSAGES, Repeatable, _config
+from tests.transport.gss_mechanism import SharedKeyContext
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -87,9 +89,38 @@ def _kex_seeds() -> Iterator[tuple[str, str, bytes]]:
         numbers = encode_string(b"key") + number + encode_string(b"signature")
         name = row.name.decode()
         yield "kex_method", f"{name}-client", bytes([index, 0]) + _sized(reply, numbers)
+        if row.name.startswith(b"gss-"):
+            yield from _gss_seeds(index, name, b"gex" in row.name)
+            continue
         sizes = encode_uint32(2048) + encode_uint32(3072) + encode_uint32(8192)
-        server = _sized(sizes if b"exchange" in row.name else number, number)
+        server = _sized(b"\0" + sizes if b"exchange" in row.name else number, number)
         yield "kex_method", f"{name}-server", bytes([index, 255]) + server
+        if b"exchange" in row.name:
+            old = _sized(b"\1" + encode_uint32(3072), number)
+            yield "kex_method", f"{name}-server-old", bytes([index, 255]) + old
+
+
+def _gss_seeds(index: int, name: str, group_exchange: bool) -> Iterator[tuple[str, str, bytes]]:
+    """What both sides of the small mechanism send; numbers are chosen by the first byte."""
+    client, server = SharedKeyContext(True), SharedKeyContext(False)
+    token = client.step(b"")
+    init = encode_string(token) + encode_string(bytes(31) + b"\x09")
+    sizes = encode_uint32(2048) + encode_uint32(2048) + encode_uint32(4096)
+    yield "kex_method", f"{name}-server", bytes([index, 255]) + _sized(
+        *((sizes, init) if group_exchange else (init,))
+    )
+    answer = encode_string(server.step(token))
+    done = encode_string(bytes(31) + b"\x09") + encode_string(b"mic") + encode_boolean(True)
+    error = encode_uint32(1) + encode_uint32(2) + encode_string(b"text") + encode_string(b"en")
+    offer = encode_mpint(BUILT_IN[2048].p) + encode_mpint(2)
+    first = (offer,) if group_exchange else ()
+    for what, payloads in (
+        # Indexes into (CONTINUE, HOSTKEY, COMPLETE, ERROR), and without HOSTKEY behind it.
+        ("complete", (b"\1" + encode_string(b"host key"), b"\1" + done + answer)),
+        ("continue", (b"\0" + answer,)),
+        ("error", (b"\3" + error,)),
+    ):
+        yield "kex_method", f"{name}-client-{what}", bytes([index, 0]) + _sized(*first, *payloads)
 
 
 def main() -> None:
