@@ -47,6 +47,7 @@ __all__ = [
 ]
 
 _MAX_EXTENSIONS = 256
+_MAX_KEPT = 2048
 
 
 @message(SSH_MSG_DISCONNECT)
@@ -146,7 +147,18 @@ def decode_ext_info(data: bytes, start: int, end: int) -> dict[bytes, bytes]:
     The count is only believed together with the bytes that are there. Raises PacketDecodeError,
     also if an extension is named twice (RFC 8308 section 2.3).
     """
-    reader = Reader(data, start, end)
+    fields = data[start:end]
+    return dict(_known_ext_info(fields) if len(fields) <= _MAX_KEPT else _ext_info(fields))
+
+
+# Peers of one kind announce the same; what is unusually long is not kept.
+@lru_cache(maxsize=64)
+def _known_ext_info(fields: bytes) -> dict[bytes, bytes]:
+    return _ext_info(fields)
+
+
+def _ext_info(fields: bytes) -> dict[bytes, bytes]:
+    reader = Reader(fields)
     count = reader.uint32()
     if count > _MAX_EXTENSIONS:
         raise PacketDecodeError(f"EXT_INFO with {count} extensions")
