@@ -378,6 +378,26 @@ async def test_old_names_only_if_named(tmp_path: Path) -> None:
             assert isinstance(conn.get_extra_info("server_host_certificate"), SSHX509Certificate)
 
 
+@pytest.mark.parametrize("name", ["user", "low", "root"])
+async def test_our_server_and_revoked_keys(ecdsa: Made, name: str) -> None:
+    """A revocation list holds for the keys of the whole path."""
+    user, low = ssh_meta.read_certificate_list(ecdsa.path("user.pem"))
+    keys = {"user": user.key, "low": low.key}
+    keys["root"] = ssh_meta.read_certificate(ecdsa.path("ca.pem")).key
+    async with our_server(ecdsa, revoked_keys=[keys[name]]) as port:
+        with pytest.raises(PermissionDenied):
+            async with ssh_meta.connect("localhost", port, **our_options(ecdsa)):
+                pytest.fail("let in")
+    host = ssh_meta.read_certificate(ecdsa.path("host.pem"))
+    keys["user"] = host.key
+    async with our_server(ecdsa) as port:
+        with pytest.raises(HostKeyRevoked):
+            async with ssh_meta.connect(
+                "localhost", port, **our_options(ecdsa, revoked_keys=[keys[name]])
+            ):
+                pytest.fail("believed")
+
+
 async def test_keys_in_an_agent(tmp_path: Path) -> None:
     """With the chain in `client_certs`, in the order in which a file happens to have it."""
     made = make_ours(tmp_path, "ssh-rsa")
@@ -431,3 +451,15 @@ async def test_dsa_if_named(tmp_path: Path) -> None:
     async with our_server(host, x509_trusted_certs=trusted) as port:
         done = await asyncssh_client(user, port, **words)
         assert done.status == 255, done.text
+
+
+async def test_names_of_client_hosts_hold_for_x509(ecdsa: Made) -> None:
+    """`from=` goes by the name of the client's host, if the server looks it up."""
+    line = f'from="!localhost,*" {SUBJECT}user'
+    async with our_server(ecdsa, line) as port:
+        async with ssh_meta.connect("localhost", port, **our_options(ecdsa)):
+            pass
+    async with our_server(ecdsa, line, rdns_lookup=True) as port:
+        with pytest.raises(PermissionDenied):
+            async with ssh_meta.connect("localhost", port, **our_options(ecdsa)):
+                pytest.fail("let in")

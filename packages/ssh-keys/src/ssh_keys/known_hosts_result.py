@@ -19,7 +19,7 @@ from ssh_keys.signature_algorithms import (
 from ssh_keys.x509.certificate import SSHX509Certificate
 from ssh_keys.x509.names import X509NamePattern
 from ssh_keys.x509.purposes import X509Purposes
-from ssh_keys.x509.trust import X509Trust
+from ssh_keys.x509.trust import X509Path, X509Trust
 
 __all__ = ["Entry", "FoundEntries", "HostKeyStatus", "KnownHostsMatch", "KnownHostsResult"]
 
@@ -112,8 +112,8 @@ class KnownHostsResult(Record):
         *,
         now: float | None = None,
         minimum_rsa_bits: int = MINIMUM_RSA_BITS,
-    ) -> None:
-        """Check an X.509 certificate that the host presents; returning means that it is good.
+    ) -> X509Path:
+        """Check an X.509 certificate of the host, and return the path that makes it good.
 
         Parameters:
             certificate: what the host presents, with the certificates above it.
@@ -132,7 +132,7 @@ class KnownHostsResult(Record):
             raise CertificateRevokedError("X.509 subject is revoked")
         if _contains(self.revoked_keys, certificate.key):
             raise CertificateRevokedError("key of the X.509 certificate is revoked")
-        trust.extended(self.x509_certs).validate(
+        path = trust.extended(self.x509_certs).validate(
             certificate,
             purposes,
             now=now,
@@ -140,12 +140,13 @@ class KnownHostsResult(Record):
             minimum_rsa_bits=minimum_rsa_bits,
         )
         if any(known.contents.der == certificate.contents.der for known in self.x509_certs):
-            return
+            return path
         if self.x509_subjects:
             if not any(pattern.matches(certificate.subject) for pattern in self.x509_subjects):
                 raise CertificatePrincipalError("X.509 subject is not the one of the host")
         elif not certificate.is_for_host(host):
             raise CertificatePrincipalError(f"X.509 certificate is not for {host!a}")
+        return path
 
     @property
     def host_key_algorithms(self) -> tuple[bytes, ...]:

@@ -38,7 +38,7 @@ from ssh_transport.errors import (
 
 from ..options.algorithms import certificate_names, x509_names
 from .certificate_trust import CertificateTrust
-from .revocation import is_revoked
+from .revocation import is_path_revoked, is_revoked
 
 __all__ = ["HostKeyCallbacks", "HostKeyVerifier", "KnownHosts", "load_known_hosts"]
 
@@ -232,7 +232,7 @@ class HostKeyVerifier:
         assert self._known is not None
         trust = self._trust
         try:
-            self._known.check_x509(
+            path = self._known.check_x509(
                 certificate,
                 self._principal,
                 trust.x509,
@@ -244,6 +244,9 @@ class HostKeyVerifier:
         except CertificateError as exc:
             if self._known.check(certificate.key) is not HostKeyStatus.TRUSTED:
                 raise _certificate_error(exc)(f"{shown}: {exc}") from None
+        else:
+            if is_path_revoked(trust.revoked, path):
+                raise HostKeyRevoked(f"{shown}: an authority of its X.509 certificate is revoked")
 
     def _is_certified(
         self, certificate: SSHOpenSSHCertificate, callbacks: HostKeyCallbacks, shown: str

@@ -10,16 +10,18 @@ from ssh_keys import (
     SSHKey,
     SSHKeyRevocationList,
     SSHOpenSSHCertificate,
+    X509Path,
     import_krl,
     import_public_key,
     load_public_keys,
 )
 from ssh_keys.files import read_file
 from ssh_keys.krl import MAGIC
+from ssh_keys.x509.decoding import keys_of_path
 
 from ..options.base import RevokedKeysArg
 
-__all__ = ["is_revoked", "load_revoked_keys"]
+__all__ = ["is_path_revoked", "is_revoked", "load_revoked_keys"]
 
 
 def load_revoked_keys(revoked: RevokedKeysArg) -> SSHKeyRevocationList | None:
@@ -61,3 +63,8 @@ def is_revoked(
     if isinstance(certificate, SSHOpenSSHCertificate):
         return revoked.is_revoked(certificate)
     return revoked.is_revoked(key)
+
+
+def is_path_revoked(revoked: SSHKeyRevocationList | None, path: X509Path) -> bool:
+    """Whether the key of any certificate of an X.509 path is revoked."""
+    return revoked is not None and any(map(revoked.is_revoked, keys_of_path(path.contents)))

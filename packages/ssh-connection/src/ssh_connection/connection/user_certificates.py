@@ -18,6 +18,7 @@ from ..server import SSHServer
 from ..userauth.options import KeyGrant
 from ..userauth.protocols import KeyOptions, MaybeAwait
 from .certificate_trust import CertificateTrust
+from .revocation import is_path_revoked
 
 __all__ = ["UserCertificates"]
 
@@ -59,7 +60,7 @@ class UserCertificates:
         one of which the certificate has to have then (sshd(8)).
         """
         if isinstance(certificate, SSHX509Certificate):
-            return None if authorized is None else self._x509(user, certificate, authorized)
+            return None if authorized is None else self._x509(user, certificate, authorized, host)
         assert isinstance(certificate, SSHOpenSSHCertificate)
         listed = self._listed(user, certificate, authorized or (), host)
         if listed is not None:
@@ -103,7 +104,7 @@ class UserCertificates:
         return None
 
     def _x509(
-        self, user: str, certificate: SSHX509Certificate, authorized: SSHAuthorizedKeys
+        self, user: str, certificate: SSHX509Certificate, authorized: SSHAuthorizedKeys, host: str
     ) -> KeyOptions | None:
         """Look for a line with the certificate, its subject or its authority."""
         trust = self._trust
@@ -118,8 +119,11 @@ class UserCertificates:
             except CertificateError as exc:
                 self._log(f"{certificate!r} refused: {exc}")
                 continue
-            if path is None or not entry.allows(self._addr, self._addr, path.user_principals):
+            if path is None or not entry.allows(host, self._addr, path.user_principals):
                 continue
+            if is_path_revoked(trust.revoked, path):
+                self._log(f"{certificate!r} refused: a key of its path is revoked")
+                return None
             if "principals" in entry.options or (user and user in path.user_principals):
                 return entry.options
             self._log(f"{certificate!r} refused: it is not for this user")

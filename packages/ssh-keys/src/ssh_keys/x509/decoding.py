@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ssh_keys.asn1_keys import key_from_object
 from ssh_keys.errors import KeyImportError, KeyTruncatedError, UnsupportedKeyError
@@ -25,6 +25,7 @@ __all__ = [
     "is_x509_line",
     "iterate_der",
     "iterate_x509_pem",
+    "keys_of_path",
     "parse_x509_line",
     "split_der",
 ]
@@ -79,6 +80,15 @@ def _key_of(contents: X509Contents) -> SSHKey:
         raise UnsupportedKeyError("X.509 certificate with a key that is not supported") from None
     except (ValueError, TypeError, InternalError):
         raise KeyImportError("X.509 certificate with a malformed key") from None
+
+
+def keys_of_path(path: Iterable[X509Contents]) -> Iterator[SSHKey]:
+    """Yield the keys of certificates, those of which SSH has the type."""
+    for contents in path:
+        try:
+            yield _key_of(contents)
+        except KeyImportError:
+            continue
 
 
 def certificate_from_contents(contents: X509Contents) -> SSHX509Certificate:
