@@ -109,7 +109,7 @@ class SSHServer:
             host_principal: who we are, such as `host/server.example.com@EXAMPLE.COM`.
         """
         realm = host_principal.rpartition("@")[2]
-        return bool(realm) and user_principal == f"{username}@{realm}"
+        return bool(username and realm) and user_principal == f"{username}@{realm}"
 
     def host_based_auth_supported(self) -> bool:
         """Whether hosts are accepted in `validate_host_public_key` or `validate_host_ca_key`.
