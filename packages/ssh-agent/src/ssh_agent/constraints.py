@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 
+from ssh_keys.record import Record
 from ssh_keys.wire import (
     encode_boolean,
     encode_byte,
@@ -66,8 +66,7 @@ def extension_constraint(name: str, details: bytes) -> Constraint:
     return encode_byte(ConstraintType.SSH_AGENT_CONSTRAIN_EXTENSION) + encode_text(name) + details
 
 
-@dataclass(frozen=True, slots=True)
-class KeySpec:
+class KeySpec(Record):
     """A host key in a destination constraint.
 
     Parameters:
@@ -83,8 +82,7 @@ class KeySpec:
         return encode_string(self.key_blob) + encode_boolean(self.is_ca)
 
 
-@dataclass(frozen=True, slots=True)
-class DestinationHop:
+class DestinationHop(Record):
     """One hop that a key may be used for.
 
     Parameters:

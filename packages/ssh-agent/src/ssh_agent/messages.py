@@ -6,10 +6,10 @@ business of `ssh_agent.core`. Pass phrases, PINs and private keys never show in 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, IntFlag
 from typing import Annotated
 
+from ssh_keys.record import Record
 from ssh_keys.wire import (
     Message,
     PacketDecodeError,
@@ -187,8 +187,7 @@ class Extension(Message):
     contents: Rest = b""
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Record):
     """One key of an identities answer (section 4.4).
 
     Parameters:

@@ -20,6 +20,7 @@ class _Fields:
     _defaults: ClassVar[dict[str, object]] = {}
 
     def __init_subclass__(cls, *, kw_only: bool = False) -> None:
+        super().__init_subclass__()
         own = [name for name, kind in cls.__annotations__.items() if "ClassVar" not in str(kind)]
         cls._fields = (*cls._fields, *own)
         cls._positional = 0 if kw_only else len(cls._fields)

@@ -7,7 +7,6 @@ ssh-connection knows (a source of key pairs, the factory of a subsystem).
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 import ssh_connection
@@ -28,7 +27,6 @@ SFTPFactoryArg: TypeAlias = bool | Callable[[SSHServerChannel[bytes]], SFTPServe
 _NOT_YET = (None, (), False, "")
 
 
-@dataclass(kw_only=True, repr=False, eq=False)
 class SSHClientConnectionOptions(ssh_connection.SSHClientConnectionOptions):
     """Options of `connect` and `create_connection`."""
 
@@ -60,7 +58,6 @@ class SSHClientConnectionOptions(ssh_connection.SSHClientConnectionOptions):
             self.key_sources = (*self.key_sources, AgentKeySource(self.agent_path, identities))
 
 
-@dataclass(kw_only=True, repr=False, eq=False)
 class SSHServerConnectionOptions(ssh_connection.SSHServerConnectionOptions):
     """Options of `listen` and `create_server`."""
 

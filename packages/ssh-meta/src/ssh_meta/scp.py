@@ -10,12 +10,12 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TypeAlias, Unpack, cast
 
 from ssh_connection import SSHReader
 from ssh_connection.tunnel import parse_destination
+from ssh_keys.record import Record
 from ssh_sftp import SFTPConnectionLost
 from ssh_sftp.scp.copy import CommandRunner, receive_files, relay_files, send_files
 from ssh_sftp.scp.protocol import ByteReader, ByteWriter
@@ -43,8 +43,7 @@ _END_SECONDS = 10.0
 """How long the program at the other end gets to end after all is copied."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Record):
     """Where a path is. `host` is None for this machine."""
 
     host: str | tuple[str, int] | SSHClientConnection | None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
 
 from ssh_keys import (
     CertificatePrincipalError,
@@ -15,12 +14,14 @@ from ssh_keys import (
 )
 from ssh_keys.key_material import MINIMUM_RSA_BITS
 from ssh_keys.patterns import parse_address
+from ssh_keys.record import Record
 
 __all__ = ["CertificateTrust", "host_principal"]
 
+_NO_TRUST = X509Trust()
 
-@dataclass(frozen=True, slots=True)
-class CertificateTrust:
+
+class CertificateTrust(Record):
     """What a certificate has to fulfil once its authority is trusted.
 
     Parameters:
@@ -33,7 +34,7 @@ class CertificateTrust:
 
     sig_algorithms: Collection[bytes]
     minimum_rsa_bits: int = MINIMUM_RSA_BITS
-    x509: X509Trust = field(default_factory=X509Trust)
+    x509: X509Trust = _NO_TRUST
     x509_purposes: X509Purposes = None
     revoked: SSHKeyRevocationList | None = None
 

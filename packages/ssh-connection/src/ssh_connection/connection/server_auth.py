@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from ssh_keys import (
@@ -20,6 +19,7 @@ from ssh_keys import (
     load_keypairs_async,
     read_authorized_keys,
 )
+from ssh_keys.record import Record
 from ssh_transport.constants import NULL_HOST_KEY
 
 from ..constants import DEFAULT_LANG
@@ -49,9 +49,10 @@ __all__ = [
 
 _PASSWORD_CHALLENGE: KbdIntChallenge = ("", "", DEFAULT_LANG, (("Password: ", False),))
 
+_NO_TRUST = X509Trust()
 
-@dataclass(frozen=True, slots=True)
-class ServerResources:
+
+class ServerResources(Record):
     """What all connections of a listener share, read once.
 
     Parameters:
@@ -66,7 +67,7 @@ class ServerResources:
     host_keys: dict[bytes, SSHKeyPair]
     host_key_algorithms: tuple[bytes, ...]
     authorized_keys: SSHAuthorizedKeys | None
-    x509: X509Trust = field(default_factory=X509Trust)
+    x509: X509Trust = _NO_TRUST
     known_client_hosts: KnownHosts = None
     revoked: SSHKeyRevocationList | None = None
 

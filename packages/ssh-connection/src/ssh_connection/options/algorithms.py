@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias, cast
 
 from ssh_keys import HOST_KEY_ALGORITHMS, SIGNATURE_ALGORITHMS, Algorithm, Registry, Status
+from ssh_keys.record import Record
 from ssh_keys.signature_algorithms import (
     X509_ALGORITHMS,
     certificate_algorithm,
@@ -33,8 +33,7 @@ PolicyArg: TypeAlias = str | Policy | None
 """The name of a preset (`ssh_transport.PRESETS`) or a policy of one's own."""
 
 
-@dataclass(frozen=True, slots=True)
-class Algorithms:
+class Algorithms(Record):
     """Names on the wire, in order of preference.
 
     Parameters:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, dataclass_transform
 
 from ssh_keys import KeyListArg, SSHKeyRevocationList, X509CertPathsArg, X509CertsArg, X509Purposes
 from ssh_keys.x509.purposes import parse_purposes
@@ -37,13 +36,39 @@ LATER_BASE: dict[str, tuple[str, tuple[object, ...]]] = {
 }
 
 
+_DERIVED = object()
+
+
+def _derived(*, init: Literal[False] = False) -> Any:
+    """Declare an attribute of an options object that is no option: `__post_init__` sets it."""
+    return _DERIVED
+
+
+@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(_derived,))
 class _OptionsMeta(type):
-    """Makes options objects: on top of other options, without those that are not built yet."""
+    """Makes options objects: on top of other options, without those that are not built yet.
+
+    The annotations of a class are its options, what they are set to is their defaults. To type
+    checkers that is a dataclass; a real one would compile a function of seventy parameters at
+    import, and set as many attributes for each connection.
+    """
+
+    option_names: tuple[str, ...] = ()
+
+    def __init__(cls, name: str, bases: tuple[type, ...], body: dict[str, object]) -> None:
+        super().__init__(name, bases, body)
+        names = dict.fromkeys(cls.option_names)
+        for own, hint in cls.__annotations__.items():
+            if vars(cls).get(own) is _DERIVED:
+                delattr(cls, own)
+            elif "ClassVar" not in str(hint):
+                names[own] = None
+        cls.option_names = tuple(names)
 
     def __call__(cls, *args: object, **kwargs: object) -> Any:
         base = kwargs.pop("options", None)
         if isinstance(base, SSHConnectionOptions):
-            names = cls.__dict__["__dataclass_fields__"]
+            names = cls.option_names
             kwargs = {**{k: v for k, v in base.given.items() if k in names}, **kwargs}
         elif base is not None:
             raise TypeError(f"options must be an options object, not {type(base).__name__}")
@@ -58,7 +83,6 @@ class _OptionsMeta(type):
         return made
 
 
-@dataclass(kw_only=True, repr=False, eq=False)
 class SSHConnectionOptions(metaclass=_OptionsMeta):
     """Options that clients and servers share.
 
@@ -179,11 +203,20 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
     errors: str = "strict"
     """What to do about errors of `encoding`, as for `bytes.decode`."""
 
-    given: dict[str, object] = field(init=False, default_factory=dict)
+    given: dict[str, object] = _derived()
 
-    algorithms: Algorithms = field(init=False)
+    algorithms: Algorithms = _derived()
 
-    gss: GSSSettings | None = field(init=False)
+    gss: GSSSettings | None = _derived()
+
+    if not TYPE_CHECKING:  # they know the options by name
+
+        def __init__(self, **kwargs: object) -> None:
+            cls = type(self)
+            if unknown := kwargs.keys() - set(cls.option_names):
+                raise TypeError(f"{cls.__name__} has no option {', '.join(sorted(unknown))}")
+            self.__dict__.update(kwargs)
+            self.__post_init__()
 
     def __post_init__(self) -> None:
         """Check the values; raises ValueError or TypeError."""
@@ -216,7 +249,7 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
         if self.gss is not None and self.gss.kex:
             algorithms = self.algorithms
             names = gss_kex_names(algorithms.policy, algorithms.kex, bool(self.kex_algs))
-            self.algorithms = replace(algorithms, kex=names)
+            self.algorithms = algorithms.replace(kex=names)
 
     def _gss_settings(self, *, client: bool = False, delegate: bool = False) -> GSSSettings | None:
         return gss_settings(
@@ -245,4 +278,4 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
 
 def field_names(cls: type[SSHConnectionOptions]) -> tuple[str, ...]:
     """Names of the options of a class."""
-    return tuple(each.name for each in fields(cls) if each.init)
+    return cls.option_names

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
@@ -24,7 +23,7 @@ from ..userauth.hostbased import HOSTBASED
 from ..userauth.publickey import PUBLICKEY
 from ..userauth.saslprep import SASLPrepError, saslprep
 from .algorithms import AlgorithmsArg
-from .base import LATER_BASE, NOTHING, Later, Seconds, SSHConnectionOptions
+from .base import LATER_BASE, NOTHING, Later, Seconds, SSHConnectionOptions, _derived
 from .gss import GSSSettings
 from .units import parse_seconds
 
@@ -55,7 +54,6 @@ _LATER: Later = {
 }
 
 
-@dataclass(kw_only=True, repr=False, eq=False)
 class SSHClientConnectionOptions(SSHConnectionOptions):
     """Options of `connect` and `create_connection`."""
 
@@ -104,7 +102,7 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
     username: str | tuple[()] = ()
     """User to log in as, the local user by default."""
 
-    password: PasswordArg = field(default=None)
+    password: PasswordArg = None
     """Password, or a function or coroutine function that returns it."""
 
     client_host_keysign: bool | str | Path = False
@@ -196,7 +194,7 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
     """What X.509 certificates of servers may be used for: names or object identifiers, one or a
     list of them; None or `any` for any purpose."""
 
-    methods: tuple[bytes, ...] = field(init=False)
+    methods: tuple[bytes, ...] = _derived()
 
     def __post_init__(self) -> None:
         """Check the values; raises ValueError or TypeError."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
+from ssh_keys.record import Record
 from ssh_transport import Policy
 from ssh_transport.gss import gssapi_available
 from ssh_transport.negotiation import GSS_METHODS
@@ -16,8 +16,7 @@ GSSHostArg: TypeAlias = str | tuple[()] | None
 """Name of the server in its principal; `()` for the usual one, None for no GSS-API at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class GSSSettings:
+class GSSSettings(Record):
     """What the GSS-API options come to.
 
     Parameters:

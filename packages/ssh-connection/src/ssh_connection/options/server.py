@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
@@ -19,7 +18,7 @@ from ssh_keys import (
 from ..protocols import ExecInterceptor, SubsystemFactory
 from ..userauth.gssapi import GSSAPI_KEYEX, GSSAPI_WITH_MIC
 from ..userauth.server import SERVER_METHODS
-from .base import LATER_BASE, NOTHING, Later, Seconds, SSHConnectionOptions
+from .base import LATER_BASE, NOTHING, Later, Seconds, SSHConnectionOptions, _derived
 from .units import parse_seconds
 
 if TYPE_CHECKING:
@@ -41,7 +40,6 @@ _LATER: Later = {
 }
 
 
-@dataclass(kw_only=True, repr=False, eq=False)
 class SSHServerConnectionOptions(SSHConnectionOptions):
     """Options of `listen` and `create_server`."""
 
@@ -147,9 +145,9 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
     """What X.509 certificates of users may be used for: names or object identifiers, one or a list
     of them; None or `any` for any purpose."""
 
-    methods: tuple[bytes, ...] = field(init=False)
+    methods: tuple[bytes, ...] = _derived()
 
-    required_methods: tuple[tuple[bytes, ...], ...] = field(init=False)
+    required_methods: tuple[tuple[bytes, ...], ...] = _derived()
 
     def __post_init__(self) -> None:
         """Check the values; raises ValueError or TypeError."""

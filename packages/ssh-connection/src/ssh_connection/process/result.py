@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Generic, TypeVar
+
+from ssh_keys.record import Record
 
 from ..errors import ExitSignal
 
@@ -13,8 +14,7 @@ __all__ = ["SSHCompletedProcess"]
 Output_co = TypeVar("Output_co", bytes, str, covariant=True)
 
 
-@dataclass(frozen=True)
-class SSHCompletedProcess(Generic[Output_co]):
+class SSHCompletedProcess(Record, Generic[Output_co]):
     """Result of `SSHClientProcess.wait` and of `run`.
 
     Parameters:

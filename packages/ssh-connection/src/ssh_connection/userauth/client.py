@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
 
 from ssh_keys import SSHKeyPair
+from ssh_keys.record import Struct
 from ssh_transport.errors import ProtocolError, printable
 from ssh_transport.protocols import Handler
 
@@ -72,8 +72,7 @@ def _ignore(text: str) -> None:
     pass
 
 
-@dataclass(kw_only=True, slots=True)
-class ClientAuthConfig:
+class ClientAuthConfig(Struct, kw_only=True):
     """How a client authenticates.
 
     Parameters:
@@ -96,7 +95,7 @@ class ClientAuthConfig:
     sig_algorithms: Sequence[bytes] = ()
     allow_trivial: bool = True
     max_messages: int = 64
-    log: Callable[[str], None] = field(default=_ignore)
+    log: Callable[[str], None] = _ignore
     gss: GSSInitiator | None = None
     host: HostIdentity | None = None
     server_host_key: Callable[[], bytes] = bytes

@@ -9,9 +9,9 @@ when a callback of the application gives an awaitable, a task is made for that a
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
+from ssh_keys.record import Struct
 from ssh_keys.wire import PacketDecodeError
 from ssh_transport.errors import DisconnectError, MessageOrderError, ProtocolError
 
@@ -22,8 +22,7 @@ __all__ = ["Conversation", "Packet"]
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
-class Packet:
+class Packet(Struct):
     """A received message: its number, and its fields at `data[start:end]`."""
 
     number: int

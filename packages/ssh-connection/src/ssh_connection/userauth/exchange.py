@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TypeVar
 
 from ssh_keys import SSHCertificate
 from ssh_keys.key_material import MINIMUM_RSA_BITS
+from ssh_keys.record import Struct
 from ssh_transport.errors import MessageOrderError
 
 from ..errors import PermissionDenied
@@ -20,7 +20,7 @@ from ..messages.userauth import (
     UserauthSuccess,
 )
 from .conversation import Conversation, Packet
-from .protocols import KeyOptions, MaybeAwait, ServerAuthPolicy
+from .protocols import NO_KEY_OPTIONS, KeyOptions, MaybeAwait, ServerAuthPolicy
 
 __all__ = ["SSH_CONNECTION", "ClientExchange", "Outcome", "ServerExchange", "Verdict"]
 
@@ -33,8 +33,7 @@ SSH_CONNECTION = b"ssh-connection"
 # --- client ----------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(Struct):
     """How the server answered an attempt.
 
     Parameters:
@@ -122,8 +121,7 @@ class Verdict(Enum):
     ABANDONED = auto()  # the client went on to another request without an answer
 
 
-@dataclass(slots=True)
-class ServerExchange:
+class ServerExchange(Struct):
     """One attempt of a client, as the methods of a server see it.
 
     Parameters:
@@ -145,7 +143,7 @@ class ServerExchange:
     user: str
     sig_algorithms: tuple[bytes, ...]
     count: Callable[[], None]
-    key_options: KeyOptions = field(default_factory=dict)
+    key_options: KeyOptions = NO_KEY_OPTIONS
     key_blob: bytes = b""
     certificate: SSHCertificate | None = None
     minimum_rsa_bits: int = MINIMUM_RSA_BITS

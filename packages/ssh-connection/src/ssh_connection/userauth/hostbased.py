@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from ssh_keys import Error, SignatureError, SSHKeyPair, sig_algorithm_of
+from ssh_keys.record import Record
 from ssh_keys.wire import encode_byte, encode_string, encode_text
 
 from ..messages.userauth import SSH_MSG_USERAUTH_REQUEST, HostbasedRequest, UserauthRequest
@@ -28,8 +28,7 @@ _MAX_USER_NAME = 1024
 _HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789.-_:")
 
 
-@dataclass(frozen=True, slots=True)
-class HostIdentity:
+class HostIdentity(Record):
     """What a client's host says about the client.
 
     Parameters:

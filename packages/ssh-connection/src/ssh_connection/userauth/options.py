@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
-from dataclasses import dataclass, field
 
-from .protocols import KeyOptions
+from ssh_keys.record import Record
+
+from .protocols import NO_KEY_OPTIONS, KeyOptions
 
 __all__ = ["KeyGrant", "certificate_restrictions", "merge_key_options"]
 
@@ -76,8 +77,7 @@ def _merge_certificate_options(
     }
 
 
-@dataclass(frozen=True, slots=True)
-class KeyGrant:
+class KeyGrant(Record):
     """What the keys and certificates that a user signed with say about the session.
 
     Parameters:
@@ -87,9 +87,9 @@ class KeyGrant:
         restrictions: both together, in the words of authorized_keys: what is to be enforced.
     """
 
-    key_options: KeyOptions = field(default_factory=dict)
+    key_options: KeyOptions = NO_KEY_OPTIONS
     certificate_options: Mapping[str, object] | None = None
-    restrictions: KeyOptions = field(default_factory=dict)
+    restrictions: KeyOptions = NO_KEY_OPTIONS
 
     def with_key(
         self, key_options: KeyOptions, certificate_options: Mapping[str, object] | None = None

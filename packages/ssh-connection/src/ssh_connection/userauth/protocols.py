@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from ssh_keys import SSHCertificate, SSHKey, SSHKeyPair
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from .options import KeyGrant
 
 __all__ = [
+    "NO_KEY_OPTIONS",
     "AuthTransport",
     "ClientCredentials",
     "KbdIntChallenge",
@@ -35,6 +37,9 @@ KbdIntChallenge: TypeAlias = bool | tuple[str, str, str, Prompts]
 
 KeyOptions = Mapping[str, object]
 """Options of an authorized key (sshd(8), AUTHORIZED_KEYS FILE FORMAT)."""
+
+NO_KEY_OPTIONS: KeyOptions = MappingProxyType({})
+"""None of them."""
 
 
 class AuthTransport(Protocol):

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
 from os import urandom
 
 from ssh_keys.key_material import MINIMUM_RSA_BITS
+from ssh_keys.record import Struct
 from ssh_transport.errors import MessageOrderError, ServiceNotAvailable, printable
 from ssh_transport.protocols import Handler
 
@@ -80,8 +80,7 @@ def _ignore(text: str) -> None:
     pass
 
 
-@dataclass(kw_only=True, slots=True)
-class ServerAuthConfig:
+class ServerAuthConfig(Struct, kw_only=True):
     """Limits and rules of a server.
 
     Parameters:
@@ -111,21 +110,23 @@ class ServerAuthConfig:
     max_tries: int = 6
     max_requests: int = 64
     min_fail_seconds: float = 0.005
-    log: Callable[[str], None] = field(default=_ignore)
+    log: Callable[[str], None] = _ignore
     gss: GSSAcceptor | None = None
     host_key: bytes = b""
 
 
-@dataclass(slots=True)
-class _Progress:
+_NO_GRANT = KeyGrant()
+
+
+class _Progress(Struct):
     """What one user has achieved; a new one for each user name."""
 
     name: str
     user: str
     remaining: list[tuple[bytes, ...]]
     open_house: bool
-    grant: KeyGrant = field(default_factory=KeyGrant)
-    keys: set[bytes] = field(default_factory=set)
+    keys: set[bytes]
+    grant: KeyGrant = _NO_GRANT
 
 
 class ServerAuthenticator:
@@ -216,7 +217,7 @@ class ServerAuthenticator:
         except SASLPrepError as exc:
             raise IllegalUserName(f"user name {printable(name)}: {exc}") from None
         needed = await self._conversation.resolve(self._policy.begin(user))
-        return _Progress(name, user, list(self._config.required), needed is False)
+        return _Progress(name, user, list(self._config.required), needed is False, set())
 
     async def _attempt(self, progress: _Progress, request: UserauthRequest) -> bool:
         """Answer one request; True if the user is in."""

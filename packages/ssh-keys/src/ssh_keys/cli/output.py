@@ -8,7 +8,6 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from ssh_keys.certificate_base import SSHCertificate
 from ssh_keys.errors import KeyImportError, KeyPassphraseError
 from ssh_keys.importing import read_private_key, read_public_key
 from ssh_keys.key import SSHKey
+from ssh_keys.record import Record
 from ssh_keys.time_values import FOREVER
 from ssh_keys.x509.certificate import SSHX509Certificate
 from ssh_keys.x509.purposes import purpose_name
@@ -33,8 +33,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Record):
     """What a command has to say.
 
     Attributes:
