@@ -289,7 +289,10 @@ class Mux:
         if end - start != 8:
             ChannelWindowAdjust.decode(packet, start, end)
         number, size = _TWO_UINT32(packet, start)
-        self._find(SSH_MSG_CHANNEL_WINDOW_ADJUST, number).on_window_adjust(size)
+        channel = self._channels.get(number)
+        if channel is None:
+            raise self._unknown(SSH_MSG_CHANNEL_WINDOW_ADJUST, number)
+        channel.on_window_adjust(size)
 
     # --- Other channel messages --------------------------------------------------------------
 

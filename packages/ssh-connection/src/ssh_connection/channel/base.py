@@ -164,26 +164,11 @@ class Channel:
 
     # --- Inbound: called by the mux ----------------------------------------------------------
 
-    def on_data(self, packet: bytes, start: int, end: int) -> None:
+    def on_data(self, packet: bytes, start: int, end: int, datatype: int | None = None) -> None:
         """SSH_MSG_CHANNEL_DATA (RFC 4254 section 5.2), the hot path."""
         left = self._recv_left - (end - start)
         if left < 0 or end - start > self.max_pktsize or self.receiving is not _OPEN:
-            raise self._bad_data(SSH_MSG_CHANNEL_DATA, end - start)
-        self._recv_left = left
-        deliver = self._deliver
-        if deliver is not None:
-            try:
-                deliver(packet, start, end, None)
-            except Exception as exc:
-                self._failed(exc)
-
-    def on_extended_data(self, datatype: int, packet: bytes, start: int, end: int) -> None:
-        """SSH_MSG_CHANNEL_EXTENDED_DATA (RFC 4254 section 5.2)."""
-        left = self._recv_left - (end - start)
-        if left < 0 or end - start > self.max_pktsize or self.receiving is not _OPEN:
-            raise self._bad_data(SSH_MSG_CHANNEL_EXTENDED_DATA, end - start)
-        if datatype not in self.read_datatypes:
-            raise ProtocolError(f"extended data of type {datatype} is not used on this channel")
+            raise self._bad_data(datatype, end - start)
         self._recv_left = left
         deliver = self._deliver
         if deliver is not None:
@@ -192,8 +177,15 @@ class Channel:
             except Exception as exc:
                 self._failed(exc)
 
-    def _bad_data(self, message: int, size: int) -> ProtocolError:
-        self._receive(message)
+    def on_extended_data(self, datatype: int, packet: bytes, start: int, end: int) -> None:
+        """SSH_MSG_CHANNEL_EXTENDED_DATA (RFC 4254 section 5.2)."""
+        if datatype not in self.read_datatypes:
+            raise ProtocolError(f"extended data of type {datatype} is not used on this channel")
+        self.on_data(packet, start, end, datatype)
+
+    def _bad_data(self, datatype: int | None, size: int) -> ProtocolError:
+        plain, extended = SSH_MSG_CHANNEL_DATA, SSH_MSG_CHANNEL_EXTENDED_DATA
+        self._receive(plain if datatype is None else extended)
         if size > self.max_pktsize:
             return ProtocolError(
                 f"channel data of {size} bytes exceeds the maximum of {self.max_pktsize}"
@@ -232,7 +224,8 @@ class Channel:
 
     def on_window_adjust(self, size: int) -> None:
         """SSH_MSG_CHANNEL_WINDOW_ADJUST (RFC 4254 section 5.2)."""
-        self._receive(SSH_MSG_CHANNEL_WINDOW_ADJUST)
+        if self.receiving is not _OPEN:
+            self._receive(SSH_MSG_CHANNEL_WINDOW_ADJUST)
         window = self._send_window + size
         if window > MAX_UINT32:
             raise ProtocolError("window adjusted above 2**32 - 1 bytes")
@@ -329,6 +322,9 @@ class Channel:
             piece: bytes | memoryview = data
             start, size = self._offset, len(data) - self._offset
             if size > room:
+                if datatype is None and size >= 2 * room:
+                    quantum -= self._send_run(data, room, quantum)
+                    continue
                 self._offset, size = start + room, room
                 piece = memoryview(data)[start : start + room]
             else:
@@ -345,16 +341,31 @@ class Channel:
             if datatype is None:
                 core.send_data(_DATA(SSH_MSG_CHANNEL_DATA, self.peer_number, size), piece)
             else:
-                head = _EXTENDED_DATA(
-                    SSH_MSG_CHANNEL_EXTENDED_DATA, self.peer_number, datatype, size
-                )
-                core.send_data(head, piece)
+                extended = SSH_MSG_CHANNEL_EXTENDED_DATA
+                core.send_data(_EXTENDED_DATA(extended, self.peer_number, datatype, size), piece)
         if not queue:
             self._flush_end()
         if self._writing_paused and self._queued <= self._low:
             self._writing_paused = False
             self._resume_writing()
         return bool(queue) and self._send_window > 0
+
+    def _send_run(self, data: bytes, size: int, quantum: int) -> int:
+        """Send full messages out of the first queued piece; return the bytes sent."""
+        core, start = self._core, self._offset
+        view = memoryview(data)
+        head = _DATA(SSH_MSG_CHANNEL_DATA, self.peer_number, size)
+        room = min(self._send_window, quantum + size - 1, len(data) - start)
+        pos, stop = start, start + room // size * size
+        while pos < stop and not core.blocked:
+            core.send_data(head, view[pos : pos + size])
+            pos += size
+        if pos == len(data):
+            self._queue.popleft()
+        self._offset = pos % len(data)
+        self._send_window -= pos - start
+        self._queued -= pos - start
+        return pos - start
 
     def _gather(self, first: bytes | memoryview, datatype: int | None, room: int) -> bytes:
         """Join small pieces of one type behind `first`, so that they fill one message."""
