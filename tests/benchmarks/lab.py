@@ -22,6 +22,9 @@ from tests.interop.peers.roles import PeerServer
 
 WORKER = Path(__file__).with_name("worker.py")
 
+#: What runs in this environment; everything else is a peer.
+OURS = ("ssh_meta", "ssh_keys")
+
 #: Seconds after which one measurement is given up.
 TIMEOUT = 600.0
 
@@ -67,7 +70,7 @@ class Lab:
 
     def python(self, implementation: str) -> str | None:
         """The interpreter of the environment that holds an implementation."""
-        return sys.executable if implementation == "ssh_meta" else find_python()
+        return sys.executable if implementation in OURS else find_python()
 
     def parameters(self, port: int, **more: Value) -> dict[str, Value]:
         """What a client worker needs to know, and more."""
@@ -81,18 +84,28 @@ class Lab:
         return known | more
 
     def command(
-        self, implementation: str, action: str, parameters: Mapping[str, Value]
+        self,
+        implementation: str,
+        action: str,
+        parameters: Mapping[str, Value],
+        worker: Path = WORKER,
     ) -> list[str]:
         """The command line of a worker."""
         python = self.python(implementation)
         if python is None:
             raise FileNotFoundError("the environment of the peers; .ci/install-peers makes it")
-        return [python, str(WORKER), implementation, action, json.dumps(parameters)]
+        return [python, str(worker), implementation, action, json.dumps(parameters)]
 
-    def work(self, implementation: str, action: str, parameters: Mapping[str, Value]) -> Result:
+    def work(
+        self,
+        implementation: str,
+        action: str,
+        parameters: Mapping[str, Value],
+        worker: Path = WORKER,
+    ) -> Result:
         """Run a worker to its end and return what it measured."""
         done = subprocess.run(
-            self.command(implementation, action, parameters),
+            self.command(implementation, action, parameters, worker),
             env=dict(self.environ),
             stdin=subprocess.DEVNULL,
             capture_output=True,

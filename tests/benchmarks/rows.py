@@ -6,7 +6,9 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
+from tests.benchmarks import keys
 from tests.benchmarks.importing import import_time
 from tests.benchmarks.lab import Lab, Result, Value
 from tests.benchmarks.proxy import throttled
@@ -287,6 +289,17 @@ def rows() -> list[Row]:
         ),
         Row("memory-idle", idle.__doc__ or "", PYTHON, ("kib_each",), idle),
         Row("import", "import", (*PYTHON, "paramiko"), ("cpu_ms", "rss_mib"), import_time),
+        Row("import-keys", "import", keys.IMPLEMENTATIONS, ("cpu_ms", "rss_mib"), import_time),
+    ]
+    found += [
+        Row(
+            name,
+            f"{keys.TITLES[action]}: {subject}",
+            keys.IMPLEMENTATIONS,
+            ("cpu_us",),
+            partial(keys.measure, action=action, subject=subject),
+        )
+        for name, action, subject in keys.actions()
     ]
     return found
 

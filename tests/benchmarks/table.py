@@ -20,6 +20,7 @@ LABELS = {
     "mb_s": "MB/s",
     "rate": "per s",
     "cpu_ms": "CPU ms",
+    "cpu_us": "CPU µs",
     "sends": "sends",
     "growth_mib": "growth MiB",
     "kib_each": "KiB each",

@@ -27,7 +27,7 @@ class Curve(Record):
     name: bytes
     bits: int
     make: Callable[[], ec.EllipticCurve]
-    hash: Callable[[], hashes.HashAlgorithm]
+    scheme: ec.ECDSA
 
     @property
     def algorithm(self) -> bytes:
@@ -43,9 +43,9 @@ class Curve(Record):
 CURVES = {
     curve.name: curve
     for curve in (
-        Curve(b"nistp256", 256, ec.SECP256R1, hashes.SHA256),
-        Curve(b"nistp384", 384, ec.SECP384R1, hashes.SHA384),
-        Curve(b"nistp521", 521, ec.SECP521R1, hashes.SHA512),
+        Curve(b"nistp256", 256, ec.SECP256R1, ec.ECDSA(hashes.SHA256())),
+        Curve(b"nistp384", 384, ec.SECP384R1, ec.ECDSA(hashes.SHA384())),
+        Curve(b"nistp521", 521, ec.SECP521R1, ec.ECDSA(hashes.SHA512())),
     )
 }
 
@@ -57,6 +57,7 @@ class ECDSAKey(SSHKey):
         curve: one of `CURVES`.
         public_key: the public point.
         private_key: the private key, None for a public key only.
+        point: the public point in uncompressed form, if it is at hand.
     """
 
     def __init__(
@@ -64,11 +65,12 @@ class ECDSAKey(SSHKey):
         curve: Curve,
         public_key: ec.EllipticCurvePublicKey,
         private_key: ec.EllipticCurvePrivateKey | None = None,
+        point: bytes | None = None,
     ) -> None:
         self._curve = curve
         self._public_key = public_key
         self._private_key = private_key
-        self._point = encode_point(curve, public_key)
+        self._point = encode_point(curve, public_key) if point is None else point
         name = curve.algorithm
         blob = encode_string(name) + encode_string(curve.name) + encode_string(self._point)
         super().__init__(name, (name,), blob, private_key is not None)
@@ -96,7 +98,7 @@ class ECDSAKey(SSHKey):
     def decode_public(cls, curve_name: bytes, reader: Reader) -> ECDSAKey:
         """Read the public fields (RFC 5656 section 3.1)."""
         curve, point = read_point(curve_name, reader)
-        return cls(curve, load_point(curve, point))
+        return cls(curve, load_point(curve, point), point=point)
 
     @classmethod
     def decode_private(
@@ -107,15 +109,16 @@ class ECDSAKey(SSHKey):
         value = reader.mpint()
         if value < 1 or value.bit_length() > curve.bits:
             raise KeyImportError("ECDSA private value out of range")
+        check_form(curve, point)
+        size = len(point) // 2
+        x, y = (int.from_bytes(half, "big") for half in (point[1 : 1 + size], point[1 + size :]))
+        numbers = ec.EllipticCurvePublicNumbers(x, y, curve.make())
         try:
-            private_key = ec.derive_private_key(value, curve.make())
+            # This checks that the two belong together, which costs less than deriving one.
+            private_key = ec.EllipticCurvePrivateNumbers(value, numbers).private_key()
         except ValueError:
-            raise KeyImportError("ECDSA private value out of range") from None
-        # The point is not decoded: it has to be the one that belongs to the private value.
-        key = cls(curve, private_key.public_key(), private_key)
-        if key._point != point:
-            raise KeyImportError("ECDSA private and public key do not belong together")
-        return key
+            raise KeyImportError("ECDSA private and public key do not belong together") from None
+        return cls(curve, private_key.public_key(), private_key, point)
 
     @property
     def bits(self) -> int:
@@ -129,14 +132,14 @@ class ECDSAKey(SSHKey):
 
     def convert_to_public(self) -> ECDSAKey:
         """Return a key without the private part."""
-        return self._with_comment(ECDSAKey(self._curve, self._public_key))
+        return self._with_comment(ECDSAKey(self._curve, self._public_key, point=self._point))
 
     def _private_fields(self) -> bytes:
         value = self.private_key_object().private_numbers().private_value
         return encode_string(self._curve.name) + encode_string(self._point) + encode_mpint(value)
 
     def _sign(self, data: bytes, sig_algorithm: bytes) -> bytes:
-        der = self.private_key_object().sign(data, ec.ECDSA(self._curve.hash()))
+        der = self.private_key_object().sign(data, self._curve.scheme)
         r, s = decode_dss_signature(der)
         return encode_string(encode_mpint(r) + encode_mpint(s))
 
@@ -171,10 +174,15 @@ def read_point(curve_name: bytes, reader: Reader) -> tuple[Curve, bytes]:
     return CURVES[curve_name], point
 
 
-def load_point(curve: Curve, point: bytes) -> ec.EllipticCurvePublicKey:
-    """Decode a point: uncompressed, exact length, on the curve, not at infinity."""
+def check_form(curve: Curve, point: bytes) -> None:
+    """Raise KeyImportError unless a point is uncompressed and has the length of its curve."""
     if len(point) != curve.point_size or point[0] != 4:
         raise KeyImportError("ECDSA point is not an uncompressed point of its curve")
+
+
+def load_point(curve: Curve, point: bytes) -> ec.EllipticCurvePublicKey:
+    """Decode a point: uncompressed, exact length, on the curve, not at infinity."""
+    check_form(curve, point)
     try:
         return ec.EllipticCurvePublicKey.from_encoded_point(curve.make(), point)
     except ValueError:
@@ -190,6 +198,6 @@ def verify_rs(
     if r < 1 or s < 1 or max(r, s).bit_length() > curve.bits:
         raise SignatureError("ECDSA signature with an integer out of range")
     try:
-        key.verify(encode_dss_signature(r, s), data, ec.ECDSA(curve.hash()))
+        key.verify(encode_dss_signature(r, s), data, curve.scheme)
     except InvalidSignature:
         raise SignatureError(f"wrong {name.decode()} signature") from None

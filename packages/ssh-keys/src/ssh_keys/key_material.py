@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from base64 import b64encode
 from collections.abc import Collection
+from functools import cache
 from hashlib import new as new_hash
 from typing import TYPE_CHECKING, Self
 
@@ -52,6 +53,11 @@ def format_fingerprint(public_data: bytes, hash_name: str = "sha256") -> str:
     digest = new_hash(name, public_data, usedforsecurity=False).digest()
     text = digest.hex(":") if name == "md5" else b64encode(digest).decode().rstrip("=")
     return f"{name.upper()}:{text}"
+
+
+@cache
+def _without_sha1(names: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    return tuple(name for name in names if name not in (b"ssh-rsa", b"ssh-dss"))
 
 
 class CommentHolder:
@@ -165,7 +171,7 @@ class KeyMaterial(CommentHolder, ABC):
         All of the key except those that rest on SHA-1 (`ssh-rsa`, `ssh-dss`), which have to be
         asked for by name.
         """
-        return tuple(name for name in self.sig_algorithms if name not in (b"ssh-rsa", b"ssh-dss"))
+        return _without_sha1(self.sig_algorithms)
 
     @property
     def private_data(self) -> bytes:

@@ -19,6 +19,7 @@ from ssh_keys.errors import KeyImportError, UnsupportedKeyError
 from ssh_keys.files import read_file
 from ssh_keys.formats.armour import decode_base64
 from ssh_keys.importing import KeyListArg, load_public_keys, parse_public_line
+from ssh_keys.key import SSHKey
 from ssh_keys.key_material import printable
 from ssh_keys.known_hosts_result import (
     Entry,
@@ -100,7 +101,8 @@ class SSHKnownHosts:
         self._plain: dict[bytes, int | list[int]] = {}
         self._hashed: list[_Hashed] = []
         self._patterns: list[tuple[PatternList, int]] = []
-        self._marked: dict[int, tuple[str, Entry]] = {}
+        # Lines that were decoded: those with a marker when they are read, others on first use.
+        self._entries: dict[int, tuple[str, Entry]] = {}
         if known_hosts:
             self.load(known_hosts)
 
@@ -151,7 +153,7 @@ class SSHKnownHosts:
 
     def _mark(self, number: int, kind: str, key: bytes) -> None:
         try:
-            self._marked[number] = (kind, _parse_entry(key))
+            self._entries[number] = (kind, _parse_entry(key))
         except UnsupportedKeyError:
             # Nobody can use such a key here: lookups report the line like any other.
             pass
@@ -182,9 +184,15 @@ class SSHKnownHosts:
 
         A line matches if one of its patterns matches name or address, and no negated one does.
         """
+        numbers = self._matching(_names(host, addr, port), addr)
+        if len(numbers) == 1:
+            # Most hosts have one line with a key, and most are asked for more than once.
+            kind, entry = self._entries.get(numbers[0], ("", None))
+            if kind == "host" and isinstance(entry, SSHKey):
+                return KnownHostsResult((entry,))
         found = FoundEntries()
         problems: list[str] = []
-        for number in self._matching(_names(host, addr, port), addr):
+        for number in numbers:
             try:
                 kind, key = self._entry(number)
             except KeyImportError as exc:
@@ -194,17 +202,24 @@ class SSHKnownHosts:
         return found.result(problems)
 
     def _entry(self, number: int) -> tuple[str, Entry]:
-        marked = self._marked.get(number)
-        return marked or ("host", _parse_entry(split_line(self._lines[number])[2]))
+        entry = self._entries.get(number)
+        if entry is None:
+            entry = "host", _parse_entry(split_line(self._lines[number])[2])
+            self._entries[number] = entry
+        return entry
 
     def _matching(self, names: Sequence[str], addr: str) -> Sequence[int]:
         """Return the lines for a host in the order of the file."""
         encoded = [name.encode("utf-8", "surrogateescape") for name in names]
         found: set[int] = set()
         for name in encoded:
-            known = self._plain.get(name, ())
-            found.update((known,) if isinstance(known, int) else known)
-        found.update(hashed.number for hashed in self._hashed if hashed.matches(encoded))
+            known = self._plain.get(name)
+            if isinstance(known, int):
+                found.add(known)
+            elif known is not None:
+                found.update(known)
+        if self._hashed:
+            found.update(hashed.number for hashed in self._hashed if hashed.matches(encoded))
         if self._patterns:
             address = parse_address(addr)
             addresses = () if address is None else (address,)
@@ -253,9 +268,11 @@ def split_line(line: bytes) -> tuple[bytes, bytes, bytes]:
 
 
 def _names(host: str, addr: str, port: int | None) -> Sequence[str]:
-    names = dict.fromkeys(name.lower() for name in (host, addr) if name)
+    names = [host.lower()] if host else []
+    if addr and addr.lower() not in names:
+        names.append(addr.lower())
     if port is None or port == DEFAULT_PORT:
-        return tuple(names)
+        return names
     return tuple(f"[{name}]:{port}" for name in names)
 
 

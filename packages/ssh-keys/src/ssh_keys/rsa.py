@@ -36,7 +36,8 @@ class RSAKey(SSHKey):
     """A key of type `ssh-rsa`.
 
     Parameters:
-        public_key: the public key.
+        n: the modulus.
+        e: the public exponent.
         private_key: the private key, None for a public key only.
 
     Raises KeyImportError if the size or the exponent is out of range.
@@ -44,22 +45,22 @@ class RSAKey(SSHKey):
 
     x509_sig_algorithms = (_X509_SIGNATURE,)
 
-    def __init__(
-        self, public_key: rsa.RSAPublicKey, private_key: rsa.RSAPrivateKey | None = None
-    ) -> None:
-        numbers = public_key.public_numbers()
-        check_public_numbers(numbers.n, numbers.e)
-        self._public_key = public_key
+    def __init__(self, n: int, e: int, private_key: rsa.RSAPrivateKey | None = None) -> None:
+        check_public_numbers(n, e)
+        self._n, self._e = n, e
+        # Made when it is needed: most keys of a file are only compared.
+        self._public_key: rsa.RSAPublicKey | None = None
         self._private_key = private_key
-        blob = encode_string(b"ssh-rsa") + encode_mpint(numbers.e) + encode_mpint(numbers.n)
+        blob = encode_string(b"ssh-rsa") + encode_mpint(e) + encode_mpint(n)
         super().__init__(b"ssh-rsa", tuple(_HASHES), blob, private_key is not None)
 
     @classmethod
     def from_object(cls, key: rsa.RSAPrivateKey | rsa.RSAPublicKey) -> RSAKey:
         """Wrap a key of `cryptography`; raises KeyImportError for a size out of range."""
-        if isinstance(key, rsa.RSAPrivateKey):
-            return cls(key.public_key(), key)
-        return cls(key)
+        private_key = key if isinstance(key, rsa.RSAPrivateKey) else None
+        public = key.public_key() if isinstance(key, rsa.RSAPrivateKey) else key
+        numbers = public.public_numbers()
+        return cls(numbers.n, numbers.e, private_key)
 
     @classmethod
     def generate(
@@ -87,7 +88,7 @@ class RSAKey(SSHKey):
     def decode_public(cls, reader: Reader) -> RSAKey:
         """Read the public fields: e, n (RFC 4253 section 6.6)."""
         e, n = reader.mpint(), reader.mpint()
-        return cls(load_public(n, e))
+        return cls(n, e)
 
     @classmethod
     def decode_private(cls, reader: Reader, skip_validation: bool = False) -> RSAKey:
@@ -114,7 +115,7 @@ class RSAKey(SSHKey):
 
         Raises KeyImportError if they are out of range or do not belong together.
         """
-        public_key = load_public(n, e)
+        check_public_numbers(n, e)
         if p < 3 or q < 3 or p * q != n or not 1 < d < n or not 0 < iqmp < p:
             raise KeyImportError("RSA numbers do not belong together")
         numbers = rsa.RSAPrivateNumbers(
@@ -124,7 +125,7 @@ class RSAKey(SSHKey):
             rsa.rsa_crt_dmp1(d, p),
             rsa.rsa_crt_dmq1(d, q),
             iqmp,
-            public_key.public_numbers(),
+            rsa.RSAPublicNumbers(e, n),
         )
         try:
             if iqmp * q % p != 1 or e * d % (p - 1) != 1 or e * d % (q - 1) != 1:
@@ -132,12 +133,12 @@ class RSAKey(SSHKey):
             private_key = numbers.private_key(unsafe_skip_rsa_key_validation=skip_validation)
         except ValueError:
             raise KeyImportError("RSA numbers do not belong together") from None
-        return cls(public_key, private_key)
+        return cls(n, e, private_key)
 
     @property
     def bits(self) -> int:
         """Size of the modulus in bits."""
-        return self._public_key.key_size
+        return self._n.bit_length()
 
     @property
     def type_name(self) -> str:
@@ -146,7 +147,7 @@ class RSAKey(SSHKey):
 
     def convert_to_public(self) -> RSAKey:
         """Return a key without the private part."""
-        return self._with_comment(RSAKey(self._public_key))
+        return self._with_comment(RSAKey(self._n, self._e))
 
     def _private_fields(self) -> bytes:
         numbers = self.private_key_object().private_numbers()
@@ -166,7 +167,7 @@ class RSAKey(SSHKey):
         if not raw or len(raw) > size:
             raise SignatureError(f"RSA signature of {len(raw)} bytes for a key of {size}")
         try:
-            self._public_key.verify(
+            self.public_key_object().verify(
                 raw.rjust(size, b"\0"), data, padding.PKCS1v15(), self._hash(sig_algorithm)
             )
         except InvalidSignature:
@@ -193,6 +194,8 @@ class RSAKey(SSHKey):
 
     def public_key_object(self) -> rsa.RSAPublicKey:
         """Return the public key as an object of `cryptography`."""
+        if self._public_key is None:
+            self._public_key = rsa.RSAPublicNumbers(self._e, self._n).public_key()
         return self._public_key
 
 
@@ -205,12 +208,3 @@ def check_public_numbers(n: int, e: int) -> None:
     # OpenSSL takes no larger exponent for large keys: verifying would cost as much as signing.
     if e < 3 or e % 2 == 0 or e.bit_length() > 64 or n % 2 == 0:
         raise KeyImportError("RSA modulus or exponent out of range")
-
-
-def load_public(n: int, e: int) -> rsa.RSAPublicKey:
-    """Return the public key of two numbers; raises KeyImportError."""
-    check_public_numbers(n, e)
-    try:
-        return rsa.RSAPublicNumbers(e, n).public_key()
-    except ValueError:
-        raise KeyImportError("RSA modulus or exponent out of range") from None
