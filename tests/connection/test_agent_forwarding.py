@@ -172,6 +172,24 @@ async def test_end_of_the_connection_ends_the_stream_to_the_agent(agent: Echo) -
     await asyncio.wait_for(agent.writers[0].wait_closed(), WAIT)
 
 
+async def test_no_room_for_a_socket(
+    agent: Echo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stream of the connection needs none."""
+    for folder in (tmp_path / "nothing", tmp_path / ("long" * 30)):
+        if folder.name != "nothing":
+            folder.mkdir()
+        monkeypatch.setenv("TMPDIR", str(folder))
+        async with session({"agent_forwarder": agent}) as (_, server, path):
+            assert path is None
+            reader, writer = await server.open_agent_connection()
+            writer.write(b"x")
+            assert await asyncio.wait_for(reader.readexactly(1), WAIT) == b"x"
+            writer.close()
+        if folder.exists():
+            assert list(folder.iterdir()) == []
+
+
 # --- Who may not -----------------------------------------------------------------------------
 
 

@@ -316,6 +316,17 @@ async def test_server_that_tells_nothing_proves_nothing() -> None:
             )
 
 
+async def test_key_that_makes_no_allowed_signature() -> None:
+    pairs = {RSA_KEY.public_data: SSHLocalKeyPair(RSA_KEY)}
+    question = encode_strings([RSA_KEY.public_data])
+    refused = host_key_update.prove_host_keys(pairs, b"session", question, (b"ssh-ed25519",))
+    assert refused is not None
+    assert await refused is None
+    proved = host_key_update.prove_host_keys(pairs, b"session", question, (b"rsa-sha2-256",))
+    assert proved is not None
+    assert await proved
+
+
 async def test_malformed_question() -> None:
     async with serving(send_server_host_keys=True) as server:
         conn = await client(server, password="secret")

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from ssh_connection import PermissionDenied, SSHAcceptor, SSHServerConnection
+from ssh_connection import PermissionDenied, SSHAcceptor, SSHServerConnection, connect
+from ssh_connection.connection import keysign as keysign_module
 from ssh_connection.connection.client_hosts import resolve_host
 from ssh_connection.messages.userauth import HostbasedRequest, UserauthFailure
 from ssh_connection.userauth.hostbased import signed_data
@@ -32,6 +33,7 @@ from .loopback import (
     USER_KEY,
     Server,
     client,
+    client_options,
     server_side,
     serving,
 )
@@ -358,6 +360,59 @@ async def test_keysign_that_fails(tmp_path: Path, answer: str) -> None:
     public = CLIENT_HOST.convert_to_public()
     of_client = vouched(client_host_keysign=keysign(tmp_path, answer), client_host_keys=[public])
     assert not await is_let_in(hosts(), of_client)
+
+
+async def test_keysign_that_does_not_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keysign_module, "_TIMEOUT", 0.2)
+    program = tmp_path / "slow"
+    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    program.chmod(stat.S_IRWXU)
+    public = CLIENT_HOST.convert_to_public()
+    of_client = vouched(client_host_keysign=program, client_host_keys=[public])
+    assert not await is_let_in(hosts(), of_client)
+
+
+def test_where_keysign_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keysign_module, "_PLACES", (str(tmp_path / "no"), str(tmp_path)))
+    with pytest.raises(ValueError, match="not installed"):
+        keysign_module.find_keysign(True)
+    program = tmp_path / "ssh-keysign"
+    program.write_text("")
+    with pytest.raises(ValueError, match="can not be run"):
+        keysign_module.find_keysign(program)
+    program.chmod(stat.S_IRWXU)
+    assert keysign_module.find_keysign(True) == str(program)
+
+
+def test_host_keys_of_this_host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keysign_module, "_FOLDER", str(tmp_path))
+    CLIENT_HOST.write_public_key(tmp_path / "ssh_host_ed25519_key.pub")
+    RSA_KEY.write_public_key(tmp_path / "ssh_host_rsa_key.pub")
+    OTHER_KEY.write_public_key(tmp_path / "something_else.pub")
+    (tmp_path / "ssh_host_new_key.pub").write_text("ssh-new AAAA\n")
+    pairs = keysign_module.load_keysign_keys("ssh-keysign", None, lambda: 3)
+    assert [pair.public_data for pair in pairs] == [CLIENT_HOST.public_data, RSA_KEY.public_data]
+    assert {pair.get_key_type() for pair in pairs} == {"keysign"}
+
+
+async def test_keysign_through_a_tunnel(tmp_path: Path) -> None:
+    """It wants to see the socket, which a connection through another one does not have."""
+    public = CLIENT_HOST.convert_to_public()
+    of_client = vouched(client_host_keysign=keysign(tmp_path), client_host_keys=[public])
+    async with (
+        serving(**hosts()) as server,
+        await client(server, password="secret") as outer,
+    ):
+        port = server.get_port()
+        with pytest.raises(PermissionDenied):
+            await connect(HOST, port, tunnel=outer, **client_options(port, of_client))
+        # The name of the host is that of the machine, without an address to look up.
+        known: Any = {"password": "secret", "client_host": None}
+        inner = vouched(client_host_keys=[OTHER_KEY], **known)
+        async with connect(HOST, port, tunnel=outer, **client_options(port, inner)) as conn:
+            assert conn.get_extra_info("username") == "user"
 
 
 # --- Clients that cheat ----------------------------------------------------------------------
