@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import re
-import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from ssh_keys.cli.parser import run
-
-from .support import make_key
+from .support import needs_ssh_keygen, ssh_keygen
 
 README = Path(__file__).resolve().parents[2] / "packages" / "ssh-keys" / "README.md"
 
@@ -28,26 +28,59 @@ def test_python_example(capsys: pytest.CaptureFixture[str]) -> None:
     assert second == "HostKeyStatus.TRUSTED"
 
 
-def test_jobs_of_ci(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder as the README wants it, and the command ssh-keys on the path."""
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "ssh-keys").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ssh_keys "$@"\n')
+    (programs / "ssh-keys").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("CA_PASSPHRASE", "secret")
-    make_key("ssh-ed25519").write_public_key("host_key.pub")
-    for name, passphrase in (("ca_key", "secret"), ("release_key", "other")):
-        make_key("ssh-ed25519", 7).write_private_key(
-            name, passphrase=passphrase, cipher_name="aes256-ctr", rounds=1
-        )
-    line = " ".join(make_key("ssh-ed25519", 7).export_public_key().decode().split()[:2])
-    Path("allowed_signers").write_text(f'release@example.com namespaces="release" {line}\n')
-    Path("pass.txt").write_text("other\n")
-    Path("release.tar.gz").write_bytes(b"the release")
-    commands = [
-        shlex.split(line)
-        for block in blocks("sh")
-        for line in block.replace("\\\n", " ").splitlines()
-    ]
-    assert len(commands) == 4
-    for program, *words in commands:
-        assert program == "ssh-keys"
-        assert run(words) == 0
-    Path("release.tar.gz").write_bytes(b"another release")
-    assert run(commands[-1][1:]) == 1
+    monkeypatch.setenv("RELEASE_PASSPHRASE", "other")
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "release.tar.gz").write_bytes(b"the release")
+    return work
+
+
+def shell(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    words = ["sh", "-e", "-u", "-c", script]
+    return subprocess.run(
+        words, cwd=folder, capture_output=True, text=True, check=False, timeout=200
+    )
+
+
+def test_commands(folder: Path) -> None:
+    scripts = blocks("sh")
+    assert sum(script.count("ssh-keys ") for script in scripts) >= 10
+    for script in scripts:
+        done = shell(script, folder)
+        assert done.returncode == 0, done.stderr
+        assert done.stderr == ""
+    # What the last job is for: another release is refused.
+    (folder / "release.tar.gz").write_bytes(b"another release")
+    last = scripts[-1][scripts[-1].index("ssh-keys verify") :]
+    assert shell(last, folder).returncode == 1
+
+
+@needs_ssh_keygen
+def test_ssh_keygen_agrees(folder: Path) -> None:
+    """The real program reads what the commands of the README made."""
+    assert shell("\n".join(blocks("sh")), folder).returncode == 0
+    printed = ssh_keygen("-L", "-f", folder / "host_key-cert.pub")
+    assert "Type: ssh-ed25519-cert-v01@openssh.com host certificate" in printed
+    assert 'Key ID: "web 17"' in printed
+    assert "Serial: 17" in printed
+    ssh_keygen("-Q", "-f", folder / "revoked", folder / "host_key-cert.pub")
+    ssh_keygen("-F", "web17.example.com", "-f", folder / "known_hosts")
+    words = ["ssh-keygen", "-Y", "verify", "-f", "allowed_signers", "-I", "release@example.com"]
+    done = subprocess.run(
+        [*words, "-n", "release", "-s", "release.tar.gz.sig"],
+        cwd=folder,
+        input=b"the release",
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
