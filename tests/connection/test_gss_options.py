@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from ssh_connection import SSHClientConnectionOptions, SSHServer, SSHServerConnectionOptions
+from ssh_connection.options.algorithms import _algorithms
 from ssh_transport import Policy
 from ssh_transport import gss as gss_module
 from ssh_transport.gss import gssapi_available
@@ -21,7 +22,7 @@ def package(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """The package counts as installed, or as missing."""
     found = request.param == "installed"
     monkeypatch.setattr(gss_module, "find_spec", lambda name: name if found else None)
-    caches = (gssapi_available, _named)
+    caches = (gssapi_available, _named, _algorithms)
     for each in caches:
         each.cache_clear()
     yield request.param

@@ -11,7 +11,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ssh_connection.channel.tcpip import SSHTCPChannel
@@ -182,7 +182,12 @@ CLOSING = st.tuples(
 )
 
 
+# Both close behind data for which the other, who reads no more, has to open its window.
+BOTH_CLOSE = [("write", 0, 1, 2), ("write", 1, 1, 2), ("close", 0, 1, 1), ("close", 1, 1, 1)]
+
+
 @settings(max_examples=150, deadline=None)
+@example(window=1, actions=BOTH_CLOSE)
 @given(window=st.integers(1, 200), actions=st.lists(CLOSING, max_size=40))
 def test_closing_at_any_time(window: int, actions: list[tuple[Any, ...]]) -> None:
     async def run() -> None:

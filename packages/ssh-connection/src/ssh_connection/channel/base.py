@@ -99,7 +99,8 @@ class Channel:
         # inbound
         self.window = window
         self.max_pktsize = min(max_pktsize, MAX_RECEIVE_PKTSIZE)
-        self._recv_left = window
+        self.receive_room = window
+        """Bytes that the peer may still send before the window is opened again."""
         self._credit = 0
         self._credit_mark = max(1, window // 2)
         self._deliver: Deliver | None = None
@@ -166,16 +167,18 @@ class Channel:
 
     def on_data(self, packet: bytes, start: int, end: int, datatype: int | None = None) -> None:
         """SSH_MSG_CHANNEL_DATA (RFC 4254 section 5.2), the hot path."""
-        left = self._recv_left - (end - start)
+        left = self.receive_room - (end - start)
         if left < 0 or end - start > self.max_pktsize or self.receiving is not _OPEN:
             raise self._bad_data(datatype, end - start)
-        self._recv_left = left
+        self.receive_room = left
         deliver = self._deliver
         if deliver is not None:
             try:
                 deliver(packet, start, end, datatype)
             except Exception as exc:
                 self._failed(exc)
+        else:
+            self.consumed(end - start)
 
     def on_extended_data(self, datatype: int, packet: bytes, start: int, end: int) -> None:
         """SSH_MSG_CHANNEL_EXTENDED_DATA (RFC 4254 section 5.2)."""
@@ -202,25 +205,20 @@ class Channel:
             self._give_back()
 
     def reopen(self) -> None:
-        """The application waits for more: give back what it took, if the window got small.
+        """The application waits for more: open the window even by less than a half, if it is small.
 
-        `consumed` alone would leave up to half a window closed while the other half is kept by a
-        reader that still looks for the end of a line.
+        A reader that looks for the end of a line may keep the other half.
         """
-        if self._credit and self._recv_left <= self._credit_mark:
+        if self._credit and self.receive_room <= self._credit_mark:
             self._give_back()
 
     def _give_back(self) -> None:
-        credit = self._credit
+        # Behind our `close` nothing is read: what is here must not keep the peer from its own end.
+        credit = self.window - self.receive_room if self._close_wanted else self._credit
         self._credit = 0
-        if self.receiving is _OPEN and self.sending is not _CLOSED:
-            self._recv_left += credit
+        if credit and self.receiving is _OPEN and self.sending is not _CLOSED:
+            self.receive_room += credit
             self._core.send(_ADJUST(SSH_MSG_CHANNEL_WINDOW_ADJUST, self.peer_number, credit))
-
-    @property
-    def receive_room(self) -> int:
-        """Bytes that the peer may still send before the window is opened again."""
-        return self._recv_left
 
     def on_window_adjust(self, size: int) -> None:
         """SSH_MSG_CHANNEL_WINDOW_ADJUST (RFC 4254 section 5.2)."""
@@ -405,7 +403,9 @@ class Channel:
             return
         self._close_wanted = True
         self._stop_delivery()
-        if not self._queue:
+        if self._queue:
+            self._give_back()
+        else:
             self._flush_end()
 
     def _abort(self) -> None:
@@ -471,7 +471,7 @@ class Channel:
         """The peer's open was confirmed: attach the session."""
 
     def _stop_delivery(self) -> None:
-        """We close: what still arrives is dropped and not given back to the window."""
+        """We close: what still arrives is dropped."""
         self._deliver = None
 
     def _half_closed(self) -> None:
