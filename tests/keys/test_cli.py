@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -279,3 +280,50 @@ def test_x509_convert(folder: Path, shell: Shell) -> None:
     shell("convert", "id-cert.pub", "id.4716", "--format", "rfc4716")
     assert ssh_keys.read_certificate("id.4716") == certificate
     assert "format" in shell("convert", "id-cert.pub", "x", "--format", "der", status=1)
+
+
+@needs_ssh_keygen
+def test_what_a_certificate_permits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_key("ssh-ed25519").write_private_key("ca")
+    make_key("ssh-ed25519", 1).write_public_key("key.pub")
+    words = [
+        "sign-cert",
+        "key.pub",
+        "--ca",
+        "ca",
+        "--id",
+        "x",
+        "--principals",
+        "ada",
+        "--valid-before",
+        "+1d",
+    ]
+    for more, permitted in (
+        ([], ["agent-forwarding", "port-forwarding", "pty", "user-rc", "x11-forwarding"]),
+        (["--permit", "pty, X11-forwarding"], ["pty", "x11-forwarding"]),
+        (["--permit", "none"], []),
+    ):
+        assert run([*words, *more]) == 0
+        printed = ssh_keygen("-L", "-f", "key-cert.pub").lower()
+        assert re.findall(r"^ +permit-(\S+)$", printed, re.MULTILINE) == sorted(
+            permitted, key=lambda name: (name[0] != "x", name)
+        )
+    assert run([*words, "--verify-required", "--no-touch-required"]) == 0
+    printed = ssh_keygen("-L", "-f", "key-cert.pub")
+    assert "verify-required" in printed
+    assert "no-touch-required" in printed
+    assert run([*words, "--permit", "everything"]) == 1
+    for option in ("--verify-required", "--no-touch-required"):
+        assert run([*words, "--host", option]) == 1
+
+
+@needs_ssh_keygen
+@pytest.mark.parametrize("kind", ["sha256", "sha1"])
+def test_revoked_by_hash(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_key("ssh-ed25519").write_public_key("key.pub")
+    assert run(["krl", "create", "revoked", "key.pub", "--by-hash", kind]) == 0
+    assert run(["krl", "check", "revoked", "key.pub"]) == 1
+    assert make_key("ssh-ed25519").public_data not in Path("revoked").read_bytes()
+    assert "REVOKED" in ssh_keygen("-Q", "-f", "revoked", "key.pub", check=False)

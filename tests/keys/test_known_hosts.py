@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ssh_keys
-from ssh_keys import HostKeyStatus, KeyImportError, SSHKnownHosts
+from ssh_keys import HostKeyStatus, KeyImportError, KnownHostsEditor, SSHKey, SSHKnownHosts
 
 from .support import make_key, public_line
 
@@ -302,3 +302,19 @@ def test_hundred_thousand_lines() -> None:
         best = min(best, time.perf_counter() - start)
         assert result.check(ED) is HostKeyStatus.TRUSTED
     assert best < 0.001
+
+
+def test_hashed_names_are_remembered_until_more_is_loaded() -> None:
+    first, second = make_key("ssh-ed25519"), make_key("ssh-ed25519", 1)
+
+    def hashed(key: SSHKey) -> str:
+        editor = KnownHostsEditor(b"")
+        editor.add("host", key.convert_to_public(), hashed=True)
+        return editor.to_bytes().decode()
+
+    known = ssh_keys.import_known_hosts(hashed(first))
+    for _ in range(2):
+        assert known.lookup("host").trusted_keys == (first.convert_to_public(),)
+        assert known.lookup("other").trusted_keys == ()
+    known.load(hashed(second))
+    assert len(known.lookup("host").trusted_keys) == 2

@@ -8,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from copy import copy
 from hashlib import new as new_hash
 from os import PathLike, fspath
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -217,7 +216,7 @@ def _pairs_of(private: Any, login: _Login, load_certs: bool) -> Iterator[SSHKeyP
     pair = SSHPKCS11KeyPair(key, private, login)
     for data in certificates if load_certs else ():
         try:
-            certified = copy(pair)
+            certified = SSHPKCS11KeyPair(key, private, login)
             certified.set_certificate(import_certificate(data))
         except (KeyImportError, SignatureError):
             continue  # a certificate of another kind, or of another key with the same id

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ssh_keys.certificate_base import SSHCertificate
 from ssh_keys.certificate_importing import read_certificate, read_certificate_list
+from ssh_keys.certificate_options import PERMISSIONS
 from ssh_keys.cli.output import (
     Answer,
     add_passphrase_options,
@@ -93,6 +94,10 @@ def _add_signing_commands(commands: dict[str, ArgumentParser]) -> None:
     parser.add_argument("--valid-before", required=True, help="e.g. +52w, 20301231")
     parser.add_argument("--force-command")
     parser.add_argument("--source-address")
+    permissions = ", ".join(name.removeprefix("permit-") for name in PERMISSIONS)
+    parser.add_argument("--permit", help=f"only these, with commas, or none: {permissions}")
+    parser.add_argument("--verify-required", action="store_true", help="for security keys")
+    parser.add_argument("--no-touch-required", action="store_true", help="for security keys")
     parser.add_argument("--output", help="default: FILE-cert.pub, without the .pub of FILE")
     add_passphrase_options(parser, what="the authority")
     parser.set_defaults(run=sign_cert)
@@ -235,20 +240,39 @@ def sign_cert(options: Namespace) -> Answer:
         "valid_before": options.valid_before,
     }
     if options.host:
-        if options.force_command or options.source_address:
+        if options.force_command or options.source_address or options.verify_required:
             raise KeyImportError("host certificates have no critical options")
+        if options.permit is not None or options.no_touch_required:
+            raise KeyImportError("host certificates permit nothing")
         certificate = authority.generate_host_certificate(key, options.id, **common)
     else:
+        x11, agent, port, pty, user_rc = _permissions(options.permit)
         certificate = authority.generate_user_certificate(
             key,
             options.id,
             force_command=options.force_command,
             source_address=options.source_address,
+            touch_required=not options.no_touch_required,
+            verify_required=options.verify_required,
+            permit_x11_forwarding=x11,
+            permit_agent_forwarding=agent,
+            permit_port_forwarding=port,
+            permit_pty=pty,
+            permit_user_rc=user_rc,
             **common,
         )
     output = options.output or f"{options.file.removesuffix('.pub')}-cert.pub"
     certificate.write_certificate(output)
     return Answer(output, {**describe_certificate(certificate, "sha256"), "output": output})
+
+
+def _permissions(text: str | None) -> list[bool]:
+    """Return what --permit asks for, in the order of `PERMISSIONS`."""
+    known = [name.removeprefix("permit-").lower() for name in PERMISSIONS]
+    wanted = known if text is None else [part.strip().lower() for part in text.split(",")]
+    if unknown := set(wanted) - {*known, "none"}:
+        raise KeyImportError(f"there is nothing to permit with the name {min(unknown)!a}")
+    return [name in wanted for name in known]
 
 
 def sign(options: Namespace) -> Answer:

@@ -41,6 +41,7 @@ def add_commands(commands: dict[str, ArgumentParser]) -> None:
     parser.add_argument("--ca", help="for create: key of the authority of serials and key ids")
     parser.add_argument("--serial", action="append", default=[], help="for create: N or N-M")
     parser.add_argument("--key-id", action="append", default=[], help="for create")
+    parser.add_argument("--by-hash", choices=("sha256", "sha1"), help="for create: hashes of keys")
     parser.add_argument("--version-number", type=int, default=0, help="for create")
     parser.add_argument("--comment", default="", help="for create")
     parser.set_defaults(run=krl)
@@ -116,6 +117,8 @@ def _create(options: Namespace) -> Answer:
         subject = _read_subject(filename)
         if isinstance(subject, SSHOpenSSHCertificate):
             made.revoke_certificate(subject)
+        elif options.by_hash:
+            made.revoke_hash(subject, options.by_hash)
         else:
             made.revoke_key(subject)
     authority = read_public_key(options.ca) if options.ca else None
