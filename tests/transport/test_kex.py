@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from ssh_keys.algorithms import Status
 from ssh_transport.errors import KeyExchangeFailed, ProtocolError
-from ssh_transport.kex import KEX_METHODS
+from ssh_transport.kex import KEX_METHODS, ecdh
+from ssh_transport.kex.messages import KexEcdhInit, KexEcdhReply
 from ssh_transport.protocols import KexAlgorithm
 from tests.transport.kex_driver import HOST_KEY, Exchange
 
@@ -244,3 +245,26 @@ def test_random_source_of_the_system_is_enough() -> None:
     exchange = Exchange(KEX_METHODS[b"curve25519-sha256"], client_random=os.urandom)
     exchange.run()
     assert len(exchange.client.sent) == len(exchange.server.sent) == 1
+
+
+def test_messages_by_hand_are_those_of_the_declarations() -> None:
+    """Most handshakes are of this form, so that `ecdh` packs and reads it itself."""
+    exchange = Exchange(KEX_METHODS[b"curve25519-sha256"])
+    exchange.run()
+    (init,), (reply,) = exchange.client.sent, exchange.server.sent
+    assert KexEcdhInit.decode(init, 1).encode() == init
+    fields = KexEcdhReply.decode(reply, 1)
+    assert fields.encode() == reply
+    assert fields.k_s == HOST_KEY
+    assert ecdh._init(init) == KexEcdhInit.decode(init, 1).q_c
+    assert ecdh._reply(reply) == (fields.k_s, fields.q_s, fields.signature)
+
+
+@pytest.mark.parametrize("change", [lambda text: text[:-1], lambda text: text + b"x"])
+def test_messages_read_by_hand_say_what_is_wrong(change: Callable[[bytes], bytes]) -> None:
+    init = KexEcdhInit(bytes(32)).encode()
+    reply = KexEcdhReply(b"key", bytes(32), b"signature").encode()
+    with pytest.raises(ProtocolError, match="KexEcdhInit"):
+        ecdh._init(change(init))
+    with pytest.raises(ProtocolError, match="KexEcdhReply"):
+        ecdh._reply(change(reply))
