@@ -148,7 +148,6 @@ from ssh_connection import get_server_auth_methods as get_server_auth_methods
 from ssh_connection import get_server_host_key as get_server_host_key
 from ssh_connection import set_log_level as set_log_level
 from ssh_keys import *  # noqa: F403
-from ssh_sftp import *  # noqa: F403
 from ssh_transport import *  # noqa: F403
 
 from ._version import __version__ as __version__
@@ -173,6 +172,10 @@ from .scp import SCPPath as SCPPath
 from .scp import scp as scp
 from .server import SSHServerConnection as SSHServerConnection
 
+# The names of ssh-sftp are imported when they are first used: most connections copy no files.
+if TYPE_CHECKING:
+    from ssh_sftp import *  # noqa: F403
+
 # For type checkers, what was imported with a star or as itself is public; an `__all__` that they
 # cannot compute would hide it.
 if not TYPE_CHECKING:
@@ -188,3 +191,13 @@ if not TYPE_CHECKING:
     )
     _PACKAGES = (ssh_agent, ssh_connection, ssh_keys, ssh_sftp, ssh_transport)
     __all__ = list(dict.fromkeys([*_OWN, *(n for each in _PACKAGES for n in each.__all__)]))
+
+    def __getattr__(name: str) -> object:
+        if name not in ssh_sftp.__all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value: object = getattr(ssh_sftp, name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

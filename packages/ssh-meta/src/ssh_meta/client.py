@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import ssh_connection
+import ssh_sftp
 from ssh_connection.connection.client_sessions import EnvArg
 from ssh_connection.opening import opening
-from ssh_sftp import SFTPClient
-from ssh_sftp.aio import SFTPClientHandler
 
 from .sftp import SFTPClientSession
+
+if TYPE_CHECKING:
+    from ssh_sftp import SFTPClient
 
 __all__ = ["SSHClientConnection"]
 
@@ -48,7 +51,7 @@ class SSHClientConnection(ssh_connection.SSHClientConnection):
         """
         if not 3 <= sftp_version <= 6:
             raise ValueError(f"sftp_version must be 3 to 6, not {sftp_version}")
-        handler = SFTPClientHandler()
+        handler = ssh_sftp.SFTPClientHandler()
         channel, _ = await self.create_session(
             lambda: SFTPClientSession(handler),
             None,
@@ -65,4 +68,4 @@ class SSHClientConnection(ssh_connection.SSHClientConnection):
         except BaseException:
             channel.abort()
             raise
-        return SFTPClient(handler, path_encoding, path_errors)
+        return ssh_sftp.SFTPClient(handler, path_encoding, path_errors)

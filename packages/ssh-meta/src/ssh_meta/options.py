@@ -7,21 +7,24 @@ ssh-connection knows (a source of key pairs, the factory of a subsystem).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 import ssh_connection
+import ssh_sftp
 from ssh_connection import SSHServerChannel
 from ssh_connection.options.base import Later
 from ssh_keys import KeyListArg
-from ssh_sftp import SFTPServer
 
 from .agent import AgentKeySource, AgentPath, EnvironmentAgent, ForwardedAgent
 from .scp_server import scp_interceptor
 from .sftp import sftp_subsystem
 
+if TYPE_CHECKING:
+    from ssh_sftp import SFTPServer
+
 __all__ = ["SFTPFactoryArg", "SSHClientConnectionOptions", "SSHServerConnectionOptions"]
 
-SFTPFactoryArg: TypeAlias = bool | Callable[[SSHServerChannel[bytes]], SFTPServer] | None
+SFTPFactoryArg: TypeAlias = bool | Callable[[SSHServerChannel[bytes]], "SFTPServer"] | None
 """A subclass of `SFTPServer`, or a function that makes one for a channel; True for `SFTPServer`."""
 
 _NOT_YET = (None, (), False, "")
@@ -80,7 +83,7 @@ class SSHServerConnectionOptions(ssh_connection.SSHServerConnectionOptions):
         if self.allow_scp and not self.sftp_factory:
             raise ValueError("allow_scp needs an sftp_factory, whose files it serves")
         if self.sftp_factory:
-            factory = SFTPServer if self.sftp_factory is True else self.sftp_factory
+            factory = ssh_sftp.SFTPServer if self.sftp_factory is True else self.sftp_factory
             self.subsystems = {**(self.subsystems or {}), "sftp": sftp_subsystem(factory)}
             if self.allow_scp:
                 self.exec_interceptors = (*self.exec_interceptors, scp_interceptor(factory))

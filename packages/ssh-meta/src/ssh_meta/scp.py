@@ -11,20 +11,23 @@ import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import PurePath
-from typing import TypeAlias, Unpack, cast
+from typing import TYPE_CHECKING, TypeAlias, Unpack, cast
 
+import ssh_sftp
 from ssh_connection import SSHReader
 from ssh_connection.tunnel import parse_destination
 from ssh_keys.record import Record
-from ssh_sftp import SFTPConnectionLost
-from ssh_sftp.scp.copy import CommandRunner, receive_files, relay_files, send_files
-from ssh_sftp.scp.protocol import ByteReader, ByteWriter
-from ssh_sftp.scp.source import BLOCK_SIZE, ErrorHandler, ProgressHandler
+from ssh_sftp import scp as protocol
 from ssh_transport import printable
 
 from .api import connect
 from .client import SSHClientConnection
 from .keywords import ClientKwargs
+
+if TYPE_CHECKING:
+    from ssh_sftp.scp.copy import CommandRunner
+    from ssh_sftp.scp.protocol import ByteReader, ByteWriter
+    from ssh_sftp.scp.source import ErrorHandler, ProgressHandler
 
 __all__ = ["SCPConnection", "SCPPath", "scp"]
 
@@ -91,8 +94,8 @@ class _Runner:
                 await writer.wait_closed()
         except TimeoutError:
             pass  # everything is copied; what still runs there is not waited for
-        except SFTPConnectionLost as exc:
-            raise SFTPConnectionLost(await _explained(exc.reason, stderr)) from None
+        except ssh_sftp.SFTPConnectionLost as exc:
+            raise ssh_sftp.SFTPConnectionLost(await _explained(exc.reason, stderr)) from None
         finally:
             writer.channel.abort()
 
@@ -130,7 +133,7 @@ async def scp(
     *,
     preserve: bool = False,
     recurse: bool = False,
-    block_size: int = BLOCK_SIZE,
+    block_size: int = protocol.BLOCK_SIZE,
     progress_handler: ProgressHandler | None = None,
     error_handler: ErrorHandler | None = None,
     **kwargs: Unpack[ClientKwargs],
@@ -165,7 +168,7 @@ async def scp(
         if origin is None:
             assert target.host is not None
             runner = await _runner(stack, target.host, kwargs)
-            await send_files(
+            await protocol.send_files(
                 runner,
                 paths,
                 target.path,
@@ -177,7 +180,7 @@ async def scp(
             )
         elif target.host is None:
             runner = await _runner(stack, origin, kwargs)
-            await receive_files(
+            await protocol.receive_files(
                 runner,
                 paths,
                 target.path,
@@ -190,7 +193,7 @@ async def scp(
         else:
             if progress_handler is not None:
                 raise ValueError("scp between two hosts has no progress_handler")
-            await relay_files(
+            await protocol.relay_files(
                 await _runner(stack, origin, kwargs),
                 paths,
                 await _runner(stack, target.host, kwargs),

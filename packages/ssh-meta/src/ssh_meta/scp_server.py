@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ssh_connection import (
     BreakReceived,
@@ -14,9 +15,10 @@ from ssh_connection import (
     TerminalSizeChanged,
 )
 from ssh_connection.stream_session import SSHServerStreamSession
-from ssh_sftp import SFTPServer
-from ssh_sftp.scp.protocol import parse_command
-from ssh_sftp.scp.server import serve_scp
+from ssh_sftp import scp
+
+if TYPE_CHECKING:
+    from ssh_sftp import SFTPServer
 
 __all__ = ["scp_interceptor"]
 
@@ -27,7 +29,7 @@ def scp_interceptor(
     """Return what serves the other end of `scp -O` with the servers that `factory` makes."""
 
     def intercept(line: str, chan: SSHServerChannel[bytes]) -> SSHServerSession[bytes] | None:
-        command = parse_command(line)
+        command = scp.parse_command(line)
         if command is None:
             return None
 
@@ -35,7 +37,7 @@ def scp_interceptor(
             stdin: SSHReader[bytes], stdout: SSHWriter[bytes], stderr: SSHWriter[bytes]
         ) -> None:
             try:
-                chan.exit(await serve_scp(command, factory(chan), stdin, stdout))
+                chan.exit(await scp.serve_scp(command, factory(chan), stdin, stdout))
             except (BreakReceived, SignalReceived, TerminalSizeChanged):
                 chan.exit(1)
 

@@ -3,16 +3,21 @@
 The two packages do not know each other. A channel's session gets packets where they lie
 (`data_view_received`) and hands the SFTP part of them to the SFTP session's handler without a
 copy; what the handler writes goes to the channel as one piece of bytes.
+
+Modules of ssh-sftp are imported when they are first used: most connections copy no files.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
+import ssh_sftp
 from ssh_connection import SSHClientChannel, SSHClientSession, SSHServerChannel, SSHServerSession
-from ssh_sftp import SFTPServer
-from ssh_sftp.aio import SFTPClientHandler, SFTPServerHandler
-from ssh_sftp.protocols import Buffer
+
+if TYPE_CHECKING:
+    from ssh_sftp import SFTPClientHandler, SFTPServer
+    from ssh_sftp.protocols import Buffer
 
 __all__ = ["SFTPClientSession", "SFTPServerSession", "sftp_subsystem"]
 
@@ -135,7 +140,7 @@ class SFTPServerSession(SSHServerSession[bytes]):
     explicit_consumption = True
 
     def __init__(self, server: SFTPServer) -> None:
-        self._handler = SFTPServerHandler(server)
+        self._handler = ssh_sftp.SFTPServerHandler(server)
         self._received = self._handler.data_received
 
     def connection_made(self, chan: SSHServerChannel[bytes]) -> None:

@@ -12,6 +12,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from ssh_sftp.errors import SFTPBadMessage
+from ssh_sftp.scp import BLOCK_SIZE
 from ssh_sftp.scp.files import LocalFiles, ScpFiles
 from ssh_sftp.scp.protocol import (
     ByteReader,
@@ -22,7 +23,7 @@ from ssh_sftp.scp.protocol import (
     reported,
 )
 from ssh_sftp.scp.sink import ScpSink
-from ssh_sftp.scp.source import BLOCK_SIZE, ErrorHandler, ProgressHandler, ScpSource
+from ssh_sftp.scp.source import ErrorHandler, ProgressHandler, ScpSource
 
 __all__ = ["CommandRunner", "receive_files", "relay_files", "send_files"]
 

@@ -8,6 +8,7 @@ from typing import Final
 from ssh_sftp.codec.attrs import SFTPAttrs
 from ssh_sftp.codec.attrs_flags import FILEXFER_TYPE_DIRECTORY
 from ssh_sftp.errors import SFTPBadMessage, SFTPError, SFTPNotADirectory
+from ssh_sftp.scp import BLOCK_SIZE
 from ssh_sftp.scp.files import ScpFiles
 from ssh_sftp.scp.protocol import Record, ScpFailure, ScpStream, decode_record, reported
 
@@ -16,7 +17,6 @@ __all__ = ["ScpSink"]
 ProgressHandler = Callable[[bytes, bytes, int, int], None]
 ErrorHandler = Callable[[BaseException], None]
 
-BLOCK_SIZE: Final = 256 * 1024
 _MAX_DEPTH: Final = 256
 
 

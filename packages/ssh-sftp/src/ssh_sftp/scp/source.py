@@ -9,6 +9,7 @@ from typing import Final
 from ssh_sftp.codec.attrs import SFTPAttrs
 from ssh_sftp.codec.attrs_flags import FILEXFER_TYPE_DIRECTORY, FILEXFER_TYPE_REGULAR
 from ssh_sftp.errors import SFTPError, SFTPFailure, SFTPFileIsADirectory
+from ssh_sftp.scp import BLOCK_SIZE
 from ssh_sftp.scp.files import ScpFiles
 from ssh_sftp.scp.protocol import Record, ScpFailure, ScpStream
 
@@ -17,7 +18,6 @@ __all__ = ["ScpSource"]
 ProgressHandler = Callable[[bytes, bytes, int, int], None]
 ErrorHandler = Callable[[BaseException], None]
 
-BLOCK_SIZE: Final = 256 * 1024
 _MAX_DEPTH: Final = 256
 
 
