@@ -85,6 +85,7 @@ IO_MODULES = (
     "ssh_sftp.stdio",
     "ssh_sftp.subprocess",
     "ssh_transport.aio",
+    "ssh_transport.bulk_reads",
     "ssh_transport.command",
 )
 

@@ -312,7 +312,7 @@ def connected(data: bytes) -> None:
         victim.authenticated()
     victim.set_handlers(dict.fromkeys(range(50, 128), _taken))
     for payload in _payloads(text[1:]):
-        sender._writer.write(payload)
+        sender.writer.write(payload)
     victim.feed(sender.take_output())
     if victim.input_full or victim.output_size > 1 << 24:
         raise AssertionError("a queue without a bound")

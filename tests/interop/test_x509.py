@@ -456,9 +456,11 @@ async def test_dsa_if_named(tmp_path: Path) -> None:
 async def test_names_of_client_hosts_hold_for_x509(ecdsa: Made) -> None:
     """`from=` goes by the name of the client's host, if the server looks it up."""
     line = f'from="!localhost,*" {SUBJECT}user'
-    async with our_server(ecdsa, line) as port:
-        async with ssh_meta.connect("localhost", port, **our_options(ecdsa)):
-            pass
+    async with (
+        our_server(ecdsa, line) as port,
+        ssh_meta.connect("localhost", port, **our_options(ecdsa)),
+    ):
+        pass
     async with our_server(ecdsa, line, rdns_lookup=True) as port:
         with pytest.raises(PermissionDenied):
             async with ssh_meta.connect("localhost", port, **our_options(ecdsa)):

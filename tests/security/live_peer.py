@@ -92,7 +92,7 @@ class LivePeer:
     def send(self, *payloads: bytes) -> None:
         """Send payloads, whatever the phase."""
         for payload in payloads:
-            self.core._writer.write(payload)
+            self.core.writer.write(payload)
         self.core.output_started()
 
     def on_payload(self, number: int, callback: Callable[[bytes], object]) -> None:

@@ -234,7 +234,7 @@ class Puppet(Victim):
 
     def inject(self, payload: bytes) -> None:
         """Send a payload whatever the phase or state."""
-        self.core._writer.write(payload)
+        self.core.writer.write(payload)
 
     def listen_to_everything(self) -> None:
         """Collect every message but the key exchange's own, whatever the phase."""

@@ -174,13 +174,13 @@ def test_sequence_numbers_start_again_at_newkeys() -> None:
     link = connected()
     # Behind NEWKEYS each side sent exactly one packet: EXT_INFO.
     for side in (link.client.core, link.server.core):
-        assert (side._reader.seq, side._writer.seq) == (1, 1)
+        assert (side._reader.seq, side.writer.seq) == (1, 1)
     link = in_connection()
     link.client.core.request_rekey()
     link.run()
     assert link.client.kex_count == link.server.kex_count == 2
     for side in (link.client.core, link.server.core):
-        assert (side._reader.seq, side._writer.seq) == (0, 0)
+        assert (side._reader.seq, side.writer.seq) == (0, 0)
 
 
 # --- CVE-2023-46445, CVE-2023-46446: extensions and user authentication in clear --------------

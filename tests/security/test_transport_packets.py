@@ -81,7 +81,7 @@ def test_impossible_padding_in_clear(padding: int) -> None:
 def test_impossible_padding_under_keys(cipher: bytes, mac: bytes, padding: int) -> None:
     """The packet is authentic and yet impossible: no other error than for a damaged one."""
     link = suite(cipher, mac)
-    writer = link.client.core._writer
+    writer = link.client.core.writer
     size = 28 if writer._lead else 32
     buf = writer._room(4096)
     body = bytes((padding, 2)) + bytes(size - 2)
@@ -173,7 +173,7 @@ def compressing() -> Link:
     """A pair that compresses."""
     changes = {"compressions": (b"zlib@openssh.com",)}
     link = in_connection(client_config(**changes), server_config(**changes))  # type: ignore[arg-type]
-    link.client.core._writer.set_compressor(Precompressed())
+    link.client.core.writer.set_compressor(Precompressed())
     return link
 
 

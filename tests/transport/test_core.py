@@ -366,7 +366,7 @@ def test_ping_is_answered_with_its_data() -> None:
 
 def test_unknown_message_is_answered_with_its_sequence_number() -> None:
     pair = connected()
-    sequence = pair.client._writer.seq
+    sequence = pair.client.writer.seq
     assert answers_to(pair, b"\xdcwhat") == [b"\x03" + sequence.to_bytes(4, "big")]
     assert not pair.server.closed
 

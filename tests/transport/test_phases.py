@@ -46,7 +46,7 @@ def test_every_number_in_every_encrypted_phase(role: Role, phase: Phase) -> None
             into.append(packet[start - 1])
 
         receiver.set_handlers(dict.fromkeys(range(50, 128), service))
-        sender._writer.write(bytes([number]) + b"\0\0\0\0")
+        sender.writer.write(bytes([number]) + b"\0\0\0\0")
         pair.auto = False
         receiver.feed(sender.take_output())
         if number not in KNOWN:
@@ -78,7 +78,7 @@ def test_in_strict_first_key_exchange_everything_else_ends_the_connection(role: 
         receiver.feed(sender.take_output())
         if number in LEGAL[role][Phase.STRICT_KEX]:
             continue
-        sender._writer.write(bytes([number]) + b"\0\0\0\0")
+        sender.writer.write(bytes([number]) + b"\0\0\0\0")
         receiver.feed(sender.take_output())
         (event,) = [e for e in receiver.drain_events() if isinstance(e, Disconnected)]
         assert isinstance(event.error, MessageOrderError), number
@@ -86,8 +86,8 @@ def test_in_strict_first_key_exchange_everything_else_ends_the_connection(role: 
 
 def test_a_packet_before_kexinit_is_found_out_when_kexinit_says_strict() -> None:
     pair = Pair()
-    pair.client._writer.write_raw(pair.client.config.version + b"\r\n")
-    pair.client._writer.write(b"\x02\0\0\0\0")
+    pair.client.writer.write_raw(pair.client.config.version + b"\r\n")
+    pair.client.writer.write(b"\x02\0\0\0\0")
     pair.client._epochs.kex.start()
     pair.server.start()
     pair.pump()

@@ -44,7 +44,7 @@ def test_new_keys_after_many_packets(sender: Role) -> None:
 def test_peer_that_goes_on_instead_of_changing_keys_is_stopped_in_time() -> None:
     pair = connected()
     count = pair.client._reader.epoch_packets
-    pair.server._writer.check_at = 1 << 60  # it does not ask for new keys on its part either
+    pair.server.writer.check_at = 1 << 60  # it does not ask for new keys on its part either
     while not pair.client.closed:
         pair.server.send(DATA)
         pair.client.feed(pair.server.take_output())
@@ -64,8 +64,8 @@ def test_sequence_numbers_wrap(cipher: str) -> None:
     # Without strict key exchange they go on for the whole connection (RFC 4253 section 6.4).
     pair = connected(ciphers=(cipher.encode(),))
     for core in (pair.client, pair.server):
-        core._reader.seq = core._writer.seq = (1 << 32) - 5
-        core._reader._epoch_seq = core._writer._epoch_seq = (1 << 32) - 6
+        core._reader.seq = core.writer.seq = (1 << 32) - 5
+        core._reader._epoch_seq = core.writer._epoch_seq = (1 << 32) - 6
     for number in range(20):
         pair.client.send(DATA + bytes([number]))
         pair.server.send(DATA + bytes([number]))
@@ -80,9 +80,9 @@ def test_sequence_numbers_wrap(cipher: str) -> None:
 def test_cover_for_cbc_and_for_nothing_else(cipher: bytes) -> None:
     # RFC 4251 section 9.3.1: an SSH_MSG_IGNORE in front hides the IV that the last packet showed.
     pair = connected(ciphers=(cipher,))
-    before = pair.client._writer.seq
+    before = pair.client.writer.seq
     pair.client.send(DATA + b"x")
-    assert pair.client._writer.seq - before == 1 + (b"-cbc" in cipher)
+    assert pair.client.writer.seq - before == 1 + (b"-cbc" in cipher)
     pair.pump()
     assert pair.received[Role.SERVER] == [b"x"]
 
@@ -107,7 +107,7 @@ def test_delayed_compression_that_only_one_side_announced_means_nothing() -> Non
     assert pair.client.output_size > 1000
     pair.pump()
     assert pair.received[Role.SERVER] == [bytes(1000)]
-    pair.server._writer.write(b"\x08")  # SSH_MSG_NEWCOMPRESS
+    pair.server.writer.write(b"\x08")  # SSH_MSG_NEWCOMPRESS
     pair.pump()
     (end,) = pair.of_type(Role.CLIENT, Disconnected)
     assert isinstance(end.error, MessageOrderError)
@@ -119,7 +119,7 @@ def test_a_server_may_announce_twice_and_no_more(count: int) -> None:
     pair = Pair().start()
     for number in range(count - 1):
         names = {b"server-sig-algs": b"rsa-sha2-512", bytes([97 + number]): b""}
-        pair.server._writer.write(encode_ext_info(names))
+        pair.server.writer.write(encode_ext_info(names))
     pair.pump()
     assert pair.client.closed is (count > 2)
     assert pair.client.server_sig_algs == (b"rsa-sha2-512",)

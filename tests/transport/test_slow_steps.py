@@ -179,7 +179,7 @@ def test_bad_value_of_the_peer_is_its_fault_wherever_the_step_ran(pair: Pair) ->
     pair.server.feed(pair.client.take_output())
     steps.run()
     # SSH_MSG_KEXDH_INIT with e = 1, in clear behind the client's KEXINIT.
-    pair.client._writer.write(b"\x1e\0\0\0\x01\x01")
+    pair.client.writer.write(b"\x1e\0\0\0\x01\x01")
     pair.server.feed(pair.client.take_output())
     steps.run()
     (end,) = [e for e in pair.server.drain_events() if isinstance(e, Disconnected)]

@@ -102,6 +102,7 @@ class AsyncTransport(asyncio.BufferedProtocol):
     def __init__(self, core: TransportCore, owner: TransportOwner) -> None:
         self.core = core
         self.get_buffer = core.get_buffer
+        self._writer = core.writer
         self._owner = owner
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
@@ -239,7 +240,7 @@ class AsyncTransport(asyncio.BufferedProtocol):
         """
         if self._busy or self._turn is not None or self._transport is None:
             return
-        if self.core.output_size <= _REQUEST_SIZE and monotonic() - self._flushed_at > _QUIET:
+        if self._writer.size <= _REQUEST_SIZE and monotonic() - self._flushed_at > _QUIET:
             self._flush()
         else:
             self._turn = self._loop.call_soon(self._run_turn)
@@ -296,13 +297,14 @@ class AsyncTransport(asyncio.BufferedProtocol):
     def _flush(self) -> None:
         transport = self._transport
         core = self.core
-        if transport is None or not core.output_size:
+        size = self._writer.size
+        if transport is None or not size:
             return
         if transport.is_closing():
             core.output_sent(reusable=True)
             return
         self._flushed_at = monotonic()
-        if core.output_size <= _REQUEST_SIZE:
+        if size <= _REQUEST_SIZE:
             transport.write(core.take_output())
             return
         if self._lent and not transport.get_write_buffer_size():

@@ -81,14 +81,14 @@ class TransportCore:
         self._reader = PacketReader(buffer)
         self.get_buffer = self._reader.get_buffer
         """Returns where the next received bytes go."""
-        self._writer = PacketWriter(random, pool)
-        self.take_output = self._writer.take_output
+        self.writer = PacketWriter(random, pool)
+        self.take_output = self.writer.take_output
         """Returns a copy of what is to be sent and forgets it."""
         self._identification: Identification | None = Identification(config.role)
         self._events: list[Event] = []
         self._services: Mapping[int, Handler] = {}
         self._output_paused = False
-        self._epochs = KeyEpochs(self, self._reader, self._writer, random, clock)
+        self._epochs = KeyEpochs(self, self._reader, self.writer, random, clock)
         self._keepalive = Keepalive(config.keepalive_seconds, config.keepalive_count)
         self._clock = clock
         self._dispatcher = Dispatcher(self)
@@ -134,7 +134,7 @@ class TransportCore:
 
     def start(self) -> None:
         """Send the identification string and KEXINIT; call once, when connected."""
-        self._writer.write_raw(self.config.version + b"\r\n")
+        self.writer.write_raw(self.config.version + b"\r\n")
         self._epochs.kex.start()
         self.output_started()
 
@@ -169,7 +169,7 @@ class TransportCore:
             self.fail(exc)
         except PacketDecodeError as exc:
             self.fail(ProtocolError(str(exc)))
-        return not (self._events or self._writer.size or reader.paused)
+        return not (self._events or self.writer.size or reader.paused)
 
     def feed(self, data: bytes) -> None:
         """Handle bytes that were received elsewhere (a tunnel, a test)."""
@@ -215,19 +215,19 @@ class TransportCore:
     @property
     def output_size(self) -> int:
         """Bytes that are ready to be sent."""
-        return self._writer.size
+        return self.writer.size
 
     def output(self) -> memoryview:
         """Return a view of what is to be sent; then call `output_sent`."""
-        return self._writer.output()
+        return self.writer.output()
 
     def output_sent(self, *, reusable: bool) -> None:
         """The output was sent; `reusable` if nobody refers to its memory any more."""
-        self._writer.sent(reusable=reusable)
+        self.writer.sent(reusable=reusable)
 
     def output_returned(self) -> None:
         """Nobody refers to the memory of earlier output any more."""
-        self._writer.returned()
+        self.writer.returned()
 
     def set_output_paused(self, paused: bool) -> None:
         """Tell the core that what it wrote is not being taken: bulk data has to wait."""
@@ -262,7 +262,7 @@ class TransportCore:
         if not self._epochs.may_send:
             self._hold(head + data)
             return
-        writer = self._writer
+        writer = self.writer
         size = writer.size
         if writer.needs_cover:
             writer.write(_COVER)
@@ -288,7 +288,7 @@ class TransportCore:
 
     def output_started(self) -> None:
         """Wake the adapter if there is output."""
-        if self._writer.size:
+        if self.writer.size:
             self.on_output()
 
     # --- Events and decisions ---
@@ -409,7 +409,7 @@ class TransportCore:
             message = Disconnect(
                 error.code & 0xFFFFFFFF, error.reason.encode(), error.lang.encode()
             )
-            self._writer.write(message.encode())
+            self.writer.write(message.encode())
         self._close(error, by_peer=False)
 
     def _close(self, error: DisconnectError, *, by_peer: bool) -> None:
