@@ -84,9 +84,9 @@ def test_user_presence(key: SSHKey) -> None:
 
 def test_no_signing_and_no_making(key: SSHKey) -> None:
     assert key.is_private
-    with pytest.raises(SignatureError, match="authenticator|extra fido2"):
+    with pytest.raises(SignatureError, match=r"authenticator|extra fido2"):
         key.sign(DATA)
-    with pytest.raises(KeyGenerationError, match="authenticator|extra fido2"):
+    with pytest.raises(KeyGenerationError, match=r"authenticator|extra fido2"):
         ssh_keys.generate_private_key(key.get_algorithm())
     with pytest.raises(ssh_keys.KeyExportError, match="OpenSSH's own formats"):
         key.export_private_key("pkcs8-pem")

@@ -48,7 +48,7 @@ async def test_only_a_row_of_large_reads_counts(receiver: socket.socket) -> None
     assert low_water(receiver) == 1
     for _ in range(16):
         bulk.note(BULK_READ)
-    assert low_water(receiver) == 192 * 1024
+    assert low_water(receiver) == 224 * 1024
     bulk.close()
 
 

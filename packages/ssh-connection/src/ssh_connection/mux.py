@@ -18,6 +18,7 @@ from ssh_transport.protocols import Handler
 from .channel.base import Channel
 from .channel.link import ConnectionServices as _ChannelServices
 from .channel.link import PacketSender
+from .channel.state import HalfState
 from .constants import (
     MAX_UINT32,
     OPEN_ADMINISTRATIVELY_PROHIBITED,
@@ -64,6 +65,7 @@ DEFAULT_MAX_PENDING_OPENS: Final = 64
 QUANTUM: Final = 256 * 1024
 """Bytes that a channel may send before the next one has its turn."""
 
+_OPEN = HalfState.OPEN
 _TWO_UINT32 = Struct(">II").unpack_from
 _THREE_UINT32 = Struct(">III").unpack_from
 
@@ -272,7 +274,17 @@ class Mux:
         channel = self._channels.get(number)
         if channel is None:
             raise self._unknown(SSH_MSG_CHANNEL_DATA, number)
-        channel.on_data(packet, start + 8, end)
+        left = channel.receive_room - size
+        deliver = channel.deliver
+        if left < 0 or size > channel.max_pktsize or channel.receiving is not _OPEN or not deliver:
+            channel.on_data(packet, start + 8, end)
+            return
+        # What `on_data` does, without a call between: this is every packet of a transfer.
+        channel.receive_room = left
+        try:
+            deliver(packet, start + 8, end, None)
+        except Exception as exc:
+            channel.delivery_failed(exc)
 
     def _on_extended_data(self, packet: bytes, start: int, end: int) -> None:
         if end - start < 12:

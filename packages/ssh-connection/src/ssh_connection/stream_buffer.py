@@ -277,7 +277,10 @@ class StreamBuffer(Generic[AnyStr]):
             # The bulk case: a whole piece, as it was received.
             items.popleft()
             self._size -= len(head)
-            self._channel.consumed(self._costs.popleft())
+            channel = self._channel
+            channel.credit += self._costs.popleft()
+            if channel.credit >= channel.credit_mark:
+                channel.give_back()
             return head
         self._raise_head()
         return self._take(n)

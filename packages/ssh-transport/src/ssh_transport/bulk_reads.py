@@ -18,7 +18,7 @@ import socket
 __all__ = ["BULK_READ", "BulkReads"]
 
 BULK_READ = 24 * 1024  # bytes of a read that belongs to bulk data
-_LOW_WATER = 192 * 1024  # bytes to wait for; a read takes up to 256 KiB
+_LOW_WATER = 224 * 1024  # bytes to wait for; a read takes up to 256 KiB
 _TICK = 0.004  # seconds; a timer that is due sooner makes every wait for the socket dearer
 _FIRST = 16  # large reads in a row before the first attempt
 _LAST = 4096

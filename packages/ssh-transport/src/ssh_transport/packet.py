@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from struct import Struct
 
+from cryptography.exceptions import InvalidTag
+
 from .ciphers.none import NoneOpener, NoneSealer
 from .errors import MACError, ProtocolError
 from .protocols import (
@@ -213,6 +215,8 @@ class PacketReader:
                 self._process()
                 if not self._reload:
                     break
+        except InvalidTag:
+            raise MACError from None
         finally:
             self._running = False
 
@@ -224,6 +228,7 @@ class PacketReader:
         buf, view = buffer.data, buffer.view
         opener = self._opener
         open_, clear, tag = opener.open, opener.clear_length, opener.tag_size
+        decrypt, nonce = opener.aead or (None, None)
         header, block = opener.header_size, opener.block_size
         lead = 4 if opener.length_in_block else 0
         decompressor = self._decompressor
@@ -243,7 +248,11 @@ class PacketReader:
             stop = pos + 4 + length + tag
             if stop > end:
                 return
-            packet = open_(buf, view, pos, stop, seq)
+            if decrypt is None or nonce is None:
+                packet = open_(buf, view, pos, stop, seq)
+            else:
+                body = pos + 4
+                packet = decrypt(nonce(), view[body:stop], view[pos:body])
             self._length = -1
             self.epoch_bytes += stop - pos
             self._start = pos = stop

@@ -53,6 +53,9 @@ class Role(Enum):
     SERVER = "server"
 
 
+NextNonce = Callable[[], bytes]
+
+
 class PacketOpener(Protocol):
     """Verifies and decrypts the packets of one direction under one set of keys."""
 
@@ -67,6 +70,14 @@ class PacketOpener(Protocol):
     """Bytes of MAC or tag behind the packet."""
     clear_length: bool
     """True if the length is in clear, so the core reads it itself and never calls `length`."""
+
+    @property
+    def aead(self) -> tuple[Callable[[bytes, memoryview, memoryview], bytes], NextNonce] | None:
+        """What `open` is made of, if that is all: the reader then does it without a call between.
+
+        Decrypt (nonce, packet and tag, length in clear; raises InvalidTag), and the next nonce.
+        """
+        ...
 
     def length(self, buf: bytearray, pos: int, seq: int) -> int:
         """Return packet_length of the packet at `pos`; called once per packet, before `open`."""

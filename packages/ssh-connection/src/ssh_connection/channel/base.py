@@ -101,9 +101,9 @@ class Channel:
         self.max_pktsize = min(max_pktsize, MAX_RECEIVE_PKTSIZE)
         self.receive_room = window
         """Bytes that the peer may still send before the window is opened again."""
-        self._credit = 0
-        self._credit_mark = max(1, window // 2)
-        self._deliver: Deliver | None = None
+        self.credit = 0
+        self.credit_mark = max(1, window // 2)
+        self.deliver: Deliver | None = None  # what takes the data, if anything still does
         self._replies = OrderedReplies[bool](host.loop, MAX_PENDING_REQUESTS, False, host.core.fail)
         # outbound
         self._send_window = 0
@@ -171,12 +171,12 @@ class Channel:
         if left < 0 or end - start > self.max_pktsize or self.receiving is not _OPEN:
             raise self._bad_data(datatype, end - start)
         self.receive_room = left
-        deliver = self._deliver
+        deliver = self.deliver
         if deliver is not None:
             try:
                 deliver(packet, start, end, datatype)
             except Exception as exc:
-                self._failed(exc)
+                self.delivery_failed(exc)
         else:
             self.consumed(end - start)
 
@@ -200,22 +200,20 @@ class Channel:
 
         A session with `explicit_consumption` calls it itself, for others the channel does.
         """
-        self._credit += size
-        if self._credit >= self._credit_mark:
-            self._give_back()
+        self.credit += size
+        if self.credit >= self.credit_mark:
+            self.give_back()
 
     def reopen(self) -> None:
-        """The application waits for more: open the window even by less than a half, if it is small.
+        """A reader, who may keep much, waits for more: open a small window even by a little."""
+        if self.credit and self.receive_room <= self.credit_mark:
+            self.give_back()
 
-        A reader that looks for the end of a line may keep the other half.
-        """
-        if self._credit and self.receive_room <= self._credit_mark:
-            self._give_back()
-
-    def _give_back(self) -> None:
+    def give_back(self) -> None:
+        """Open the window by what was consumed, or at the end by all that nobody will read."""
         # Behind our `close` nothing is read: what is here must not keep the peer from its own end.
-        credit = self.window - self.receive_room if self._close_wanted else self._credit
-        self._credit = 0
+        credit = self.window - self.receive_room if self._close_wanted else self.credit
+        self.credit = 0
         if credit and self.receiving is _OPEN and self.sending is not _CLOSED:
             self.receive_room += credit
             self._core.send(_ADJUST(SSH_MSG_CHANNEL_WINDOW_ADJUST, self.peer_number, credit))
@@ -404,7 +402,7 @@ class Channel:
         self._close_wanted = True
         self._stop_delivery()
         if self._queue:
-            self._give_back()
+            self.give_back()
         else:
             self._flush_end()
 
@@ -472,7 +470,7 @@ class Channel:
 
     def _stop_delivery(self) -> None:
         """We close: what still arrives is dropped."""
-        self._deliver = None
+        self.deliver = None
 
     def _half_closed(self) -> None:
         """Our EOF was sent."""
@@ -483,7 +481,7 @@ class Channel:
     def _closed(self, exc: Exception | None) -> None:
         """Both sides have closed the channel, or the connection was lost."""
 
-    def _failed(self, exc: Exception) -> None:
+    def delivery_failed(self, exc: Exception) -> None:
         """The session raised `exc` while data was delivered."""
         self._abort()
 

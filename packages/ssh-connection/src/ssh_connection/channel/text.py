@@ -95,7 +95,7 @@ class SSHChannel(Channel, Generic[AnyStr]):
         try:
             self._attach()
         except Exception as exc:
-            self._failed(exc)
+            self.delivery_failed(exc)
 
     async def _open(self, channel_type: bytes, type_data: bytes = b"") -> None:
         """Open the channel; raises ChannelOpenError, and what the session raised."""
@@ -124,14 +124,14 @@ class SSHChannel(Channel, Generic[AnyStr]):
             self._started = True
             self._release()
         except Exception as exc:
-            self._failed(exc)
+            self.delivery_failed(exc)
 
     def _report(self, exc: Exception) -> None:
         self.loop.call_exception_handler(
             {"message": f"session of {self!r} failed", "exception": exc}
         )
 
-    def _failed(self, exc: Exception) -> None:
+    def delivery_failed(self, exc: Exception) -> None:
         """A callback of the session raised: close the channel, the connection goes on."""
         if not isinstance(exc, ProtocolError):
             self._report(exc)
@@ -144,11 +144,11 @@ class SSHChannel(Channel, Generic[AnyStr]):
     def _choose_delivery(self) -> None:
         """Set what the next data goes to."""
         if self.sending is HalfState.CLOSED or self._close_wanted:
-            self._deliver = None
+            self.deliver = None
         elif not self._started or self._reading_paused or self._held:
-            self._deliver = self._hold
+            self.deliver = self._hold
         else:
-            self._deliver = self._direct_delivery()
+            self.deliver = self._direct_delivery()
 
     def _direct_delivery(self) -> Deliver:
         if self._encoding is not None and not self._decodes:
@@ -206,7 +206,7 @@ class SSHChannel(Channel, Generic[AnyStr]):
 
     def _stop_delivery(self) -> None:
         self._held.clear()
-        self._deliver = None
+        self.deliver = None
 
     def _eof(self) -> None:
         if self._held or not self._started or self._reading_paused:
@@ -215,7 +215,7 @@ class SSHChannel(Channel, Generic[AnyStr]):
         try:
             self._deliver_eof()
         except Exception as exc:
-            self._failed(exc)
+            self.delivery_failed(exc)
 
     def _deliver_eof(self) -> None:
         session = self._session
@@ -264,7 +264,7 @@ class SSHChannel(Channel, Generic[AnyStr]):
             try:
                 self._session.resume_writing()
             except Exception as exc:
-                self._failed(exc)
+                self.delivery_failed(exc)
 
     # --- Public API: information -------------------------------------------------------------
 
@@ -322,7 +322,7 @@ class SSHChannel(Channel, Generic[AnyStr]):
                 try:
                     self._release()
                 except Exception as exc:
-                    self._failed(exc)
+                    self.delivery_failed(exc)
 
     # --- Public API: writing -----------------------------------------------------------------
 

@@ -43,7 +43,7 @@ def _nonces(iv: bytes) -> Callable[[], bytes]:
 class AESGCMOpener:
     """Verifies and decrypts one direction; the factory signature of the cipher table."""
 
-    __slots__ = ("_decrypt", "_nonce")
+    __slots__ = ("aead",)
 
     header_size = 4
     block_size = 16
@@ -52,8 +52,7 @@ class AESGCMOpener:
     clear_length = True
 
     def __init__(self, key: bytes, iv: bytes, mac_key: bytes, mac: MACAlgorithm | None) -> None:
-        self._decrypt = AESGCM(key).decrypt
-        self._nonce = _nonces(iv)
+        self.aead = AESGCM(key).decrypt, _nonces(iv)
 
     def length(self, buf: bytearray, pos: int, seq: int) -> int:
         """Return packet_length, which is in clear."""
@@ -63,8 +62,9 @@ class AESGCMOpener:
     def open(self, buf: bytearray, view: memoryview, pos: int, stop: int, seq: int) -> bytes:
         """Return padding_length, payload and padding; raises MACError."""
         start = pos + 4
+        decrypt, nonce = self.aead
         try:
-            return self._decrypt(self._nonce(), view[start:stop], view[pos:start])
+            return decrypt(nonce(), view[start:stop], view[pos:start])
         except InvalidTag:
             raise MACError from None
 

@@ -49,6 +49,7 @@ class ChaCha20Poly1305Opener:
     length_in_block = False
     tag_size = _TAG
     clear_length = False
+    aead = None
 
     def __init__(self, key: bytes, iv: bytes, mac_key: bytes, mac: MACAlgorithm | None) -> None:
         body, length = _context(key[:32]), _context(key[32:])

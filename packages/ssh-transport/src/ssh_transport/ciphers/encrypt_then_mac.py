@@ -35,6 +35,7 @@ class EncryptThenMacOpener:
     header_size = 4
     length_in_block = False
     clear_length = True
+    aead = None
 
     def __init__(
         self, context: CipherContext, block_size: int, mac: MACAlgorithm, mac_key: bytes

@@ -34,6 +34,7 @@ class StreamOpener:
     header_size = 4
     length_in_block = True
     clear_length = False
+    aead = None
 
     def __init__(
         self, context: CipherContext, block_size: int, mac: MACAlgorithm, mac_key: bytes
@@ -72,6 +73,7 @@ class BlockOpener:
 
     length_in_block = True
     clear_length = False
+    aead = None
 
     def __init__(
         self, context: CipherContext, block_size: int, mac: MACAlgorithm, mac_key: bytes

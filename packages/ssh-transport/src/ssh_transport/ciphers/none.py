@@ -23,6 +23,7 @@ class NoneOpener:
     length_in_block = True
     tag_size = 0
     clear_length = True
+    aead = None
 
     def length(self, buf: bytearray, pos: int, seq: int) -> int:
         """Return packet_length, which is in clear."""
