@@ -103,14 +103,18 @@ class SFTPClientSession(SSHClientSession[bytes]):
 
     def connection_made(self, chan: SSHClientChannel[bytes]) -> None:
         """Give the channel to the SFTP session."""
-        self._consumed = chan.consumed
+        self._chan = chan
         self._handler.connection_made(_ChannelTransport(chan, chan.close))
 
     def data_view_received(self, packet: bytes, start: int, end: int, datatype: int | None) -> None:
         """Hand the data on; what the server's process says on its stderr is no SFTP."""
         if datatype is None:
             self._received(packet, start, end)
-        self._consumed(end - start)
+        # `consumed` of the channel, without a call.
+        chan = self._chan
+        chan.credit += end - start
+        if chan.credit >= chan.credit_mark:
+            chan.give_back()
 
     def eof_received(self) -> bool | None:
         """The server is done."""

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from functools import partial
 from typing import Generic, TypeVar
 
-from ssh_sftp.client.core import FLUSH_SIZE, SFTPClientCore
+from ssh_sftp.client.core import FLUSH_SIZE, SFTPClientCore, malformed
 from ssh_sftp.client.pipeline import BlockReader, BlockWriter
 from ssh_sftp.client.replies import ReplyDecoder, ReportedError, limits_reply, status_reply
 from ssh_sftp.codec import requests
@@ -122,9 +122,11 @@ class SFTPClientHandler:
             return
         self._receiving = True
         try:
-            core.receive(data, start, len(data) if end is None else end)
+            core.feed(data, start, len(data) if end is None else end)
         except SFTPError as exc:
             self._broken(exc)
+        except PacketDecodeError as exc:
+            self._broken(malformed(exc))
         finally:
             self._receiving = False
         if core.output_size:

@@ -54,8 +54,9 @@ class ClientAttrs(ClientBase):
         """
         encoded = self.compose_path(path)
         kind = _STAT if follow_symlinks else _LSTAT
-        if self.version == 3:
-            return await self._handler.path_request(attrs_reply, kind, encoded)
+        handler = self._handler
+        if handler.core.version == 3:
+            return await handler.path_request(attrs_reply, kind, encoded)
         declaration = requests.Stat if follow_symlinks else requests.LStat
         wanted = encode_uint32(flags & DEFINED[self.version])
         return await self._handler.request(attrs_reply, declaration, encoded, wanted)

@@ -27,7 +27,7 @@ from ssh_sftp.codec.wire import Message, PacketDecodeError, encode_string
 from ssh_sftp.errors import SFTPBadMessage, SFTPError, SFTPNoConnection
 from ssh_sftp.protocols import Buffer
 
-__all__ = ["PieceReceiver", "ReplyReceiver", "SFTPClientCore"]
+__all__ = ["PieceReceiver", "ReplyReceiver", "SFTPClientCore", "malformed"]
 
 # Output is handed over at this size, instead of at the end of the turn.
 FLUSH_SIZE = 65536
@@ -83,6 +83,8 @@ class SFTPClientCore:
         self.pending: dict[int, ReplyReceiver | PieceReceiver] = {}
         """What waits for the reply to each request."""
         self._framer = PacketFramer(self._on_packet, self._on_pieces, _DATA, MAX_PACKET_LENGTH)
+        self.feed = self._framer.feed
+        """As `receive`, but raises PacketDecodeError, too; one call less."""
 
     # --- Session ----------------------------------------------------------------------------------
 
@@ -195,9 +197,9 @@ class SFTPClientCore:
     def receive(self, data: bytes, start: int, end: int) -> None:
         """Take the next bytes from the server; raises SFTPBadMessage if they are no protocol."""
         try:
-            self._framer.feed(data, start, end)
+            self.feed(data, start, end)
         except PacketDecodeError as exc:
-            raise SFTPBadMessage(f"malformed SFTP packet from the server: {exc}") from None
+            raise malformed(exc) from None
 
     @property
     def unfinished(self) -> bool:
@@ -248,6 +250,11 @@ class SFTPClientCore:
         self.version = reply.version
         self.ready = True
         self._on_version()
+
+
+def malformed(error: PacketDecodeError) -> SFTPBadMessage:
+    """Return what a session ends with because of a packet that can not be read."""
+    return SFTPBadMessage(f"malformed SFTP packet from the server: {error}")
 
 
 def _block_size(limit: int | None) -> int:
