@@ -119,9 +119,10 @@ class Mux:
         self._max_channels = max_channels
         self._max_pending_opens = max_pending_opens
         self._channels: dict[int, Channel] = {}
-        self._accepted: set[int] = set()
+        # Dictionaries for sets: an empty one takes 64 bytes instead of 216.
+        self._accepted: dict[int, None] = {}
         self._opening: dict[int, asyncio.Future[None]] = {}
-        self._pending_opens: set[asyncio.Task[None]] = set()
+        self._pending_opens: dict[asyncio.Task[None], None] = {}
         self._next_number = 0
         self.ready: list[Channel] = []  # short, and an empty deque takes 600 bytes
         self._lost = False
@@ -247,7 +248,7 @@ class Mux:
     def remove(self, channel: Channel) -> None:
         """Forget a channel that both sides have closed; its number may be used again."""
         del self._channels[channel.number]
-        self._accepted.discard(channel.number)
+        self._accepted.pop(channel.number, None)
         if not self._channels and not self._lost:
             self._services.channels_idle()
 
@@ -389,8 +390,11 @@ class Mux:
             self._accept(request, answer)
         else:
             task = self.loop.create_task(self._wait_for_channel(request, answer))
-            self._pending_opens.add(task)
-            task.add_done_callback(self._pending_opens.discard)
+            self._pending_opens[task] = None
+            task.add_done_callback(self._open_decided)
+
+    def _open_decided(self, task: asyncio.Task[None]) -> None:
+        self._pending_opens.pop(task, None)
 
     async def _wait_for_channel(self, request: ChannelOpen, answer: Awaitable[Channel]) -> None:
         try:
@@ -414,7 +418,7 @@ class Mux:
             channel.on_connection_lost(None)
             return
         self._channels[number] = channel
-        self._accepted.add(number)
+        self._accepted[number] = None
         self.core.send(confirmation)
         channel.opened()
 

@@ -17,6 +17,7 @@ from .host_keys import HostKeyCallbacks, HostKeyVerifier, KnownHosts
 __all__ = ["ClientHosts", "resolve_host"]
 
 _LOOKUP_TIMEOUT = 20.0
+_NOBODY = SSHKnownHosts()  # shared: connections are many
 
 
 async def resolve_host(addr: str) -> str:
@@ -66,7 +67,7 @@ class ClientHosts:
         trust_name: bool = False,
     ) -> None:
         # None would stand for trust in everybody there.
-        self._known_hosts = SSHKnownHosts() if known_hosts is None else known_hosts
+        self._known_hosts = _NOBODY if known_hosts is None else known_hosts
         self._callbacks = callbacks
         self._addr = addr
         self._port = port

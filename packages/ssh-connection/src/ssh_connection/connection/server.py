@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 from typing import TypeAlias
 
 from ssh_keys import HOST_KEY_ALGORITHMS, SSHAuthorizedKeys, sig_algorithm_of
@@ -61,9 +63,14 @@ StartupHandler: TypeAlias = "Callable[[SSHServerConnection, Exception | None], N
 """Called once when a client is authenticated, with None, or when it is gone before that."""
 
 
-def _accepted(signatures: tuple[bytes, ...], resources: ServerResources) -> tuple[bytes, ...]:
+# Shared by all connections, whose memory counts when there are thousands.
+_HOST_BOUND: Mapping[bytes, bytes] = MappingProxyType({HOST_BOUND_EXTENSION: b"0"})
+
+
+@lru_cache(maxsize=16)
+def _accepted(signatures: tuple[bytes, ...], expects_x509: bool) -> tuple[bytes, ...]:
     """Return the names that clients are told: with those of X.509 if that can let anybody in."""
-    x509 = x509_names(signatures) if resources.expects_x509 else ()
+    x509 = x509_names(signatures) if expects_x509 else ()
     return tuple(dict.fromkeys((*x509, *signatures)))
 
 
@@ -99,11 +106,11 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
             macs=algorithms.macs,
             compressions=algorithms.compressions,
             host_keys=resources.host_keys,
-            sig_algorithms=_accepted(algorithms.signatures, resources),
+            sig_algorithms=_accepted(algorithms.signatures, resources.expects_x509),
             rekey_bytes=int(options.rekey_bytes),
             rekey_seconds=float(options.rekey_seconds),
             gss=self._gss.new_context if self._gss and gss and gss.kex else None,
-            extensions={HOST_BOUND_EXTENSION: b"0"} if options.public_key_auth else {},
+            extensions=_HOST_BOUND if options.public_key_auth else {},
         )
         super().__init__(options, config, tunnelled=tunnelled)
         self._on_authenticated = on_authenticated
