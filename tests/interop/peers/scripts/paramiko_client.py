@@ -1,6 +1,7 @@
 """A client made with Paramiko, for the interop tests. Runs in the environment of the peers."""
 
 import argparse
+import os
 import sys
 import threading
 
@@ -26,8 +27,9 @@ def execute(client, command):
     channel.exec_command(command)
 
     def send():
-        # Chunks, because sendall() copies the rest of its argument for each packet.
-        while data := sys.stdin.buffer.read(1 << 20):
+        # Chunks, because sendall() copies the rest of its argument for each packet. Unbuffered: the
+        # lock of a buffer that a thread still waits in aborts the interpreter when it ends.
+        while data := os.read(0, 1 << 20):
             channel.sendall(data)
         channel.shutdown_write()
 
