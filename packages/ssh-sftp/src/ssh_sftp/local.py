@@ -17,6 +17,23 @@ _SEPARATORS: Final = {os.sep.encode(), (os.altsep or os.sep).encode(), b"\0"}
 _ZEROS: Final = bytes(64 * 1024)
 
 
+def _keep_freed_memory() -> None:
+    """Have the C library keep some freed memory instead of giving it back at once.
+
+    A transfer frees a few hundred KiB with each block and needs them again for the next one. glibc
+    returns that much to the system by default, and takes page faults to get it back, which costs a
+    tenth of a download and half of serving one. Freeing one large block raises its thresholds;
+    elsewhere it does nothing.
+    """
+    # bytes, not bytearray: that one would write its zeros, 21 ms and 16 MiB of pages, where bytes
+    # take them from the system as they are.
+    bytes(16 * 1024 * 1024)
+
+
+# Here and not at a transfer: whoever reads or writes a file, client or server, imports this module.
+_keep_freed_memory()
+
+
 def attrs_from_stat(result: os.stat_result) -> SFTPAttrs:
     """Return what `os.stat` gave as file attributes; times with nanoseconds."""
     atime, atime_ns = divmod(result.st_atime_ns, 1_000_000_000)
@@ -37,18 +54,6 @@ def attrs_from_stat(result: os.stat_result) -> SFTPAttrs:
         ctime_ns=ctime_ns,
         nlink=result.st_nlink,
     )
-
-
-def keep_freed_memory() -> None:
-    """Have the C library keep some freed memory instead of giving it back at once.
-
-    A transfer frees a few hundred KiB with each block and needs them again for the next one. glibc
-    returns that much to the system by default, and takes page faults to get it back, which costs a
-    tenth of a download. Freeing one large block raises its thresholds; elsewhere it does nothing.
-    """
-    # bytes, not bytearray: that one would write its zeros, 21 ms and 16 MiB of pages, where bytes
-    # take them from the system as they are.
-    bytes(16 * 1024 * 1024)
 
 
 def get_attrs(path: bytes, *, follow_symlinks: bool) -> SFTPAttrs:

@@ -27,13 +27,10 @@ from ssh_sftp.client.tree import (
 )
 from ssh_sftp.codec.attrs import SFTPAttrs
 from ssh_sftp.errors import SFTPNoSuchFile, SFTPOpUnsupported
-from ssh_sftp.local import keep_freed_memory
 
 __all__ = ["ClientTransfer"]
 
 SFTPPaths = SFTPPath | Sequence[SFTPPath]
-
-keep_freed_memory()
 
 
 class ClientTransfer(ClientPaths):
