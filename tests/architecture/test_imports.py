@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
 #: Third-party packages that each package requires: distribution name, import name.
 REQUIRED: dict[str, dict[str, str]] = {
     "ssh_keys": {"bcrypt": "bcrypt", "cryptography": "cryptography", "pynacl": "nacl"},
-    "ssh_transport": {"cryptography": "cryptography"},
+    "ssh_transport": {"cryptography": "cryptography", "pynacl": "nacl"},
     "ssh_connection": {},
     "ssh_sftp": {},
     "ssh_agent": {},
@@ -52,8 +52,10 @@ IO_MODULES = (
     "ssh_connection.client",
     "ssh_connection.connection.*",
     "ssh_connection.forward.*",
+    "ssh_connection.listening",
     "ssh_connection.probing",
     "ssh_connection.process.*",
+    "ssh_connection.proxy",
     "ssh_connection.server",
     "ssh_connection.session",
     "ssh_connection.stream",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -11,18 +12,41 @@ from cryptography.hazmat.primitives.asymmetric import ec, mlkem
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nacl.bindings import crypto_scalarmult, crypto_scalarmult_base
 
 from ssh_keys.wire import encode_mpint, encode_string
 from ssh_transport.errors import KeyExchangeFailed
+from ssh_transport.kex import curve as curves
 from ssh_transport.kex import sntrup761
-from ssh_transport.kex.curve import X448, X25519
-from ssh_transport.kex.ecdh import Curve, CurveExchange, NISTCurve
+from ssh_transport.kex.curve import X448, X25519, x25519_by_libsodium, x25519_by_openssl
+from ssh_transport.kex.ecdh import Curve, CurveExchange, Finish, NISTCurve, Random
 from ssh_transport.kex.hybrid import KEM, MLKEM768, MLKEM1024, HybridExchange
 from ssh_transport.kex.sntrup761 import SNTRUP761
 
+
+class OneLibrary:
+    """Curve25519 by one of the two libraries."""
+
+    public_size = 32
+
+    def __init__(self, make: Callable[[bytes], tuple[bytes, Finish]]) -> None:
+        self._make = make
+
+    def start(self, random: Random) -> tuple[bytes, Finish]:
+        """See Curve."""
+        return self._make(random(32))
+
+
+SODIUM = (crypto_scalarmult_base, crypto_scalarmult)
+X25519_LIBRARIES = (
+    OneLibrary(x25519_by_openssl),
+    OneLibrary(lambda secret: x25519_by_libsodium(secret, SODIUM)),
+)
 NIST = {"nistp256": ec.SECP256R1(), "nistp384": ec.SECP384R1(), "nistp521": ec.SECP521R1()}
 CURVES: dict[str, Curve] = {
     "x25519": X25519(),
+    "x25519 openssl": X25519_LIBRARIES[0],
+    "x25519 libsodium": X25519_LIBRARIES[1],
     "x448": X448(),
     **{name: NISTCurve(curve) for name, curve in NIST.items()},
 }
@@ -45,12 +69,15 @@ def fixed(data: bytes) -> Callable[[int], bytes]:
 @pytest.mark.parametrize(
     ("curve", "private", "public", "peer", "shared"),
     [
-        (
-            X25519(),  # RFC 7748 section 6.1, Bob
-            "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb",
-            "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f",
-            "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a",
-            "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742",
+        *(
+            (
+                library,  # RFC 7748 section 6.1, Bob
+                "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb",
+                "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f",
+                "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a",
+                "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742",
+            )
+            for library in X25519_LIBRARIES
         ),
         (
             X448(),  # RFC 7748 section 6.2, Alice
@@ -91,13 +118,43 @@ def fixed(data: bytes) -> Callable[[int], bytes]:
             ),
         ),
     ],
-    ids=["x25519", "x448 alice", "x448 bob"],
+    ids=["x25519 openssl", "x25519 libsodium", "x448 alice", "x448 bob"],
 )
 def test_rfc_7748(curve: Curve, private: str, public: str, peer: str, shared: str) -> None:
     value, agree = curve.start(fixed(bytes.fromhex(private)))
     assert value.hex() == public
     assert len(value) == curve.public_size
     assert agree(bytes.fromhex(peer)).hex() == shared
+
+
+@given(st.binary(min_size=32, max_size=32), st.binary(min_size=32, max_size=32))
+def test_both_libraries_of_curve25519_agree(secret: bytes, peer: bytes) -> None:
+    outcomes: set[bytes | str] = set()
+    for library in X25519_LIBRARIES:
+        public, agree = library.start(fixed(secret))
+        outcomes.add(public)
+        try:
+            outcomes.add(agree(peer))
+        except KeyExchangeFailed as exc:
+            outcomes.add(str(exc))
+    assert len(outcomes) == 2
+
+
+@pytest.mark.parametrize("loaded", [True, False])
+def test_libsodium_is_used_where_it_is_loaded(
+    loaded: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not loaded:
+        monkeypatch.delitem(sys.modules, "nacl.bindings")
+    monkeypatch.setattr(curves, "x25519_by_openssl", lambda secret: (b"", None))
+    public, _ = X25519().start(seeded)
+    assert bool(public) is loaded
+
+
+@pytest.mark.parametrize("size", [0, 31, 33])
+def test_private_keys_of_curve25519_have_32_octets(size: int) -> None:
+    with pytest.raises(ValueError):
+        x25519_by_libsodium(bytes(size), SODIUM)
 
 
 @by_nist_curve
@@ -156,9 +213,10 @@ def test_wrong_length_is_refused(curve: Curve) -> None:
     ids=lambda value: value.hex()[:8],
 )
 def test_zero_secret_of_curve25519_is_refused(value: bytes) -> None:
-    _, agree = X25519().start(seeded)
-    with pytest.raises(KeyExchangeFailed, match="Curve25519"):
-        agree(value)
+    for library in X25519_LIBRARIES:
+        _, agree = library.start(seeded)
+        with pytest.raises(KeyExchangeFailed, match="Curve25519"):
+            agree(value)
 
 
 @pytest.mark.parametrize("number", [0, 1, (1 << 448) - (1 << 224) - 2, (1 << 448) - (1 << 224) - 1])
