@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import IntEnum
-from operator import itemgetter
 from typing import Protocol
 
+from ssh_keys.record import Record
 from ssh_keys.wire import encode_boolean, encode_byte, encode_string, encode_text
 
 from .constants import SSH_MSG_DEBUG, SSH_MSG_PONG
@@ -88,27 +88,51 @@ _OWN: dict[int, _Slot] = {
 }
 
 
-def _plan(role: Role, phase: Phase) -> bytes:
-    """Return the slot of each message number."""
-    strict = phase is Phase.STRICT_KEX
-    plan = bytearray([_Slot.OUT_OF_ORDER if strict else _Slot.UNKNOWN] * 256)
-    for number in KNOWN:
-        plan[number] = _Slot.OUT_OF_ORDER
-    for number in LEGAL[role][phase]:
-        plan[number] = _OWN.get(number, _Slot.OUT_OF_ORDER)
-    return bytes(plan)
+_METHOD = slice(30, 50)
 
 
-# Of each phase what picks the handlers of all numbers, and the numbers that the service may handle;
-# made once, as every handshake goes through all phases.
-_PLANS: dict[Role, dict[Phase, tuple[itemgetter[tuple[Handler, ...]], tuple[int, ...]]]] = {
-    role: {
-        phase: (
-            itemgetter(*_plan(role, phase)),
-            tuple(number for number in numbers if number in SERVICE_NUMBERS),
-        )
-        for phase, numbers in phases.items()
-    }
+def _known() -> Iterator[tuple[slice, int]]:
+    """Consecutive numbers that we know, and how many they are."""
+    first = 0
+    for number in range(257):
+        if number not in KNOWN:
+            if first < number:
+                yield slice(first, number), number - first
+            first = number + 1
+
+
+_KNOWN = tuple(_known())
+
+
+class _Plan(Record):
+    """What is legal in a phase of a role.
+
+    Parameters:
+        strict: whether all other numbers are out of order, also those that nobody knows.
+        own: numbers of the transport, and the slots of their handlers.
+        method: whether messages of the key exchange method are legal.
+        service: numbers that the layer above may handle.
+    """
+
+    strict: bool
+    own: tuple[tuple[int, int], ...]
+    method: bool
+    service: tuple[int, ...]
+
+
+def _plan(phase: Phase, numbers: tuple[int, ...]) -> _Plan:
+    own = {number: int(_OWN[number]) for number in numbers if number in _OWN}
+    return _Plan(
+        strict=phase is Phase.STRICT_KEX,
+        own=tuple((n, slot) for n, slot in own.items() if slot != _Slot.KEX_METHOD),
+        method=_METHOD.start in numbers,
+        service=tuple(number for number in numbers if number in SERVICE_NUMBERS),
+    )
+
+
+# Made once, as every handshake goes through all phases.
+_PLANS: dict[Role, dict[Phase, _Plan]] = {
+    role: {phase: _plan(phase, numbers) for phase, numbers in phases.items()}
     for role, phases in LEGAL.items()
 }
 
@@ -189,10 +213,20 @@ class Dispatcher:
         Parameters:
             services: handlers of 50 to 127 that the layer above registered.
         """
-        plan, numbers = self._plans[phase]
-        table = list(plan(self._handlers))
+        plan, handlers = self._plans[phase], self._handlers
+        unknown, out_of_order = handlers[:2]
+        if plan.strict:
+            table = [out_of_order] * 256
+        else:
+            table = [unknown] * 256
+            for numbers, count in _KNOWN:
+                table[numbers] = [out_of_order] * count
+        for number, slot in plan.own:
+            table[number] = handlers[slot]
+        if plan.method:
+            table[_METHOD] = handlers[-1:] * 20
         if services:
-            for number in numbers:
+            for number in plan.service:
                 handler = services.get(number)
                 if handler is not None:
                     table[number] = handler
