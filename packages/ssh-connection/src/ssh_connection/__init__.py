@@ -6,9 +6,11 @@ from ._version import __version__
 from .acceptor import SSHAcceptor
 from .api import (
     connect,
+    connect_reverse,
     create_connection,
     create_server,
     listen,
+    listen_reverse,
     run_client,
     run_server,
 )
@@ -276,11 +278,13 @@ __all__ = [
     "TimeoutError",
     "__version__",
     "connect",
+    "connect_reverse",
     "create_connection",
     "create_server",
     "get_server_auth_methods",
     "get_server_host_key",
     "listen",
+    "listen_reverse",
     "run_client",
     "run_server",
     "set_log_level",

@@ -3,18 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine
 from random import randrange
-from typing import Generic, Self, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, Self, TypeAlias, TypeVar, cast
 
-from .connection.server import SSHServerConnection
+from .connection.base import SSHConnection
+from .connection.server import SSHServerConnection, StartupHandler
 from .connection.server_auth import ServerResources, load_server_resources
+from .constants import OPEN_RESOURCE_SHORTAGE
+from .errors import ChannelOpenError
+from .forward.listener import SSHListener
 from .logging import ConnectionLog, Peer
 from .options.server import SSHServerConnectionOptions
+from .tunnel import TunnelSession
 
-__all__ = ["AcceptHandler", "ErrorHandler", "SSHAcceptor", "Startups"]
+if TYPE_CHECKING:
+    from .connection.client import SSHClientConnection
 
-S = TypeVar("S", bound=SSHServerConnection)
+__all__ = [
+    "AcceptHandler",
+    "ClientSource",
+    "ConnectionSource",
+    "ErrorHandler",
+    "SSHAcceptor",
+    "ServerSource",
+    "Startups",
+]
+
+S = TypeVar("S", bound=SSHConnection)
+V = TypeVar("V", bound=SSHServerConnection)
+C = TypeVar("C", bound="SSHClientConnection")
+
+_CLIENT_STARTUPS = (100, 100, 100)
 
 AcceptHandler: TypeAlias = Callable[[S], Awaitable[None] | None]
 """Called with each connection whose client is authenticated."""
@@ -57,6 +78,106 @@ class Startups:
         self.count -= 1
 
 
+class ConnectionSource(ABC, Generic[S]):
+    """Makes the connection objects of an acceptor."""
+
+    @property
+    @abstractmethod
+    def startups(self) -> tuple[int, int, int]:
+        """How many may be without authentication, see `Startups`."""
+
+    @abstractmethod
+    def make(self, ended: Callable[[S, Exception | None], None], *, tunnelled: bool) -> S:
+        """Return a connection object for one more connection.
+
+        Parameters:
+            ended: to be called with it and None once authentication has succeeded, or with what
+                went wrong.
+            tunnelled: whether its bytes come through another SSH connection.
+        """
+
+    @abstractmethod
+    def update(self, kwargs: dict[str, object]) -> None:
+        """Change options for the connections from now on."""
+
+
+class ServerSource(ConnectionSource[V]):
+    """Serves the clients that come.
+
+    Parameters:
+        connection: `SSHServerConnection` or a subclass.
+        options: of the connections.
+        resources: host keys and authorized keys.
+    """
+
+    def __init__(
+        self, connection: type[V], options: SSHServerConnectionOptions, resources: ServerResources
+    ) -> None:
+        self._connection = connection
+        self._options = options
+        self._resources = resources
+
+    @property
+    def startups(self) -> tuple[int, int, int]:
+        """The option `max_startups`."""
+        limits = self._options.max_startups
+        assert isinstance(limits, tuple)
+        return limits
+
+    def make(self, ended: Callable[[V, Exception | None], None], *, tunnelled: bool) -> V:
+        """Return the object of one more connection."""
+        return self._connection(
+            self._options,
+            self._resources,
+            tunnelled=tunnelled,
+            on_authenticated=cast(StartupHandler, ended),
+        )
+
+    def update(self, kwargs: dict[str, object]) -> None:
+        """Read options and files again; raises as `listen` does."""
+        options = type(self._options)(options=self._options, **kwargs)  # type: ignore[arg-type]
+        self._resources = load_server_resources(options)
+        self._options = options
+
+
+class ClientSource(ConnectionSource[C]):
+    """Logs in to the servers that come.
+
+    Parameters:
+        first: a connection object that is not used itself; those that are made have its keys.
+    """
+
+    def __init__(self, first: C) -> None:
+        self._first = first
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def startups(self) -> tuple[int, int, int]:
+        """Up to a hundred."""
+        return _CLIENT_STARTUPS
+
+    def make(self, ended: Callable[[C, Exception | None], None], *, tunnelled: bool) -> C:
+        """Return the object of one more connection."""
+        made = self._first.another(tunnelled=tunnelled)
+
+        async def wait() -> None:
+            try:
+                await made.established()
+            except Exception as exc:
+                ended(made, exc)
+            else:
+                ended(made, None)
+
+        task = asyncio.get_running_loop().create_task(wait())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return made
+
+    def update(self, kwargs: dict[str, object]) -> None:
+        """Raise TypeError: keys are read when listening starts."""
+        raise TypeError("the options of connections to servers can not be changed")
+
+
 class _Refused(asyncio.Protocol):
     """Closes a connection at once."""
 
@@ -70,32 +191,25 @@ class SSHAcceptor(Generic[S]):
     It is an asynchronous context manager that closes on exit. Made by `listen` and its like.
 
     Parameters:
-        connection: `SSHServerConnection` or a subclass: what to make for each client.
-        options: of the connections.
+        source: makes the connection objects.
         acceptor: see `AcceptHandler`.
         error_handler: see `ErrorHandler`.
-
-    Raises what reading the host keys and authorized keys raises.
     """
 
     def __init__(
         self,
-        connection: type[S],
-        options: SSHServerConnectionOptions,
+        source: ConnectionSource[S],
         acceptor: AcceptHandler[S] | None = None,
         error_handler: ErrorHandler[S] | None = None,
-        resources: ServerResources | None = None,
     ) -> None:
-        self._connection = connection
-        self._options = options
-        self._resources = resources or load_server_resources(options)
+        self._source = source
         self._acceptor = acceptor
         self._error_handler = error_handler
         self._log = ConnectionLog()
-        limits = options.max_startups
-        assert isinstance(limits, tuple)
-        self._startups = Startups(limits)
-        self._server: asyncio.Server | None = None
+        self._startups = Startups(source.startups)
+        self._server: asyncio.Server | SSHListener | None = None
+        self._tunnel: SSHClientConnection | None = None
+        self._far_end = False
         self._addresses: list[tuple[object, ...]] = []
         self._connections: set[S] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -105,24 +219,70 @@ class SSHAcceptor(Generic[S]):
 
     def make_protocol(self) -> asyncio.BaseProtocol:
         """Return the protocol of a connection that was accepted."""
+        connection = self._admit(tunnelled=False)
+        return _Refused() if connection is None else connection.transport
+
+    def make_session(self, orig_host: str, orig_port: int) -> TunnelSession:
+        """Return the session of a connection that was accepted at the other end of a tunnel.
+
+        Raises ChannelOpenError to refuse it.
+        """
+        connection = self._admit(tunnelled=True)
+        if connection is None:
+            raise ChannelOpenError(OPEN_RESOURCE_SHORTAGE, "too many connections")
+        return TunnelSession(connection.transport, (orig_host, orig_port))
+
+    def _admit(self, *, tunnelled: bool) -> S | None:
         if not self._startups.admit():
             self._log.warning("connection refused: too many are not authenticated yet")
-            return _Refused()
-        connection = self._connection(
-            self._options, self._resources, on_authenticated=self._started_up
-        )
+            return None
+        connection = self._source.make(self._started_up, tunnelled=tunnelled)
         self._connections.add(connection)
-        connection.close_with_connection(self, lambda: self._connections.discard(connection))
-        return connection.transport
+        connection.close_with_connection(self, lambda: self._ended(connection))
+        return connection
+
+    def _ended(self, connection: S) -> None:
+        self._connections.discard(connection)
+        self._release_tunnel()
 
     def serve(self, server: asyncio.Server) -> None:
         """Take over what listens."""
         self._server = server
         self._addresses = [sock.getsockname() for sock in server.sockets]
 
-    def _started_up(self, connection: SSHServerConnection, exc: Exception | None) -> None:
+    def serve_tunnel(
+        self, listener: SSHListener, host: str, tunnel: SSHClientConnection | None
+    ) -> None:
+        """Take over what listens at the other end of a tunnel.
+
+        Parameters:
+            listener: it.
+            host: address that it listens on.
+            tunnel: the connection, if it is to be closed when nobody needs it any more.
+        """
+        self._server, self._tunnel, self._far_end = listener, tunnel, True
+        self._addresses = listener.get_addresses() or [(host, listener.get_port())]
+
+        async def watch() -> None:
+            await listener.wait_closed()
+            self.close()
+            self._closed.set()
+            self._release_tunnel()
+
+        self._spawn(watch())
+
+    def _release_tunnel(self) -> None:
+        if self._closed.is_set() and self._tunnel is not None and not self._connections:
+            self._tunnel.close()
+            self._tunnel = None
+
+    def _spawn(self, coroutine: Coroutine[object, object, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _started_up(self, made: S, exc: Exception | None) -> None:
         self._startups.leave()
-        made: S = connection  # type: ignore[assignment]
         try:
             if exc is not None:
                 if self._error_handler is not None:
@@ -130,9 +290,7 @@ class SSHAcceptor(Generic[S]):
             elif self._acceptor is not None:
                 pending = self._acceptor(made)
                 if isinstance(pending, Awaitable):
-                    task = asyncio.get_running_loop().create_task(self._accept(made, pending))
-                    self._tasks.add(task)
-                    task.add_done_callback(self._tasks.discard)
+                    self._spawn(self._accept(made, pending))
         except Exception as error:
             self._log.exception("a handler of an acceptor failed", error)
             made.abort()
@@ -170,17 +328,16 @@ class SSHAcceptor(Generic[S]):
 
         Raises as `listen` does; nothing is changed then.
         """
-        options = type(self._options)(options=self._options, **kwargs)  # type: ignore[arg-type]
-        resources = load_server_resources(options)
-        self._options, self._resources = options, resources
+        self._source.update(kwargs)
 
     def close(self) -> None:
         """Stop listening; connections that are open go on."""
-        if self._server is not None:
+        server, self._server = self._server, None
+        if server is not None:
             self._log.info("no longer listening on %s", Peer(self._addresses))
-            self._server.close()
-            self._server = None
-        self._closed.set()
+            server.close()
+        if not self._far_end:
+            self._closed.set()  # else the server at the other end has to answer first
 
     async def wait_closed(self) -> None:
         """Wait until nothing is listened on any more."""

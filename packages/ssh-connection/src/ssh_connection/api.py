@@ -15,9 +15,10 @@ from typing import TypeVar, Unpack, cast
 from .acceptor import AcceptHandler, ErrorHandler, SSHAcceptor
 from .client import SSHClient
 from .connection.client import SSHClientConnection
-from .connection.opening import open_client
+from .connection.opening import open_client, open_reverse
 from .connection.server import SSHServerConnection
 from .connection.server_auth import load_server_resources_async
+from .listening import open_reverse_server, open_server
 from .opening import opening
 from .options.base import SSHConnectionOptions
 from .options.client import SSHClientConnectionOptions
@@ -32,11 +33,16 @@ from .server import SSHServer
 
 __all__ = [
     "connect",
+    "connect_reverse",
     "create_connection",
     "create_server",
     "listen",
+    "listen_reverse",
+    "make_options",
     "merge_options",
     "open_client",
+    "open_reverse",
+    "open_reverse_server",
     "open_server",
     "run_client",
     "run_server",
@@ -45,8 +51,6 @@ __all__ = [
 
 O = TypeVar("O", bound=SSHConnectionOptions)  # noqa: E741
 S = TypeVar("S", bound=SSHServerConnection)
-
-DEFAULT_PORT = 22
 
 
 def merge_options(kind: type[O], options: O | None, **given: object) -> O:
@@ -63,6 +67,17 @@ def merge_options(kind: type[O], options: O | None, **given: object) -> O:
     if options is not None and not new:
         return options
     return kind(options=options, **new)  # type: ignore[arg-type]
+
+
+async def make_options(kind: type[O], options: O | None, **given: object) -> O:
+    """Do as `merge_options`; configuration files are read in another thread.
+
+    Raises as `merge_options` does, and ConfigParseError for files.
+    """
+    config = given.get("config", ()) or (options is not None and options.config)
+    if config:
+        return await asyncio.to_thread(lambda: merge_options(kind, options, **given))
+    return merge_options(kind, options, **given)
 
 
 # --- Clients ---------------------------------------------------------------------------------
@@ -99,9 +114,10 @@ async def connect(
     Raises OSError if the socket can not be connected, ChannelOpenError if the tunnel can not,
     ConnectionTimeoutError, HostKeyNotVerifiable, PermissionDenied or another DisconnectError if
     the connection ends before the user is authenticated, KeyImportError for keys that can not be
-    read, ValueError and NotImplementedError for options that can not be, and what callbacks raise.
+    read, ValueError for options that can not be (ConfigParseError for those in files), and what
+    callbacks raise.
     """
-    merged = merge_options(
+    merged = await make_options(
         SSHClientConnectionOptions,
         options,
         host=host or (),
@@ -167,51 +183,11 @@ async def run_client(
 
     Raises as `connect`.
     """
-    merged = merge_options(SSHClientConnectionOptions, options, **kwargs)
+    merged = await make_options(SSHClientConnectionOptions, options, **kwargs)
     return await open_client(SSHClientConnection, merged, sock=sock)
 
 
 # --- Servers ---------------------------------------------------------------------------------
-
-
-async def open_server(
-    connection: type[S],
-    options: SSHServerConnectionOptions,
-    *,
-    sock: socket.socket | None = None,
-    flags: int = socket.AI_PASSIVE,
-    backlog: int = 100,
-    reuse_address: bool | None = None,
-    reuse_port: bool | None = None,
-    acceptor: AcceptHandler[S] | None = None,
-    error_handler: ErrorHandler[S] | None = None,
-) -> SSHAcceptor[S]:
-    """Listen for clients.
-
-    Parameters:
-        connection: `SSHServerConnection` or a subclass: what to make for each client.
-        options: where, and how.
-
-    The others and errors as of `listen`.
-    """
-    resources = await load_server_resources_async(options)
-    made = SSHAcceptor(connection, options, acceptor, error_handler, resources)
-    loop = asyncio.get_running_loop()
-    if sock is not None:
-        server = await loop.create_server(made.make_protocol, sock=sock, backlog=backlog)
-    else:
-        server = await loop.create_server(
-            made.make_protocol,
-            options.host or None,
-            DEFAULT_PORT if isinstance(options.port, tuple) else options.port,
-            family=options.family,
-            flags=flags,
-            backlog=backlog,
-            reuse_address=reuse_address,
-            reuse_port=reuse_port,
-        )
-    made.serve(server)
-    return made
 
 
 @opening
@@ -219,7 +195,7 @@ async def listen(
     host: str = "",
     port: int | tuple[()] = (),
     *,
-    tunnel: None = None,
+    tunnel: str | SSHClientConnection | tuple[()] | None = (),
     family: int | tuple[()] = (),
     flags: int = socket.AI_PASSIVE,
     backlog: int = 100,
@@ -236,7 +212,8 @@ async def listen(
     Parameters:
         host: address to listen on; empty for all.
         port: port to listen on, 22 by default; 0 for one that is free, see `SSHAcceptor.get_port`.
-        tunnel: reserved for listening through another connection, which is not supported yet.
+        tunnel: connection whose server listens for us (RFC 4254 section 7.1), or
+            `[user@]host[:port]` of such a server, which is connected to for this.
         family: address family: `socket.AF_INET`, `socket.AF_INET6`, or 0 for both.
         flags: for `getaddrinfo`.
         backlog: connections that the system holds until they are accepted.
@@ -251,16 +228,22 @@ async def listen(
     Returns what listens, which is an asynchronous context manager.
 
     Raises OSError if the address can not be listened on or a file not be read, KeyImportError for
-    keys that can not be read, ValueError and NotImplementedError for options that can not be.
+    keys that can not be read, ValueError for options that can not be (ConfigParseError for those in
+    files).
     """
-    if tunnel is not None:
-        raise NotImplementedError("listening through a tunnel is not supported yet")
-    merged = merge_options(
-        SSHServerConnectionOptions, options, host=host or (), port=port, family=family, **kwargs
+    merged = await make_options(
+        SSHServerConnectionOptions,
+        options,
+        host=host or (),
+        port=port,
+        tunnel=tunnel,
+        family=family,
+        **kwargs,
     )
     return await open_server(
         SSHServerConnection,
         merged,
+        SSHClientConnection,
         sock=sock,
         flags=flags,
         backlog=backlog,
@@ -277,7 +260,7 @@ async def create_server(
     host: str = "",
     port: int | tuple[()] = (),
     *,
-    tunnel: None = None,
+    tunnel: str | SSHClientConnection | tuple[()] | None = (),
     family: int | tuple[()] = (),
     flags: int = socket.AI_PASSIVE,
     backlog: int = 100,
@@ -353,7 +336,101 @@ async def run_server(
         kwargs: the fields of `SSHServerConnectionOptions`; `server_host_keys` is needed.
 
     Returns when the client is authenticated. Raises a DisconnectError if it does not get so far,
-    OSError, KeyImportError, ValueError and NotImplementedError as `listen` does.
+    OSError, KeyImportError and ValueError as `listen` does.
     """
-    merged = merge_options(SSHServerConnectionOptions, options, **kwargs)
+    merged = await make_options(SSHServerConnectionOptions, options, **kwargs)
     return await serve_socket(SSHServerConnection, merged, sock)
+
+
+# --- The other way round: servers that connect, clients that listen --------------------------
+
+
+@opening
+async def connect_reverse(
+    host: str = "",
+    port: int | tuple[()] = (),
+    *,
+    tunnel: str | SSHClientConnection | tuple[()] | None = (),
+    family: int | tuple[()] = (),
+    flags: int = 0,
+    local_addr: tuple[str, int] | tuple[()] | None = (),
+    sock: socket.socket | None = None,
+    options: SSHServerConnectionOptions | None = None,
+    **kwargs: Unpack[ServerKwargs],
+) -> SSHServerConnection:
+    """Connect to a client that waits for servers (`listen_reverse`), and serve it.
+
+    A server behind a firewall can be managed this way, as in RFC 8071. TCP alone goes the other way
+    round: the client still checks the server's host key, and the server authenticates the client.
+
+    Parameters:
+        host: name or address of the client; empty for this machine.
+        port: its port, 22 by default.
+        kwargs: the fields of `SSHServerConnectionOptions`; `server_host_keys` is needed.
+
+    The others as of `connect`. Returns when the client is authenticated; raises as `connect` for
+    the way there, and as `run_server`.
+    """
+    merged = await make_options(
+        SSHServerConnectionOptions,
+        options,
+        host=host or (),
+        port=port,
+        tunnel=tunnel,
+        family=family,
+        local_addr=local_addr,
+        **kwargs,
+    )
+    return await open_reverse(
+        SSHServerConnection, merged, SSHClientConnection, sock=sock, flags=flags
+    )
+
+
+@opening
+async def listen_reverse(
+    host: str = "",
+    port: int | tuple[()] = (),
+    *,
+    tunnel: str | SSHClientConnection | tuple[()] | None = (),
+    family: int | tuple[()] = (),
+    flags: int = socket.AI_PASSIVE,
+    backlog: int = 100,
+    sock: socket.socket | None = None,
+    reuse_address: bool | None = None,
+    reuse_port: bool | None = None,
+    acceptor: AcceptHandler[SSHClientConnection] | None = None,
+    error_handler: ErrorHandler[SSHClientConnection] | None = None,
+    options: SSHClientConnectionOptions | None = None,
+    **kwargs: Unpack[ClientKwargs],
+) -> SSHAcceptor[SSHClientConnection]:
+    """Listen for servers that connect to us (`connect_reverse`), and log in to each.
+
+    A server is looked up in `known_hosts` by the address that it comes from, without a port, or by
+    `host_key_alias`; nothing else is known of it. Keys are read once, when listening starts.
+
+    Parameters:
+        acceptor: called with each connection once its user is authenticated.
+        kwargs: the fields of `SSHClientConnectionOptions`.
+
+    The others and errors as of `listen`.
+    """
+    merged = await make_options(
+        SSHClientConnectionOptions,
+        options,
+        host=host or (),
+        port=port,
+        tunnel=tunnel,
+        family=family,
+        **kwargs,
+    )
+    return await open_reverse_server(
+        SSHClientConnection,
+        merged,
+        sock=sock,
+        flags=flags,
+        backlog=backlog,
+        reuse_address=reuse_address,
+        reuse_port=reuse_port,
+        acceptor=acceptor,
+        error_handler=error_handler,
+    )

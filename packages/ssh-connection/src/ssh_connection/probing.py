@@ -9,11 +9,12 @@ from ssh_keys import SSHKey
 from ssh_transport.constants import DisconnectReason
 from ssh_transport.events import Event, HostKeyOffered
 
-from .api import merge_options
+from .api import make_options
 from .connection.client import SSHClientConnection
 from .connection.opening import open_client
 from .errors import PermissionDenied
 from .options.algorithms import AlgorithmsArg
+from .options.base import ConfigArg, ProxyCommandArg
 from .options.client import SSHClientConnectionOptions
 
 __all__ = ["get_server_auth_methods", "get_server_host_key"]
@@ -38,6 +39,7 @@ async def get_server_host_key(
     port: int | tuple[()] = (),
     *,
     tunnel: str | SSHClientConnection | tuple[()] | None = (),
+    proxy_command: ProxyCommandArg | tuple[()] = (),
     family: int | tuple[()] = (),
     flags: int = 0,
     local_addr: tuple[str, int] | tuple[()] | None = (),
@@ -45,6 +47,7 @@ async def get_server_host_key(
     client_version: str | bytes | tuple[()] = (),
     kex_algs: AlgorithmsArg = (),
     server_host_key_algs: AlgorithmsArg = (),
+    config: ConfigArg | tuple[()] = (),
     options: SSHClientConnectionOptions | None = None,
 ) -> SSHKey | None:
     """Return the host key of a server; it has proved that it owns it, nothing else is known of it.
@@ -54,22 +57,24 @@ async def get_server_host_key(
 
     The others and errors as of `connect`; nobody logs in.
     """
-    merged = merge_options(
+    merged = await make_options(
         SSHClientConnectionOptions,
         options,
         host=host or (),
         port=port,
         tunnel=tunnel,
+        proxy_command=proxy_command,
         family=family,
         local_addr=local_addr,
         client_version=client_version,
         kex_algs=kex_algs or (),
         server_host_key_algs=server_host_key_algs or (),
+        config=config,
         known_hosts=None,
         client_keys=None,
         username=_NONE,
+        public_key_auth=False,
     )
-    merged = merge_options(SSHClientConnectionOptions, merged, public_key_auth=False)
     conn = await open_client(_HostKeyProbe, merged, sock=sock, flags=flags)
     await conn.wait_closed()
     return conn.probed
@@ -81,6 +86,7 @@ async def get_server_auth_methods(
     username: str | tuple[()] = (),
     *,
     tunnel: str | SSHClientConnection | tuple[()] | None = (),
+    proxy_command: ProxyCommandArg | tuple[()] = (),
     family: int | tuple[()] = (),
     flags: int = 0,
     local_addr: tuple[str, int] | tuple[()] | None = (),
@@ -88,6 +94,7 @@ async def get_server_auth_methods(
     client_version: str | bytes | tuple[()] = (),
     kex_algs: AlgorithmsArg = (),
     server_host_key_algs: AlgorithmsArg = (),
+    config: ConfigArg | tuple[()] = (),
     options: SSHClientConnectionOptions | None = None,
 ) -> Sequence[str]:
     """Return the authentication methods that a server offers to a user (RFC 4252 section 5.2).
@@ -100,18 +107,20 @@ async def get_server_auth_methods(
 
     The others and errors as of `connect`, apart from HostKeyNotVerifiable.
     """
-    merged = merge_options(
+    merged = await make_options(
         SSHClientConnectionOptions,
         options,
         host=host or (),
         port=port,
         username=username,
         tunnel=tunnel,
+        proxy_command=proxy_command,
         family=family,
         local_addr=local_addr,
         client_version=client_version,
         kex_algs=kex_algs or (),
         server_host_key_algs=server_host_key_algs or (),
+        config=config,
         known_hosts=None,
         client_keys=None,
         preferred_auth=_NONE,

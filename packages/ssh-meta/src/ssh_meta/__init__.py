@@ -154,9 +154,11 @@ from ._version import __version__ as __version__
 from .agent import AgentKeySource as AgentKeySource
 from .agent import AgentPath as AgentPath
 from .api import connect as connect
+from .api import connect_reverse as connect_reverse
 from .api import create_connection as create_connection
 from .api import create_server as create_server
 from .api import listen as listen
+from .api import listen_reverse as listen_reverse
 from .api import run_client as run_client
 from .api import run_server as run_server
 from .client import SSHClientConnection as SSHClientConnection

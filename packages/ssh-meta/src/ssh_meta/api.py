@@ -12,7 +12,14 @@ from typing import Unpack, cast
 
 from ssh_connection import SSHAcceptor, SSHClient, SSHServer
 from ssh_connection.acceptor import AcceptHandler, ErrorHandler
-from ssh_connection.api import merge_options, open_client, open_server, serve_socket
+from ssh_connection.api import (
+    make_options,
+    open_client,
+    open_reverse,
+    open_reverse_server,
+    open_server,
+    serve_socket,
+)
 from ssh_connection.opening import opening
 
 from .client import SSHClientConnection
@@ -22,9 +29,11 @@ from .server import SSHServerConnection
 
 __all__ = [
     "connect",
+    "connect_reverse",
     "create_connection",
     "create_server",
     "listen",
+    "listen_reverse",
     "run_client",
     "run_server",
 ]
@@ -62,10 +71,10 @@ async def connect(
     Raises OSError if the socket cannot be connected, ChannelOpenError if the tunnel cannot,
     ConnectionTimeoutError, HostKeyNotVerifiable, PermissionDenied or another DisconnectError if
     the connection ends before the user is authenticated, KeyImportError for keys that cannot be
-    read, AgentError for an agent that was asked for, ValueError and NotImplementedError for
-    options that cannot be, and what callbacks raise.
+    read, AgentError for an agent that was asked for, ValueError for options that cannot be
+    (ConfigParseError for those in files), and what callbacks raise.
     """
-    merged = merge_options(
+    merged = await make_options(
         SSHClientConnectionOptions,
         options,
         host=host or (),
@@ -131,7 +140,7 @@ async def run_client(
 
     Result and errors as of `connect`.
     """
-    merged = merge_options(SSHClientConnectionOptions, options, **kwargs)
+    merged = await make_options(SSHClientConnectionOptions, options, **kwargs)
     return await open_client(SSHClientConnection, merged, sock=sock)
 
 
@@ -143,7 +152,7 @@ async def listen(
     host: str = "",
     port: int | tuple[()] = (),
     *,
-    tunnel: None = None,
+    tunnel: str | SSHClientConnection | tuple[()] | None = (),
     family: int | tuple[()] = (),
     flags: int = socket.AI_PASSIVE,
     backlog: int = 100,
@@ -160,7 +169,8 @@ async def listen(
     Parameters:
         host: address to listen on; empty for all.
         port: port to listen on, 22 by default; 0 for one that is free, see `SSHAcceptor.get_port`.
-        tunnel: reserved for listening through another connection, which is not supported yet.
+        tunnel: connection whose server listens for us (RFC 4254 section 7.1), or
+            `[user@]host[:port]` of such a server, which is connected to for this.
         family: address family: `socket.AF_INET`, `socket.AF_INET6`, or 0 for both.
         flags: for `getaddrinfo`.
         backlog: connections that the system holds until they are accepted.
@@ -173,16 +183,22 @@ async def listen(
         kwargs: the fields of `SSHServerConnectionOptions`; `server_host_keys` is needed.
 
     Raises OSError if the address cannot be listened on or a file not be read, KeyImportError for
-    keys that cannot be read, ValueError and NotImplementedError for options that cannot be.
+    keys that cannot be read, ValueError for options that cannot be (ConfigParseError for those in
+    files).
     """
-    if tunnel is not None:
-        raise NotImplementedError("listening through a tunnel is not supported yet")
-    merged = merge_options(
-        SSHServerConnectionOptions, options, host=host or (), port=port, family=family, **kwargs
+    merged = await make_options(
+        SSHServerConnectionOptions,
+        options,
+        host=host or (),
+        port=port,
+        tunnel=tunnel,
+        family=family,
+        **kwargs,
     )
     return await open_server(
         SSHServerConnection,
         merged,
+        SSHClientConnection,
         sock=sock,
         flags=flags,
         backlog=backlog,
@@ -199,7 +215,7 @@ async def create_server(
     host: str = "",
     port: int | tuple[()] = (),
     *,
-    tunnel: None = None,
+    tunnel: str | SSHClientConnection | tuple[()] | None = (),
     family: int | tuple[()] = (),
     flags: int = socket.AI_PASSIVE,
     backlog: int = 100,
@@ -252,7 +268,101 @@ async def run_server(
         kwargs: the fields of `SSHServerConnectionOptions`; `server_host_keys` is needed.
 
     Returns when the client is authenticated. Raises a DisconnectError if it does not get so far,
-    OSError, KeyImportError, ValueError and NotImplementedError as `listen` does.
+    OSError, KeyImportError and ValueError as `listen` does.
     """
-    merged = merge_options(SSHServerConnectionOptions, options, **kwargs)
+    merged = await make_options(SSHServerConnectionOptions, options, **kwargs)
     return await serve_socket(SSHServerConnection, merged, sock)
+
+
+# --- The other way round: servers that connect, clients that listen --------------------------
+
+
+@opening
+async def connect_reverse(
+    host: str = "",
+    port: int | tuple[()] = (),
+    *,
+    tunnel: str | SSHClientConnection | tuple[()] | None = (),
+    family: int | tuple[()] = (),
+    flags: int = 0,
+    local_addr: tuple[str, int] | tuple[()] | None = (),
+    sock: socket.socket | None = None,
+    options: SSHServerConnectionOptions | None = None,
+    **kwargs: Unpack[ServerKwargs],
+) -> SSHServerConnection:
+    """Connect to a client that waits for servers (`listen_reverse`), and serve it.
+
+    A server behind a firewall can be managed this way, as in RFC 8071. TCP alone goes the other way
+    round: the client still checks the server's host key, and the server authenticates the client.
+
+    Parameters:
+        host: name or address of the client; empty for this machine.
+        port: its port, 22 by default.
+        kwargs: the fields of `SSHServerConnectionOptions`; `server_host_keys` is needed.
+
+    The others as of `connect`. Returns when the client is authenticated; raises as `connect` for
+    the way there, and as `run_server`.
+    """
+    merged = await make_options(
+        SSHServerConnectionOptions,
+        options,
+        host=host or (),
+        port=port,
+        tunnel=tunnel,
+        family=family,
+        local_addr=local_addr,
+        **kwargs,
+    )
+    return await open_reverse(
+        SSHServerConnection, merged, SSHClientConnection, sock=sock, flags=flags
+    )
+
+
+@opening
+async def listen_reverse(
+    host: str = "",
+    port: int | tuple[()] = (),
+    *,
+    tunnel: str | SSHClientConnection | tuple[()] | None = (),
+    family: int | tuple[()] = (),
+    flags: int = socket.AI_PASSIVE,
+    backlog: int = 100,
+    sock: socket.socket | None = None,
+    reuse_address: bool | None = None,
+    reuse_port: bool | None = None,
+    acceptor: AcceptHandler[SSHClientConnection] | None = None,
+    error_handler: ErrorHandler[SSHClientConnection] | None = None,
+    options: SSHClientConnectionOptions | None = None,
+    **kwargs: Unpack[ClientKwargs],
+) -> SSHAcceptor[SSHClientConnection]:
+    """Listen for servers that connect to us (`connect_reverse`), and log in to each.
+
+    A server is looked up in `known_hosts` by the address that it comes from, without a port, or by
+    `host_key_alias`; nothing else is known of it. Keys are read once, when listening starts.
+
+    Parameters:
+        acceptor: called with each connection once its user is authenticated.
+        kwargs: the fields of `SSHClientConnectionOptions`.
+
+    The others and errors as of `listen`.
+    """
+    merged = await make_options(
+        SSHClientConnectionOptions,
+        options,
+        host=host or (),
+        port=port,
+        tunnel=tunnel,
+        family=family,
+        **kwargs,
+    )
+    return await open_reverse_server(
+        SSHClientConnection,
+        merged,
+        sock=sock,
+        flags=flags,
+        backlog=backlog,
+        reuse_address=reuse_address,
+        reuse_port=reuse_port,
+        acceptor=acceptor,
+        error_handler=error_handler,
+    )

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import ssh_connection
 import ssh_sftp
+from ssh_connection import SSHAcceptor
+from ssh_connection.api import open_reverse, open_server
 from ssh_connection.connection.client_sessions import EnvArg
 from ssh_connection.opening import opening
 
+from .keywords import ServerKwargs
+from .options import SSHClientConnectionOptions, SSHServerConnectionOptions
+from .server import SSHServerConnection
 from .sftp import SFTPClientSession
 
 if TYPE_CHECKING:
@@ -26,6 +31,8 @@ class SSHClientConnection(ssh_connection.SSHClientConnection):
 
     Made by `connect` and its like; not directly.
     """
+
+    options_class = SSHClientConnectionOptions
 
     @opening
     async def start_sftp_client(
@@ -69,3 +76,33 @@ class SSHClientConnection(ssh_connection.SSHClientConnection):
             channel.abort()
             raise
         return ssh_sftp.SFTPClient(handler, path_encoding, path_errors)
+
+    @opening
+    async def connect_reverse_ssh(
+        self, host: str, port: int | tuple[()] = (), **kwargs: Unpack[ServerKwargs]
+    ) -> SSHServerConnection:
+        """Connect through this server to a client that waits for servers, and serve it.
+
+        Parameters:
+            host, port: where this server connects to.
+            kwargs: as of `connect_reverse`.
+
+        Returns and raises as `connect_reverse`.
+        """
+        options = SSHServerConnectionOptions(host=host, port=port, tunnel=self, **kwargs)
+        return await open_reverse(SSHServerConnection, options, type(self))
+
+    @opening
+    async def listen_ssh(  # type: ignore[override]  # as `listen`, it gives our connections
+        self, host: str = "", port: int | tuple[()] = (), **kwargs: Unpack[ServerKwargs]
+    ) -> SSHAcceptor[SSHServerConnection]:
+        """Have this server listen for SSH clients, and serve them here.
+
+        Parameters:
+            host, port: address on the server; an empty host for all, port 0 for any.
+            kwargs: as of `listen`.
+
+        Returns and raises as `listen`; ChannelListenError if the server refuses.
+        """
+        options = SSHServerConnectionOptions(host=host, port=port, tunnel=self, **kwargs)
+        return await open_server(SSHServerConnection, options, type(self))

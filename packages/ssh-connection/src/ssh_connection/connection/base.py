@@ -109,6 +109,11 @@ class SSHConnection:
         """The options of the connection."""
         return self._options
 
+    @property
+    def log(self) -> ConnectionLog:
+        """Where it logs."""
+        return self._log
+
     # --- TransportOwner ----------------------------------------------------------------------
 
     def on_connected(self, transport: asyncio.Transport) -> None:

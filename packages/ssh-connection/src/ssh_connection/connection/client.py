@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Self, Unpack
+from collections.abc import Awaitable, Sequence
+from typing import ClassVar, Self
 
 from ssh_keys import (
     Error,
@@ -35,9 +35,7 @@ from ..errors import ChannelOpenError
 from ..logging import Peer
 from ..messages.connection import ChannelOpen
 from ..mux import Mux
-from ..opening import opening
 from ..options.client import HostKeysHandler, SSHClientConnectionOptions
-from ..options.keywords import ClientKwargs, CreateConnectionKwargs
 from ..userauth.client import ClientAuthConfig, ClientAuthenticator
 from ..userauth.hostbased import HostIdentity
 from ..userauth.publickey import HOST_BOUND_EXTENSION
@@ -46,11 +44,11 @@ from .certificate_trust import CertificateTrust
 from .client_auth import OptionCredentials, load_client_keys, local_username
 from .client_forward import ClientForwarding
 from .client_sessions import ClientSessions
+from .client_tunnel import ClientTunnel
 from .gss import ClientGSS, check_ticket
 from .host_identity import load_host_identity
 from .host_key_update import HOST_KEYS, HostKeyUpdate
 from .host_keys import HostKeyVerifier, KnownHosts, load_known_hosts
-from .opening import open_client
 from .revocation import load_revoked_keys
 from .x509_trust import client_x509_trust
 
@@ -59,7 +57,7 @@ __all__ = ["DEFAULT_PORT", "SSHClientConnection"]
 DEFAULT_PORT = 22
 
 
-class SSHClientConnection(ClientSessions, ClientForwarding):
+class SSHClientConnection(ClientSessions, ClientTunnel, ClientForwarding):
     """A connection to a server, made by `connect` and its like.
 
     It is an asynchronous context manager: leaving it closes the connection and waits for the end.
@@ -68,8 +66,10 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         options: what was asked for.
         keypairs: keys to try first.
         known_hosts: what `load_known_hosts` returned.
-        tunnelled: whether the bytes come through another SSH connection.
+        tunnelled: whether the bytes come through another SSH connection, or from a program.
     """
+
+    options_class: ClassVar[type[SSHClientConnectionOptions]] = SSHClientConnectionOptions
 
     def __init__(
         self,
@@ -102,6 +102,7 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         self._x509_trust = X509Trust()
         self._revoked: SSHKeyRevocationList | None = None
         self._host_identity: HostIdentity | None = None
+        self._was_accepted = False
         self._verifier: HostKeyVerifier | None = None
         self._host_keys_told = False
         self._client: SSHClient | None = None
@@ -137,6 +138,20 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         self._keypairs = await load_client_keys(options, self._log)
         self._host_identity = load_host_identity(options, self.get_extra_info)
         return self
+
+    def another(self, *, tunnelled: bool = False) -> Self:
+        """Make one more connection object for a server that comes to us, with the same keys.
+
+        It is the server's address that has to be in known_hosts: it has no other name.
+        """
+        made = type(self)(
+            self.client_options, self._keypairs, self._known_hosts, tunnelled=tunnelled
+        )
+        made._config.kex_algorithms = self._config.kex_algorithms
+        made._revoked, made._x509_trust = self._revoked, self._x509_trust
+        made._host_identity = load_host_identity(self.client_options, made.get_extra_info)
+        made._was_accepted = True
+        return made
 
     @property
     def client_options(self) -> SSHClientConnectionOptions:
@@ -177,6 +192,8 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
         options = self.client_options
         peername = self._extra["peername"]
         addr = str(peername[0]) if isinstance(peername, tuple) and peername else ""
+        if self._was_accepted:
+            self._extra.update(host=addr, port=DEFAULT_PORT)
         host = str(self._extra["host"])
         client = self._client = (options.client_factory or SSHClient)()
         self._owner = client
@@ -321,40 +338,3 @@ class SSHClientConnection(ClientSessions, ClientForwarding):
     def _host_keys_updated(self, result: object, error: BaseException | None) -> None:
         if isinstance(error, Exception):
             self._log.exception("the handler of host keys failed", error)
-
-    # --- SSH through this connection ---------------------------------------------------------
-
-    @opening
-    async def connect_ssh(
-        self, host: str, port: int | tuple[()] = (), **kwargs: Unpack[ClientKwargs]
-    ) -> Self:
-        """Connect to another SSH server through this one.
-
-        Parameters:
-            host, port: where this server connects to.
-            kwargs: as of `connect`; nothing is taken over from the options of this connection.
-
-        Returns and raises as `connect`.
-        """
-        options = type(self.client_options)(host=host, port=port, tunnel=self, **kwargs)
-        return await open_client(type(self), options)
-
-    async def create_ssh_connection(
-        self,
-        client_factory: Callable[[], SSHClient] | None,
-        host: str,
-        port: int | tuple[()] = (),
-        **kwargs: Unpack[CreateConnectionKwargs],
-    ) -> tuple[Self, SSHClient]:
-        """Connect to another SSH server through this one, with an object for its callbacks.
-
-        Parameters:
-            client_factory: makes the `SSHClient`; None for the default.
-
-        The others as of `connect_ssh`. Returns the connection and the object.
-        """
-        options = type(self.client_options)(
-            host=host, port=port, tunnel=self, client_factory=client_factory, **kwargs
-        )
-        conn = await open_client(type(self), options)
-        return conn, conn.owner

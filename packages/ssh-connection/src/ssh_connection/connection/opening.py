@@ -1,22 +1,61 @@
-"""Opening client connections: socket, tunnel, time-out; for every class of connection."""
+"""Opening connections: socket, proxy command or tunnel, time-out; for every class of connection."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
 
 from ssh_transport.errors import ConnectionTimeoutError
 
+from ..options.base import SSHConnectionOptions
 from ..options.client import SSHClientConnectionOptions
+from ..options.server import SSHServerConnectionOptions
+from ..proxy import open_proxy, proxy_arguments
 from ..tunnel import TunnelSession, parse_destination
+from .client_auth import local_username
+from .server_auth import load_server_resources_async
 
 if TYPE_CHECKING:
+    from ..logging import ConnectionLog
     from .client import SSHClientConnection
+    from .server import SSHServerConnection
+    from .transport import ConnectionTransport
 
-__all__ = ["open_client"]
+__all__ = ["open_client", "open_hops", "open_reverse"]
 
 C = TypeVar("C", bound="SSHClientConnection")
+S = TypeVar("S", bound="SSHServerConnection")
+N = TypeVar("N", bound="_New")
+T = TypeVar("T")
+
+Through: TypeAlias = Callable[[str, int], Awaitable["SSHClientConnection"]]
+"""Opens the connections of a text such as `user@first,second:2222`; takes it, and how many
+connections are to go through them."""
+
+DEFAULT_PORT: Final = 22
+
+MAX_HOPS: Final = 10
+"""Hosts in a row that a connection goes through; more of them is a configuration in a circle."""
+
+
+class _New(Protocol):
+    """A connection object that is not connected yet."""
+
+    @property
+    def transport(self) -> ConnectionTransport: ...
+
+    @property
+    def log(self) -> ConnectionLog: ...
+
+    async def established(self) -> None: ...
+
+    def abort(self) -> None: ...
+
+    def close(self) -> None: ...
+
+    def close_with_connection(self, key: object, close: Callable[[], None]) -> None: ...
 
 
 async def open_client(
@@ -36,31 +75,117 @@ async def open_client(
 
     Raises what `connect` does.
     """
+    return await _in_time(options, _open_client(connection, options, sock, flags, 0))
+
+
+async def open_reverse(
+    connection: type[S],
+    options: SSHServerConnectionOptions,
+    through: type[SSHClientConnection],
+    *,
+    sock: socket.socket | None = None,
+    flags: int = 0,
+) -> S:
+    """Connect to a client that waits for servers, and serve it (RFC 8071 has more about it).
+
+    Parameters:
+        connection: `SSHServerConnection` or a subclass: what to make.
+        options: where to, and how.
+        through: class of the connections of a tunnel that is given as text.
+        sock, flags: as of `open_client`.
+
+    Raises what `connect_reverse` does.
+    """
+
+    async def prepare(tunnelled: bool) -> S:
+        resources = await load_server_resources_async(options)
+        return connection(options, resources, tunnelled=tunnelled)
+
+    async def hops(text: str, depth: int) -> SSHClientConnection:
+        return await open_hops(through, through.options_class(config=options.config), text, depth)
+
+    return await _in_time(options, _open(prepare, options, sock, flags, hops, 0))
+
+
+async def open_hops(
+    connection: type[C], options: SSHClientConnectionOptions, hops: str, depth: int = 0
+) -> C:
+    """Open the connections of a text such as `user@first,second:2222`, one through the other.
+
+    Parameters:
+        connection: class of the connections.
+        options: what they have in common.
+        hops: the hosts.
+        depth: how many connections are already to go through them.
+
+    Raises as `connect` does, ValueError if there are too many.
+    """
+    if depth >= MAX_HOPS:
+        raise ValueError(f"tunnel: more than {MAX_HOPS} hosts to go through")
+    before, _, last = hops.rpartition(",")
+    user, host, port = parse_destination(last.strip())
+    # Each hop is a host of its own: what identifies the destination does not hold for it.
+    kwargs: dict[str, object] = {"host": host, "host_key_alias": None, "proxy_command": ()}
+    # What a configuration file says about the first host is left to it.
+    kwargs["tunnel"] = before or (() if options.config else None)
+    kwargs["port"] = port or ()
+    if user is not None:
+        kwargs["username"] = user
+    made = type(options)(options=options, **kwargs)  # type: ignore[arg-type]
+    return await _open_client(connection, made, None, 0, depth + 1)
+
+
+async def _in_time(options: SSHConnectionOptions, opening: Coroutine[object, object, T]) -> T:
     timeout = options.seconds("connect_timeout")
     if timeout is None:
-        return await _open(connection, options, sock, flags)
+        return await opening
     try:
         async with asyncio.timeout(timeout):
-            return await _open(connection, options, sock, flags)
+            return await opening
     except ConnectionTimeoutError:
         raise
     except TimeoutError:
         raise ConnectionTimeoutError(f"not connected after {timeout:g} seconds") from None
 
 
-async def _open(
+async def _open_client(
     connection: type[C],
     options: SSHClientConnectionOptions,
     sock: socket.socket | None,
     flags: int,
+    depth: int,
 ) -> C:
-    tunnel = options.tunnel
-    if sock is not None and tunnel:
-        raise ValueError("sock and tunnel exclude each other")
+    async def prepare(tunnelled: bool) -> C:
+        return await connection.prepare(options, tunnelled=tunnelled)
+
+    async def hops(text: str, depth: int) -> C:
+        return await open_hops(connection, options, text, depth)
+
+    return await _open(prepare, options, sock, flags, hops, depth)
+
+
+async def _open(
+    prepare: Callable[[bool], Coroutine[object, object, N]],
+    options: SSHConnectionOptions,
+    sock: socket.socket | None,
+    flags: int,
+    through: Through,
+    depth: int,
+) -> N:
+    """Open a connection by the way that the options name."""
+    tunnel, proxy = options.tunnel, options.proxy_command
+    if sock is not None:
+        if options.given.get("tunnel") or options.given.get("proxy_command"):
+            raise ValueError("sock, tunnel and proxy_command exclude each other")
+        tunnel = proxy = None  # of a configuration file, about a way that is not gone
+    if tunnel and proxy:
+        raise ValueError("tunnel and proxy_command exclude each other")
+    host = options.host or "localhost"
+    port = DEFAULT_PORT if isinstance(options.port, tuple) else options.port
     if isinstance(tunnel, str) and tunnel:
-        outer = await _open_tunnel(connection, options, tunnel)
+        outer = await through(tunnel, depth)
         try:
-            conn = await _open_through(connection, options, outer)
+            conn = await _open_through(prepare, options, outer, host, port)
         except BaseException:
             outer.abort()
             raise
@@ -68,8 +193,10 @@ async def _open(
         conn.close_with_connection(outer, outer.close)
         return conn
     if tunnel:
-        return await _open_through(connection, options, tunnel)
-    conn = await connection.prepare(options)
+        return await _open_through(prepare, options, tunnel, host, port)
+    if proxy:
+        return await _open_by_proxy(prepare, options, host, port)
+    conn = await prepare(False)
     loop = asyncio.get_running_loop()
     try:
         if sock is not None:
@@ -77,8 +204,8 @@ async def _open(
         else:
             await loop.create_connection(
                 lambda: conn.transport,
-                options.host or "localhost",
-                conn.port,
+                host,
+                port,
                 family=options.family,
                 flags=flags,
                 local_addr=options.local_addr,
@@ -90,11 +217,33 @@ async def _open(
     return conn
 
 
+async def _open_by_proxy(
+    prepare: Callable[[bool], Coroutine[object, object, N]],
+    options: SSHConnectionOptions,
+    host: str,
+    port: int,
+) -> N:
+    user = getattr(options, "username", ())
+    name = user if isinstance(user, str) else local_username()
+    words = proxy_arguments(options.proxy_command, host, port, name)
+    conn = await prepare(True)
+    try:
+        await open_proxy(words, conn.transport, conn.log, (host, port))
+        await conn.established()
+    except BaseException:
+        conn.abort()
+        raise
+    return conn
+
+
 async def _open_through(
-    connection: type[C], options: SSHClientConnectionOptions, tunnel: SSHClientConnection
-) -> C:
-    conn = await connection.prepare(options, tunnelled=True)
-    host, port = options.host or "localhost", conn.port
+    prepare: Callable[[bool], Coroutine[object, object, N]],
+    options: SSHConnectionOptions,
+    tunnel: SSHClientConnection,
+    host: str,
+    port: int,
+) -> N:
+    conn = await prepare(True)
     try:
         # From here to the time-out of authentication nothing else would end the wait.
         async with asyncio.timeout(options.seconds("login_timeout")):
@@ -111,15 +260,3 @@ async def _open_through(
         conn.abort()
         raise
     return conn
-
-
-async def _open_tunnel(connection: type[C], options: SSHClientConnectionOptions, hops: str) -> C:
-    """Open the connections of a text such as `user@first,second:2222`, one through the other."""
-    before, _, last = hops.rpartition(",")
-    user, host, port = parse_destination(last.strip())
-    # Each hop is a host of its own: what identifies the destination does not hold for it.
-    kwargs: dict[str, object] = {"host": host, "tunnel": before or None, "host_key_alias": None}
-    kwargs["port"] = port or ()
-    if user is not None:
-        kwargs["username"] = user
-    return await _open(connection, type(options)(options=options, **kwargs), None, 0)  # type: ignore[arg-type]

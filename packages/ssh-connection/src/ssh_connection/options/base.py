@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from os import PathLike
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, dataclass_transform
 
 from ssh_keys import KeyListArg, SSHKeyRevocationList, X509CertPathsArg, X509CertsArg, X509Purposes
@@ -14,10 +15,26 @@ from .algorithms import Algorithms, AlgorithmsArg, PolicyArg, select_algorithms
 from .gss import GSSHostArg, GSSSettings, gss_kex_names, gss_settings
 from .units import parse_bytes, parse_seconds
 
-__all__ = ["Later", "RevokedKeysArg", "SSHConnectionOptions", "Seconds"]
+if TYPE_CHECKING:
+    from ..connection.client import SSHClientConnection
+
+__all__ = [
+    "ConfigArg",
+    "Later",
+    "ProxyCommandArg",
+    "RevokedKeysArg",
+    "SSHConnectionOptions",
+    "Seconds",
+]
 
 Seconds: TypeAlias = float | str | None
 """Seconds as a number, or text such as `1h30m`; 0 and None mean never."""
+
+ConfigArg: TypeAlias = "str | PathLike[str] | Sequence[str | PathLike[str]] | bool | None"
+"""Names of configuration files; True for the usual ones, nothing for none."""
+
+ProxyCommandArg: TypeAlias = str | Sequence[str] | None
+"""A program with its arguments."""
 
 RevokedKeysArg: TypeAlias = KeyListArg | SSHKeyRevocationList | None
 """A key revocation list, or keys."""
@@ -29,10 +46,8 @@ for nothing."""
 NOTHING: tuple[object, ...] = (None, (), False, "")
 
 LATER_BASE: dict[str, tuple[str, tuple[object, ...]]] = {
-    "config": ("configuration files", NOTHING),
     "x11_forwarding": ("X11 forwarding", NOTHING),
     "x11_auth_path": ("X11 forwarding", NOTHING),
-    "proxy_command": ("proxy commands", NOTHING),
 }
 
 
@@ -98,6 +113,31 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
 
     family: int = 0
     """Address family of the socket: `socket.AF_INET`, `AF_INET6`, or 0 for either."""
+
+    host: str = ""
+    """Host to connect to, empty for this machine; or address to listen on, empty for all."""
+
+    port: int | tuple[()] = ()
+    """Port to connect to or to listen on, 22 by default; 0 to listen on any."""
+
+    config: ConfigArg = ()
+    """OpenSSH configuration files, ssh_config(5) on a client and sshd_config(5) on a server: a file
+    name or a list of them, or True for those of OpenSSH itself. What is given here as an option
+    goes first. By default no file is read."""
+
+    tunnel: str | SSHClientConnection | tuple[()] | None = ()
+    """Connection to go through, or [user@]host[:port] of a host to go through, with commas between
+    several. A server listens there."""
+
+    proxy_command: ProxyCommandArg = ()
+    """Program to run in place of a TCP connection, as a list, or as text that is split as a shell
+    does; no shell runs it. `%h` stands for the host, `%p` for the port, `%r` for the user."""
+
+    local_addr: tuple[str, int] | None = None
+    """Local host and port to connect from."""
+
+    connect_timeout: Seconds = None
+    """Seconds that connecting may take, from the look-up of the name to authentication."""
 
     tcp_keepalive: bool = True
     """Whether TCP itself finds out about dead connections (SO_KEEPALIVE)."""
@@ -226,7 +266,7 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
             raise ValueError(f"x509_purposes: {exc}") from None
         self.rekey_bytes = parse_bytes("rekey_bytes", self.rekey_bytes)
         self.rekey_seconds = parse_seconds("rekey_seconds", self.rekey_seconds)
-        for name in ("login_timeout", "keepalive_interval"):
+        for name in ("connect_timeout", "login_timeout", "keepalive_interval"):
             setattr(self, name, parse_seconds(name, getattr(self, name)))
         if self.keepalive_count_max < 1:
             raise ValueError("keepalive_count_max must be at least 1")

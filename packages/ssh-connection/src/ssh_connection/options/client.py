@@ -23,14 +23,12 @@ from ..userauth.hostbased import HOSTBASED
 from ..userauth.publickey import PUBLICKEY
 from ..userauth.saslprep import SASLPrepError, saslprep
 from .algorithms import AlgorithmsArg
-from .base import LATER_BASE, NOTHING, Later, Seconds, SSHConnectionOptions, _derived
+from .base import LATER_BASE, NOTHING, Later, SSHConnectionOptions, _derived
 from .gss import GSSSettings
-from .units import parse_seconds
 
 if TYPE_CHECKING:
     from ..channel.session_client import TermSize
     from ..client import SSHClient
-    from ..connection.client import SSHClientConnection
 
 __all__ = ["HostKeysHandler", "PasswordArg", "SSHClientConnectionOptions"]
 
@@ -64,22 +62,6 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
 
     client_version: str | bytes | tuple[()] = ()
     """Software version in our identification string, without the `SSH-2.0-`."""
-
-    host: str = ""
-    """Host to connect to; empty for this machine."""
-
-    port: int | tuple[()] = ()
-    """Port to connect to, 22 by default."""
-
-    local_addr: tuple[str, int] | None = None
-    """Local host and port to connect from."""
-
-    connect_timeout: Seconds = None
-    """Seconds that connecting may take, from the look-up of the name to authentication."""
-
-    tunnel: str | SSHClientConnection | tuple[()] | None = ()
-    """Connection to go through, or [user@]host[:port] of a host to go through, with commas between
-    several."""
 
     known_hosts: KnownHostsArg | tuple[()] | None = ()
     """Host keys to trust: file names, bytes of a file, `SSHKnownHosts`, a function of host, address
@@ -201,7 +183,6 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
         if self.server_host_key_algs == "default":
             self.server_host_key_algs = ()
         super().__post_init__()
-        self.connect_timeout = parse_seconds("connect_timeout", self.connect_timeout)
         self.methods = self._methods()
         _check_name("host", self.host)
         for name in ("username", "client_username"):

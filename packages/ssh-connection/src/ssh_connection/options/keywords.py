@@ -25,7 +25,7 @@ from ssh_keys import (
 
 from ..protocols import AgentForwarder, ExecInterceptor, KeyPairSource, SubsystemFactory
 from .algorithms import AlgorithmsArg, PolicyArg
-from .base import RevokedKeysArg, Seconds
+from .base import ConfigArg, ProxyCommandArg, RevokedKeysArg, Seconds
 from .client import HostKeysHandler, PasswordArg
 from .gss import GSSHostArg
 from .server import AuthorizedKeysArg
@@ -47,6 +47,9 @@ __all__ = [
 class CommonKwargs(TypedDict, total=False):
     """Keywords of clients and servers."""
 
+    config: ConfigArg
+    proxy_command: ProxyCommandArg
+    connect_timeout: Seconds
     tcp_keepalive: bool
     policy: PolicyArg
     kex_algs: AlgorithmsArg
@@ -81,7 +84,6 @@ class CommonKwargs(TypedDict, total=False):
 class CreateConnectionKwargs(CommonKwargs, total=False):
     """Keywords of `create_connection`: fields of `SSHClientConnectionOptions`."""
 
-    connect_timeout: Seconds
     client_version: str | bytes | tuple[()]
     known_hosts: KnownHostsArg | tuple[()] | None
     host_key_alias: str | tuple[()] | None

@@ -35,8 +35,6 @@ _LATER: Later = {
     "line_echo": ("line editors", (*NOTHING, True)),
     "line_history": ("line editors", (*NOTHING, 1000)),
     "max_line_length": ("line editors", (*NOTHING, 1024)),
-    "connect_timeout": ("connections to clients", NOTHING),
-    "local_addr": ("connections to clients", NOTHING),
 }
 
 
@@ -50,12 +48,6 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
 
     server_version: str | bytes | tuple[()] = ()
     """Software version in our identification string, without the `SSH-2.0-`."""
-
-    host: str = ""
-    """Address to listen on; empty for all."""
-
-    port: int | tuple[()] = ()
-    """Port to listen on, 22 by default; 0 for any."""
 
     server_host_keys: KeyPairListArg | tuple[()] | None = ()
     """Private keys that prove who the server is: file names, bytes of keys, keys or key pairs, one
