@@ -250,13 +250,13 @@ N2048 = (1 << 2047) + 12345
     [
         ((1 << 1022) + 1, 65537, "1023 bits"),
         ((1 << 16384) + 1, 65537, "16385 bits"),
-        (-N2048, 65537, "bits"),
+        (-N2048, 65537, "out of range"),
         (N2048, 65536, "exponent"),
         (N2048, 1, "exponent"),
         (N2048, -3, "exponent"),
         (N2048, (1 << 64) + 1, "exponent"),
         (N2048 + 1, 65537, "out of range"),
-        (0, 65537, "0 bits"),
+        (0, 65537, "out of range"),
     ],
     ids=lambda value: value if isinstance(value, str) else "n",
 )

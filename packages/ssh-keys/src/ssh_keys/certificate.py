@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from enum import IntEnum
+from functools import cache
 from ipaddress import ip_network
 from typing import TYPE_CHECKING
 
@@ -72,6 +73,14 @@ class CertificateFields(Record, kw_only=True):
     extensions: Mapping[str, bytes] = _NO_OPTIONS
 
 
+@cache
+def _names_for(key_algorithm: bytes) -> tuple[bytes, tuple[bytes, ...]]:
+    """Return the type of the certificate of a key, and the names that stand for it."""
+    algorithm = certificate_algorithm(key_algorithm)
+    names = (row.name for row in HOST_KEY_ALGORITHMS if row.key_algorithm == algorithm)
+    return algorithm, tuple(names)
+
+
 class SSHOpenSSHCertificate(SSHCertificate):
     """An OpenSSH certificate whose signature is right.
 
@@ -91,8 +100,7 @@ class SSHOpenSSHCertificate(SSHCertificate):
         signature: bytes,
         public_data: bytes,
     ) -> None:
-        algorithm = certificate_algorithm(key.algorithm)
-        names = tuple(row.name for row in HOST_KEY_ALGORITHMS if row.key_algorithm == algorithm)
+        algorithm, names = _names_for(key.algorithm)
         super().__init__(algorithm, key, public_data, key.sig_algorithms, names)
         self.fields = fields
         self.signing_key = signing_key

@@ -48,6 +48,8 @@ __all__ = [
     "read_certificate_list",
 ]
 
+_KINDS = {int(kind): kind for kind in CertificateType}
+
 CertReference = str | PathLike[str] | bytes | SSHCertificate
 CertListArg = CertReference | Sequence[CertReference]
 
@@ -94,13 +96,14 @@ def _decode(blob: bytes) -> tuple[SSHOpenSSHCertificate, bytes]:
     end = reader.position
     signature = reader.string()
     reader.end()
-    if type_number not in tuple(CertificateType):
+    kind = _KINDS.get(type_number)
+    if kind is None:
         raise UnsupportedKeyError(f"certificate of the unknown kind {type_number}")
     # Looked at before anything of it is decoded: chains of certificates do not exist.
     if Reader(ca_blob).string() in CERTIFICATE_KEY_TYPES:
         raise KeyImportError("certificate signed by a certificate")
     fields = CertificateFields(
-        type=CertificateType(type_number),
+        type=kind,
         key_id=key_id,
         principals=principals,
         serial=serial,
@@ -212,7 +215,8 @@ def import_certificate(data: str | bytes) -> SSHCertificate:
 
     Raises KeyImportError or one of its subclasses.
     """
-    for certificate in _certificates(data.encode() if isinstance(data, str) else bytes(data)):
+    data = data.encode() if isinstance(data, str) else bytes(data)
+    for certificate in _certificates(data):
         return certificate
     raise KeyImportError("no certificate found")
 

@@ -16,18 +16,33 @@ from ssh_keys.errors import KeyExportError, KeyGenerationError, KeyImportError, 
 from ssh_keys.key import SSHKey
 from ssh_keys.key_material import printable
 from ssh_keys.record import Record
-from ssh_keys.wire import Reader, encode_mpint, encode_string
+from ssh_keys.wire import Reader, encode_mpint, encode_string, encode_uint32
 
 __all__ = ["CURVES", "Curve", "ECDSAKey"]
 
 
+#: First byte of a point with both coordinates (SEC 1 section 2.3.3).
+UNCOMPRESSED = b"\x04"
+
+
 class Curve(Record):
-    """One curve of RFC 5656 section 10.1 and the hash of section 6.2.1 that goes with it."""
+    """One curve of RFC 5656 section 10.1 and the hash of section 6.2.1 that goes with it.
+
+    Attributes:
+        name: identifier of RFC 5656.
+        bits: size of the field.
+        make: makes the curve as an object of `cryptography`.
+        scheme: ECDSA with the hash of RFC 5656.
+        p: the prime of the field (FIPS 186-4 section D.1.2).
+        b: of the equation y^2 = x^3 - 3x + b.
+    """
 
     name: bytes
     bits: int
     make: Callable[[], ec.EllipticCurve]
     scheme: ec.ECDSA
+    p: int
+    b: int
 
     @property
     def algorithm(self) -> bytes:
@@ -43,10 +58,53 @@ class Curve(Record):
 CURVES = {
     curve.name: curve
     for curve in (
-        Curve(b"nistp256", 256, ec.SECP256R1, ec.ECDSA(hashes.SHA256())),
-        Curve(b"nistp384", 384, ec.SECP384R1, ec.ECDSA(hashes.SHA384())),
-        Curve(b"nistp521", 521, ec.SECP521R1, ec.ECDSA(hashes.SHA512())),
+        Curve(
+            b"nistp256",
+            256,
+            ec.SECP256R1,
+            ec.ECDSA(hashes.SHA256()),
+            2**256 - 2**224 + 2**192 + 2**96 - 1,
+            0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B,
+        ),
+        Curve(
+            b"nistp384",
+            384,
+            ec.SECP384R1,
+            ec.ECDSA(hashes.SHA384()),
+            2**384 - 2**128 - 2**96 + 2**32 - 1,
+            int(
+                "b3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875a"
+                "c656398d8a2ed19d2a85c8edd3ec2aef",
+                16,
+            ),
+        ),
+        Curve(
+            b"nistp521",
+            521,
+            ec.SECP521R1,
+            ec.ECDSA(hashes.SHA512()),
+            2**521 - 1,
+            int(
+                "51953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef10"
+                "9e156193951ec7e937b1652c0bd3bb1bf073573df883d2c34f1ef451fd46b503f00",
+                16,
+            ),
+        ),
     )
+}
+
+
+#: How each public key blob begins, up to the coordinates.
+BLOB_PREFIXES = {
+    name: b"".join(
+        (
+            encode_string(curve.algorithm),
+            encode_string(name),
+            encode_uint32(curve.point_size),
+            UNCOMPRESSED,
+        )
+    )
+    for name, curve in CURVES.items()
 }
 
 
@@ -55,24 +113,25 @@ class ECDSAKey(SSHKey):
 
     Parameters:
         curve: one of `CURVES`.
-        public_key: the public point.
+        point: the public point in uncompressed form, which was found to be on the curve.
         private_key: the private key, None for a public key only.
-        point: the public point in uncompressed form, if it is at hand.
+        blob: the public key blob, if it is at hand.
     """
 
     def __init__(
         self,
         curve: Curve,
-        public_key: ec.EllipticCurvePublicKey,
+        point: bytes,
         private_key: ec.EllipticCurvePrivateKey | None = None,
-        point: bytes | None = None,
+        blob: bytes = b"",
     ) -> None:
         self._curve = curve
-        self._public_key = public_key
+        # Made when it is needed: most keys of a file are only compared.
+        self._public_key: ec.EllipticCurvePublicKey | None = None
         self._private_key = private_key
-        self._point = encode_point(curve, public_key) if point is None else point
+        self._point = point
         name = curve.algorithm
-        blob = encode_string(name) + encode_string(curve.name) + encode_string(self._point)
+        blob = blob or BLOB_PREFIXES[curve.name] + point[1:]
         super().__init__(name, (name,), blob, private_key is not None)
 
     @classmethod
@@ -81,8 +140,8 @@ class ECDSAKey(SSHKey):
         for curve in CURVES.values():
             if isinstance(key.curve, type(curve.make())):
                 if isinstance(key, ec.EllipticCurvePrivateKey):
-                    return cls(curve, key.public_key(), key)
-                return cls(curve, key)
+                    return cls(curve, encode_point(curve, key.public_key()), key)
+                return cls(curve, encode_point(curve, key))
         raise KeyImportError(f"no SSH key type for the curve {key.curve.name}")
 
     @classmethod
@@ -92,13 +151,25 @@ class ECDSAKey(SSHKey):
             raise KeyGenerationError(f"ECDSA keys have no option {min(options)!r}")
         curve = CURVES[curve_name]
         key = ec.generate_private_key(curve.make())
-        return cls(curve, key.public_key(), key)
+        return cls(curve, encode_point(curve, key.public_key()), key)
+
+    @classmethod
+    def from_blob(cls, curve_name: bytes, blob: bytes) -> ECDSAKey:
+        """Return the key of a blob with the prefix of its curve, and the right length.
+
+        Raises KeyImportError for a point that is not on the curve.
+        """
+        curve = CURVES[curve_name]
+        point = blob[-curve.point_size :]
+        check_point(curve, point)
+        return cls(curve, point, None, blob)
 
     @classmethod
     def decode_public(cls, curve_name: bytes, reader: Reader) -> ECDSAKey:
         """Read the public fields (RFC 5656 section 3.1)."""
         curve, point = read_point(curve_name, reader)
-        return cls(curve, load_point(curve, point), point=point)
+        check_point(curve, point)
+        return cls(curve, point)
 
     @classmethod
     def decode_private(
@@ -118,7 +189,7 @@ class ECDSAKey(SSHKey):
             private_key = ec.EllipticCurvePrivateNumbers(value, numbers).private_key()
         except ValueError:
             raise KeyImportError("ECDSA private and public key do not belong together") from None
-        return cls(curve, private_key.public_key(), private_key, point)
+        return cls(curve, point, private_key)
 
     @property
     def bits(self) -> int:
@@ -132,7 +203,7 @@ class ECDSAKey(SSHKey):
 
     def convert_to_public(self) -> ECDSAKey:
         """Return a key without the private part."""
-        return self._with_comment(ECDSAKey(self._curve, self._public_key, point=self._point))
+        return self._with_comment(ECDSAKey(self._curve, self._point, None, self.public_data))
 
     def _private_fields(self) -> bytes:
         value = self.private_key_object().private_numbers().private_value
@@ -146,7 +217,7 @@ class ECDSAKey(SSHKey):
     def _verify(self, data: bytes, sig_algorithm: bytes, signature: Reader) -> None:
         inner = Reader(signature.string())
         signature.end()
-        verify_rs(self._curve, self._public_key, data, inner, sig_algorithm)
+        verify_rs(self._curve, self.public_key_object(), data, inner, sig_algorithm)
 
     def private_key_object(self) -> ec.EllipticCurvePrivateKey:
         """Return the private key as an object of `cryptography`; raises KeyExportError."""
@@ -156,6 +227,8 @@ class ECDSAKey(SSHKey):
 
     def public_key_object(self) -> ec.EllipticCurvePublicKey:
         """Return the public key as an object of `cryptography`."""
+        if self._public_key is None:
+            self._public_key = load_point(self._curve, self._point)
         return self._public_key
 
 
@@ -163,7 +236,7 @@ def encode_point(curve: Curve, key: ec.EllipticCurvePublicKey) -> bytes:
     """Return the point in uncompressed form (SEC 1 section 2.3.3)."""
     numbers = key.public_numbers()
     size = (curve.bits + 7) // 8
-    return b"\x04" + numbers.x.to_bytes(size, "big") + numbers.y.to_bytes(size, "big")
+    return UNCOMPRESSED + numbers.x.to_bytes(size, "big") + numbers.y.to_bytes(size, "big")
 
 
 def read_point(curve_name: bytes, reader: Reader) -> tuple[Curve, bytes]:
@@ -176,8 +249,22 @@ def read_point(curve_name: bytes, reader: Reader) -> tuple[Curve, bytes]:
 
 def check_form(curve: Curve, point: bytes) -> None:
     """Raise KeyImportError unless a point is uncompressed and has the length of its curve."""
-    if len(point) != curve.point_size or point[0] != 4:
+    if len(point) != curve.point_size or not point.startswith(UNCOMPRESSED):
         raise KeyImportError("ECDSA point is not an uncompressed point of its curve")
+
+
+def check_point(curve: Curve, point: bytes) -> None:
+    """Raise KeyImportError unless a point is uncompressed, and on the curve.
+
+    The same as what OpenSSL checks when it loads the point (SEC 1 section 3.2.2.1; the cofactor is
+    1), at a quarter of the time. It checks once more when the key is first used.
+    """
+    check_form(curve, point)
+    half = len(point) // 2 + 1
+    x, y = int.from_bytes(point[1:half], "big"), int.from_bytes(point[half:], "big")
+    p = curve.p
+    if x >= p or y >= p or (y * y - (x * x - 3) * x - curve.b) % p:
+        raise KeyImportError("ECDSA point is not on its curve")
 
 
 def load_point(curve: Curve, point: bytes) -> ec.EllipticCurvePublicKey:

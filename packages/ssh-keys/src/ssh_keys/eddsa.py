@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ssh_keys.errors import KeyExportError, KeyGenerationError, KeyImportError, SignatureError
 from ssh_keys.key import SSHKey
 from ssh_keys.sodium import SIGNATURE_SIZE, ed25519
-from ssh_keys.wire import Reader, encode_string
+from ssh_keys.wire import Reader, encode_string, encode_uint32
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["Ed25519Key"]
 
 KEY_SIZE = 32
+NAME = b"ssh-ed25519"
+#: How each public key blob begins.
+BLOB_PREFIX = encode_string(NAME) + encode_uint32(KEY_SIZE)
 
 
 class Ed25519Key(SSHKey):
@@ -45,8 +48,12 @@ class Ed25519Key(SSHKey):
             if derived != public_key:
                 raise KeyImportError("Ed25519 private and public key do not belong together")
         self._public_key = public_key
-        blob = encode_string(b"ssh-ed25519") + encode_string(public_key)
-        super().__init__(b"ssh-ed25519", (b"ssh-ed25519",), blob, seed is not None)
+        super().__init__(NAME, (NAME,), BLOB_PREFIX + public_key, seed is not None)
+
+    @classmethod
+    def from_blob(cls, blob: bytes) -> Ed25519Key:
+        """Return the key of a blob that begins with `BLOB_PREFIX` and has the right length."""
+        return cls(blob[-KEY_SIZE:])
 
     @classmethod
     def from_seed(cls, seed: bytes) -> Ed25519Key:

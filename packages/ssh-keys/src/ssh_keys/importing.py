@@ -76,6 +76,7 @@ _DER_PRIVATE_LABELS = frozenset(
 )
 _CERTIFICATE_MARK = re.compile(rb"-cert-v01@|x509v3-|-BEGIN [A-Z0-9 ]*CERTIFICATE-")
 _ARMOUR = re.compile(rb"^----[- ]BEGIN ", re.MULTILINE)
+_LINE_STARTS = (b"ssh-", b"ecdsa-", b"sk-")
 _DEFAULTS = {"skip_rsa_key_validation": False}
 
 
@@ -111,7 +112,11 @@ def import_public_key(data: str | bytes) -> SSHKey:
 
     Raises KeyImportError or one of its subclasses.
     """
-    for key in _public_keys(_to_bytes(data)):
+    data = _to_bytes(data)
+    if data.startswith(_LINE_STARTS) and data.find(b"\n", 0, -1) < 0:
+        # The usual text is one line, and nothing has to be found out about it.
+        return _numbered_line(1, data)
+    for key in _public_keys(data):
         return key
     raise KeyImportError("no public key found")
 
@@ -463,12 +468,15 @@ def _public_keys(data: bytes) -> Iterator[SSHKey]:
 def _public_lines(data: bytes) -> Iterator[SSHKey]:
     for number, line in enumerate(data.split(b"\n"), 1):
         line = line.strip()
-        if not line or line.startswith(b"#"):
-            continue
-        try:
-            yield parse_public_line(line)
-        except KeyImportError as exc:
-            raise type(exc)(f"line {number}: {exc}") from None
+        if line and not line.startswith(b"#"):
+            yield _numbered_line(number, line)
+
+
+def _numbered_line(number: int, line: bytes) -> SSHKey:
+    try:
+        return parse_public_line(line)
+    except KeyImportError as exc:
+        raise type(exc)(f"line {number}: {exc}") from None
 
 
 def parse_public_line(line: bytes) -> SSHKey:

@@ -197,7 +197,7 @@ class KeyMaterial(CommentHolder, ABC):
             raise SignatureError("signing needs the private part of the key")
         if sig_algorithm is None:
             sig_algorithm = self.sig_algorithms[0]
-        elif sig_algorithm not in (*self.sig_algorithms, *self.x509_sig_algorithms):
+        elif not self._makes(sig_algorithm):
             raise SignatureError(
                 f"{self.get_algorithm()} keys make no {printable(sig_algorithm)} signatures"
             )
@@ -231,7 +231,7 @@ class KeyMaterial(CommentHolder, ABC):
         reader = Reader(signature)
         try:
             name = reader.string()
-            if name not in (*self.sig_algorithms, *self.x509_sig_algorithms):
+            if not self._makes(name):
                 raise SignatureError(
                     f"{printable(name)} is no signature of a key of type {self.get_algorithm()}"
                 )
@@ -246,6 +246,9 @@ class KeyMaterial(CommentHolder, ABC):
                 raise SignatureError("the user of the security key was not present")
             if verify_required and not flags & FLAG_USER_VERIFIED:
                 raise SignatureError("the user of the security key was not verified")
+
+    def _makes(self, sig_algorithm: bytes) -> bool:
+        return sig_algorithm in self.sig_algorithms or sig_algorithm in self.x509_sig_algorithms
 
     def _check_strength(self, minimum_rsa_bits: int) -> None:
         """Raise SignatureError if the key is too weak to prove anything; only RSA has sizes."""

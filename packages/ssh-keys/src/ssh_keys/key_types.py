@@ -7,9 +7,9 @@ from functools import partial
 
 from ssh_keys.algorithms import Registry, Status
 from ssh_keys.dsa import DSAKey
-from ssh_keys.ecdsa import CURVES, ECDSAKey
+from ssh_keys.ecdsa import BLOB_PREFIXES, CURVES, ECDSAKey
 from ssh_keys.ed448 import Ed448Key
-from ssh_keys.eddsa import Ed25519Key
+from ssh_keys.eddsa import BLOB_PREFIX, KEY_SIZE, Ed25519Key
 from ssh_keys.errors import (
     KeyGenerationError,
     KeyImportError,
@@ -104,6 +104,17 @@ KEY_TYPES: Registry[KeyType] = Registry(
     ),
 )
 
+#: Types whose blobs have one form and one size, by that size: how they begin, and what makes a key
+#: of them. Most keys are of such a type.
+_FIXED_BLOBS: dict[int, tuple[bytes, Callable[[bytes], SSHKey]]] = {
+    len(BLOB_PREFIX) + KEY_SIZE: (BLOB_PREFIX, Ed25519Key.from_blob),
+    **{
+        len(prefix) - 1 + CURVES[name].point_size: (prefix, partial(ECDSAKey.from_blob, name))
+        for name, prefix in BLOB_PREFIXES.items()
+    },
+}
+_NO_FIXED_BLOB: tuple[bytes, None] = (b"", None)
+
 #: Names that generate_private_key takes besides the key types: the signature algorithms of RSA.
 _GENERATE_ALIASES = {b"rsa-sha2-256": b"ssh-rsa", b"rsa-sha2-512": b"ssh-rsa"}
 
@@ -114,6 +125,9 @@ def decode_ssh_public_key(blob: bytes) -> SSHKey:
     Raises UnsupportedKeyError for an unknown key type, KeyTruncatedError if the fields do not fill
     the blob, and KeyImportError for values that make no key or are not in their shortest form.
     """
+    prefix, from_blob = _FIXED_BLOBS.get(len(blob), _NO_FIXED_BLOB)
+    if from_blob is not None and blob.startswith(prefix):
+        return from_blob(blob)
     try:
         reader = Reader(blob)
         key = _row(reader.string()).decode_public(reader)

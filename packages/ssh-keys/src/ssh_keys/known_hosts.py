@@ -8,16 +8,15 @@ at once, because ignoring a damaged `@revoked` line would turn the file into its
 
 from __future__ import annotations
 
-import hmac
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike, fspath
 from typing import cast
 
 from ssh_keys.certificate_importing import CertListArg, load_certificates
 from ssh_keys.errors import KeyImportError, UnsupportedKeyError
 from ssh_keys.files import read_file
-from ssh_keys.formats.armour import decode_base64
+from ssh_keys.hashed_names import HASH_MAGIC, HashedNames, decode_hashed_name
 from ssh_keys.importing import KeyListArg, load_public_keys, parse_public_line
 from ssh_keys.key import SSHKey
 from ssh_keys.key_material import printable
@@ -45,41 +44,10 @@ __all__ = [
 ]
 
 DEFAULT_PORT = 22
-#: Names whose hashed lines are remembered; with 100,000 such lines, finding them takes 0.1 s.
-MAXIMUM_REMEMBERED = 10_000
-_HASH_MAGIC = b"|1|"
 _PATTERN_CHARS = frozenset(b"*?!/")
 #: The usual line: names without anything special about them, blank, key type.
 _PLAIN_LINE = re.compile(rb"([^\s@|#*?!/]+)[ \t]+[a-z]")
 _MARKERS = {b"@cert-authority": "ca", b"@cert_authority": "ca", b"@revoked": "revoked"}
-
-
-class _Hashed:
-    """A hashed name, decoded when it is first compared."""
-
-    __slots__ = ("_digest", "_salt", "number")
-
-    def __init__(self, number: int, names: bytes) -> None:
-        self.number = number
-        self._salt = names
-        self._digest: bytes | None = None
-
-    def decode(self) -> None:
-        """Decode salt and digest; raises KeyImportError."""
-        salt, _, digest = self._salt[len(_HASH_MAGIC) :].partition(b"|")
-        self._salt, self._digest = decode_base64(salt), decode_base64(digest)
-
-    def matches(self, names: Iterable[bytes]) -> bool:
-        if self._digest is None:
-            try:
-                self.decode()
-            except KeyImportError:
-                self._digest = b""
-        salt, digest, found = self._salt, self._digest or b"", False
-        # HMAC-SHA1 is what the format prescribes. No early end: the time shall say nothing.
-        for name in names:
-            found |= hmac.compare_digest(hmac.digest(salt, name, "sha1"), digest)
-        return found
 
 
 def _parse_entry(line: bytes) -> Entry:
@@ -101,9 +69,7 @@ class SSHKnownHosts:
         # Lines are known by their index; a name of one line is kept without a list around it.
         self._lines: list[bytes] = []
         self._plain: dict[bytes, int | list[int]] = {}
-        self._hashed: list[_Hashed] = []
-        # Every hashed line has to be tried for a new name; what was found is remembered.
-        self._hashed_found: dict[tuple[bytes, ...], tuple[int, ...]] = {}
+        self._hashed = HashedNames()
         self._patterns: list[tuple[PatternList, int]] = []
         # Lines that were decoded: those with a marker when they are read, others on first use.
         self._entries: dict[int, tuple[str, Entry]] = {}
@@ -116,13 +82,12 @@ class SSHKnownHosts:
         lines = data.removesuffix(b"\n").split(b"\n")
         start = len(self._lines)
         self._lines.extend(lines)
-        self._hashed_found.clear()
         match, plain = _PLAIN_LINE.match, self._plain
         for number, line in enumerate(lines, start):
             found = match(line)
             if found is None:
-                if line.startswith(_HASH_MAGIC):
-                    self._hashed.append(_Hashed(number, line.split(None, 1)[0]))
+                if line.startswith(HASH_MAGIC):
+                    self._hashed.add(number, line.split(None, 1)[0])
                 else:
                     self._add_rare(number, line)
                 continue
@@ -164,11 +129,10 @@ class SSHKnownHosts:
             pass
 
     def _add_names(self, number: int, names: bytes, strict: bool) -> None:
-        if names.startswith(_HASH_MAGIC):
-            hashed = _Hashed(number, names)
+        if names.startswith(HASH_MAGIC):
             if strict:
-                hashed.decode()
-            self._hashed.append(hashed)
+                decode_hashed_name(names)
+            self._hashed.add(number, names)
         elif _PATTERN_CHARS.isdisjoint(names):
             self._add_plain(number, names.lower())
         else:
@@ -224,7 +188,7 @@ class SSHKnownHosts:
             elif known is not None:
                 found.update(known)
         if self._hashed:
-            found.update(self._matching_hashed(tuple(encoded)))
+            found.update(self._hashed.find(tuple(encoded)))
         if self._patterns:
             address = parse_address(addr)
             addresses = () if address is None else (address,)
@@ -232,15 +196,6 @@ class SSHKnownHosts:
                 number for patterns, number in self._patterns if patterns.matches(names, addresses)
             )
         return sorted(found)
-
-    def _matching_hashed(self, names: tuple[bytes, ...]) -> tuple[int, ...]:
-        found = self._hashed_found.get(names)
-        if found is None:
-            found = tuple(hashed.number for hashed in self._hashed if hashed.matches(names))
-            if len(self._hashed_found) >= MAXIMUM_REMEMBERED:
-                self._hashed_found.clear()
-            self._hashed_found[names] = found
-        return found
 
     def find_lines(self, host: str, addr: str = "", port: int | None = None) -> Sequence[int]:
         """Return the numbers, from 1, of all lines for a host; parameters as of `lookup`."""
@@ -266,7 +221,7 @@ class SSHKnownHosts:
 
 def is_hashable(names: bytes) -> bool:
     """Whether names are neither patterns nor hashed already."""
-    return _PATTERN_CHARS.isdisjoint(names) and not names.startswith(_HASH_MAGIC)
+    return _PATTERN_CHARS.isdisjoint(names) and not names.startswith(HASH_MAGIC)
 
 
 def split_line(line: bytes) -> tuple[bytes, bytes, bytes]:

@@ -15,6 +15,7 @@ class _Fields:
     """What records and structures have in common: the annotations of a class are its fields."""
 
     _fields: ClassVar[tuple[str, ...]] = ()
+    _all: ClassVar[frozenset[str]] = frozenset()
     _hidden: ClassVar[tuple[str, ...]] = ()
     _positional: ClassVar[int] = 0
     _defaults: ClassVar[dict[str, object]] = {}
@@ -24,6 +25,7 @@ class _Fields:
         own = [name for name, kind in cls.__annotations__.items() if "ClassVar" not in str(kind)]
         cls._fields = (*cls._fields, *own)
         cls._positional = 0 if kw_only else len(cls._fields)
+        cls._all = frozenset(cls._fields)
         # Assigned in a way that type checkers do not mistake for a field.
         type.__setattr__(cls, "__match_args__", cls._fields[: cls._positional])
         cls._defaults = cls._defaults | {n: vars(cls)[n] for n in own if n in vars(cls)}
@@ -33,6 +35,9 @@ class _Fields:
         values = self.__dict__
         if not kwargs and len(args) == len(names) == self._positional:
             values.update(zip(names, args, strict=False))
+            return
+        if not args and kwargs.keys() == self._all:
+            values.update(kwargs)
             return
         if len(args) > self._positional:
             raise TypeError(

@@ -21,12 +21,16 @@ MINIMUM_BITS = 1024
 MINIMUM_GENERATED_BITS = 2048
 MAXIMUM_BITS = 16384
 DEFAULT_BITS = 3072
+MAXIMUM_EXPONENT_SIZE = 8
 
-_HASHES: dict[bytes, type[hashes.HashAlgorithm]] = {
-    b"rsa-sha2-512": hashes.SHA512,
-    b"rsa-sha2-256": hashes.SHA256,
-    b"ssh-rsa": hashes.SHA1,
+_HASHES: dict[bytes, hashes.HashAlgorithm] = {
+    b"rsa-sha2-512": hashes.SHA512(),
+    b"rsa-sha2-256": hashes.SHA256(),
+    b"ssh-rsa": hashes.SHA1(),
 }
+_ALGORITHMS = tuple(_HASHES)
+_PADDING = padding.PKCS1v15()
+_BLOB_PREFIX = encode_string(b"ssh-rsa")
 #: The name that a signature has with an X.509 certificate (RFC 6187 section 3.3), and the smallest
 #: key that may make it.
 _X509_SIGNATURE, _X509_BITS = b"rsa2048-sha256", 2048
@@ -36,23 +40,27 @@ class RSAKey(SSHKey):
     """A key of type `ssh-rsa`.
 
     Parameters:
-        n: the modulus.
-        e: the public exponent.
+        e: the public exponent, as the content of an mpint.
+        n: the modulus, as the content of an mpint.
         private_key: the private key, None for a public key only.
 
-    Raises KeyImportError if the size or the exponent is out of range.
+    Raises KeyImportError if one of the two is not in its shortest form, or out of range.
     """
 
     x509_sig_algorithms = (_X509_SIGNATURE,)
 
-    def __init__(self, n: int, e: int, private_key: rsa.RSAPrivateKey | None = None) -> None:
-        check_public_numbers(n, e)
-        self._n, self._e = n, e
+    def __init__(self, e: bytes, n: bytes, private_key: rsa.RSAPrivateKey | None = None) -> None:
+        self._bits = check_public_fields(e, n)
         # Made when it is needed: most keys of a file are only compared.
         self._public_key: rsa.RSAPublicKey | None = None
         self._private_key = private_key
-        blob = encode_string(b"ssh-rsa") + encode_mpint(e) + encode_mpint(n)
-        super().__init__(b"ssh-rsa", tuple(_HASHES), blob, private_key is not None)
+        self._e, self._n = e, n
+        blob = _BLOB_PREFIX + encode_string(e) + encode_string(n)
+        super().__init__(b"ssh-rsa", _ALGORITHMS, blob, private_key is not None)
+
+    @classmethod
+    def _from_integers(cls, n: int, e: int, private_key: rsa.RSAPrivateKey | None) -> RSAKey:
+        return cls(encode_mpint(e)[4:], encode_mpint(n)[4:], private_key)
 
     @classmethod
     def from_object(cls, key: rsa.RSAPrivateKey | rsa.RSAPublicKey) -> RSAKey:
@@ -60,7 +68,7 @@ class RSAKey(SSHKey):
         private_key = key if isinstance(key, rsa.RSAPrivateKey) else None
         public = key.public_key() if isinstance(key, rsa.RSAPrivateKey) else key
         numbers = public.public_numbers()
-        return cls(numbers.n, numbers.e, private_key)
+        return cls._from_integers(numbers.n, numbers.e, private_key)
 
     @classmethod
     def generate(
@@ -87,8 +95,7 @@ class RSAKey(SSHKey):
     @classmethod
     def decode_public(cls, reader: Reader) -> RSAKey:
         """Read the public fields: e, n (RFC 4253 section 6.6)."""
-        e, n = reader.mpint(), reader.mpint()
-        return cls(n, e)
+        return cls(reader.string(), reader.string())
 
     @classmethod
     def decode_private(cls, reader: Reader, skip_validation: bool = False) -> RSAKey:
@@ -115,7 +122,7 @@ class RSAKey(SSHKey):
 
         Raises KeyImportError if they are out of range or do not belong together.
         """
-        check_public_numbers(n, e)
+        check_public_fields(encode_mpint(e)[4:], encode_mpint(n)[4:])
         if p < 3 or q < 3 or p * q != n or not 1 < d < n or not 0 < iqmp < p:
             raise KeyImportError("RSA numbers do not belong together")
         numbers = rsa.RSAPrivateNumbers(
@@ -133,12 +140,12 @@ class RSAKey(SSHKey):
             private_key = numbers.private_key(unsafe_skip_rsa_key_validation=skip_validation)
         except ValueError:
             raise KeyImportError("RSA numbers do not belong together") from None
-        return cls(n, e, private_key)
+        return cls._from_integers(n, e, private_key)
 
     @property
     def bits(self) -> int:
         """Size of the modulus in bits."""
-        return self._n.bit_length()
+        return self._bits
 
     @property
     def type_name(self) -> str:
@@ -147,7 +154,7 @@ class RSAKey(SSHKey):
 
     def convert_to_public(self) -> RSAKey:
         """Return a key without the private part."""
-        return self._with_comment(RSAKey(self._n, self._e))
+        return self._with_comment(RSAKey(self._e, self._n))
 
     def _private_fields(self) -> bytes:
         numbers = self.private_key_object().private_numbers()
@@ -157,28 +164,28 @@ class RSAKey(SSHKey):
 
     def _sign(self, data: bytes, sig_algorithm: bytes) -> bytes:
         hash_ = self._hash(sig_algorithm)
-        return encode_string(self.private_key_object().sign(data, padding.PKCS1v15(), hash_))
+        return encode_string(self.private_key_object().sign(data, _PADDING, hash_))
 
     def _verify(self, data: bytes, sig_algorithm: bytes, signature: Reader) -> None:
         raw = signature.string()
         signature.end()
-        size = (self.bits + 7) // 8
+        size = (self._bits + 7) // 8
         # RFC 8332 section 3 wants exact lengths, but signers that drop leading zero bytes exist.
         if not raw or len(raw) > size:
             raise SignatureError(f"RSA signature of {len(raw)} bytes for a key of {size}")
         try:
             self.public_key_object().verify(
-                raw.rjust(size, b"\0"), data, padding.PKCS1v15(), self._hash(sig_algorithm)
+                raw.rjust(size, b"\0"), data, _PADDING, self._hash(sig_algorithm)
             )
         except InvalidSignature:
             raise SignatureError(f"wrong {sig_algorithm.decode()} signature") from None
 
     def _hash(self, sig_algorithm: bytes) -> hashes.HashAlgorithm:
         if sig_algorithm != _X509_SIGNATURE:
-            return _HASHES[sig_algorithm]()
-        if self.bits < _X509_BITS:
-            raise SignatureError(f"rsa2048-sha256 signature of a key of {self.bits} bits")
-        return hashes.SHA256()
+            return _HASHES[sig_algorithm]
+        if self._bits < _X509_BITS:
+            raise SignatureError(f"rsa2048-sha256 signature of a key of {self._bits} bits")
+        return _HASHES[b"rsa-sha2-256"]
 
     def _check_strength(self, minimum_rsa_bits: int) -> None:
         if self.bits < minimum_rsa_bits:
@@ -195,16 +202,30 @@ class RSAKey(SSHKey):
     def public_key_object(self) -> rsa.RSAPublicKey:
         """Return the public key as an object of `cryptography`."""
         if self._public_key is None:
-            self._public_key = rsa.RSAPublicNumbers(self._e, self._n).public_key()
+            e, n = int.from_bytes(self._e, "big"), int.from_bytes(self._n, "big")
+            self._public_key = rsa.RSAPublicNumbers(e, n).public_key()
         return self._public_key
 
 
-def check_public_numbers(n: int, e: int) -> None:
-    """Raise KeyImportError unless size and exponent are within the policy."""
-    if not MINIMUM_BITS <= n.bit_length() <= MAXIMUM_BITS or n < 0:
-        raise KeyImportError(
-            f"RSA modulus of {n.bit_length()} bits, not {MINIMUM_BITS} to {MAXIMUM_BITS}"
-        )
+def check_public_fields(e: bytes, n: bytes) -> int:
+    """Return the size of the modulus in bits.
+
+    Parameters:
+        e: the public exponent, as the content of an mpint (RFC 4251 section 5).
+        n: the modulus.
+
+    Raises KeyImportError unless size and exponent are within the policy, and both in their shortest
+    form: two blobs for one key would give it two fingerprints.
+    """
+    for field in (e, n):
+        if not field or field[0] >= 0x80 or not field[-1] & 1:
+            raise KeyImportError("RSA modulus or exponent out of range")
+        if field[0] == 0 and (len(field) == 1 or field[1] < 0x80):
+            raise KeyImportError("public key with fields that are not in their shortest form")
+    bits = 8 * len(n) - 8 + n[0].bit_length()
+    if not MINIMUM_BITS <= bits <= MAXIMUM_BITS:
+        raise KeyImportError(f"RSA modulus of {bits} bits, not {MINIMUM_BITS} to {MAXIMUM_BITS}")
     # OpenSSL takes no larger exponent for large keys: verifying would cost as much as signing.
-    if e < 3 or e % 2 == 0 or e.bit_length() > 64 or n % 2 == 0:
+    if e == b"\x01" or len(e.lstrip(b"\0")) > MAXIMUM_EXPONENT_SIZE:
         raise KeyImportError("RSA modulus or exponent out of range")
+    return bits

@@ -411,19 +411,32 @@ class Reader:
 
     def uint32(self) -> int:
         """Read an unsigned 32-bit integer."""
-        return self._read(decode_uint32)
+        value, self._pos = decode_uint32(self._data, self._pos, self._end)
+        return value
 
     def uint64(self) -> int:
         """Read an unsigned 64-bit integer."""
-        return self._read(decode_uint64)
+        value, self._pos = decode_uint64(self._data, self._pos, self._end)
+        return value
 
     def string(self) -> bytes:
         """Read a length-prefixed string."""
-        return self._read(decode_string)
+        # The lines of `decode_string`: keys and certificates are strings for the most part.
+        start = self._pos + 4
+        if start > self._end:
+            raise PacketDecodeError("string length truncated")
+        stop = start + _UINT32.unpack_from(self._data, start - 4)[0]
+        if stop > self._end:
+            raise PacketDecodeError("string longer than its packet")
+        self._pos = stop
+        return bytes(self._data[start:stop])
 
     def text(self) -> str:
         """Read a length-prefixed UTF-8 string."""
-        return self._read(decode_text)
+        try:
+            return self.string().decode()
+        except UnicodeDecodeError:
+            raise PacketDecodeError("string is not valid UTF-8") from None
 
     def mpint(self) -> int:
         """Read a multiple precision integer."""

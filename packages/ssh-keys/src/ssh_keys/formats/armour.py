@@ -12,6 +12,9 @@ from ssh_keys.record import Record
 __all__ = ["PEMBlock", "decode_base64", "encode_pem", "iterate_pem"]
 
 _BEGIN = re.compile(rb"^-----BEGIN ([A-Z0-9 ]{1,64})-----[ \t]*\r?$", re.MULTILINE)
+_PAD = ord("=")
+#: What may stand in front of the padding, by the number of bytes that the last group holds.
+_LAST = (b"", b"AQgw", b"AEIMQUYcgkosw048")
 _HEADER = re.compile(rb"^([A-Za-z0-9-]{1,64}):[ \t]*(.*)$")
 
 
@@ -32,11 +35,18 @@ class PEMBlock(Record):
 
 
 def decode_base64(text: bytes) -> bytes:
-    """Decode base64 without white space, strictly; raises KeyImportError."""
+    """Decode base64 without white space, strictly; raises KeyImportError.
+
+    Bits behind the last byte have to be zero (RFC 4648 section 3.5), as they have for OpenSSH: what
+    is read has one form only.
+    """
     try:
-        return binascii.a2b_base64(text, strict_mode=True)
+        data = binascii.a2b_base64(text, strict_mode=True)
     except binascii.Error as exc:
         raise KeyImportError(f"invalid base64 data: {exc}") from None
+    if text.endswith(b"=") and text[-2 if text[-2] != _PAD else -3] not in _LAST[len(data) % 3]:
+        raise KeyImportError("invalid base64 data: bits behind the last byte")
+    return data
 
 
 def iterate_pem(data: bytes) -> Iterator[PEMBlock]:
@@ -56,6 +66,11 @@ def iterate_pem(data: bytes) -> Iterator[PEMBlock]:
 
 def _parse_block(label: bytes, body: bytes) -> PEMBlock:
     headers: dict[bytes, bytes] = {}
+    try:
+        # The usual block has nothing in it but base64 and line ends.
+        return PEMBlock(label, headers, decode_base64(body.replace(b"\n", b"")))
+    except KeyImportError:
+        pass
     lines = [line.strip() for line in body.split(b"\n")]
     index = 1 if lines and not lines[0] else 0
     while index < len(lines) and (header := _HEADER.match(lines[index])) is not None:

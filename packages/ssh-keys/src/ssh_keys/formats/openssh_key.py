@@ -31,6 +31,8 @@ AUTH_MAGIC = b"openssh-key-v1\0"
 MAXIMUM_ROUNDS = 1024
 SALT_SIZE = 16
 MAXIMUM_SALT_SIZE = 1024
+#: No block of a cipher is larger than 255 bytes.
+_PADDING = bytes(range(1, 256))
 
 
 class EncryptedContainer(Record):
@@ -132,7 +134,7 @@ def derive(passphrase: bytes, salt: bytes, cipher: KeyCipher, rounds: int) -> by
 
 def check_padding(padding: bytes) -> None:
     """Raise KeyImportError unless the section ends in 1, 2, 3, ... (PROTOCOL.key section 3)."""
-    if padding != bytes(number & 0xFF for number in range(1, len(padding) + 1)):
+    if padding != _PADDING[: len(padding)]:
         raise KeyImportError("wrong padding behind the private key")
 
 
