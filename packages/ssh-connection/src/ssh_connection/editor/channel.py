@@ -1,0 +1,400 @@
+"""Session channels whose input is edited."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, AnyStr, Final, Protocol, cast
+
+from ..channel.base import Deliver
+from ..channel.state import HalfState
+from ..channel.text import DataType
+from ..connection.forced_command import RestrictedChannel
+from ..decoding import TextDecoder
+from .line_editor import EventKind, InputEvent, KeyHandler, LineEditor
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = ["EditorSettings", "SSHLineEditorChannel"]
+
+_SLICE: Final = 1024  # bytes of input that are decoded at once
+
+
+class EditorSettings(Protocol):
+    """What the options of a server say about editing; see `SSHServerConnectionOptions`."""
+
+    @property
+    def line_echo(self) -> bool:
+        """Whether what is typed is shown."""
+        ...
+
+    @property
+    def line_history(self) -> int:
+        """Lines that are remembered."""
+        ...
+
+    @property
+    def max_line_length(self) -> int:
+        """Characters that a line can have."""
+        ...
+
+
+class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
+    """A session channel of a server that edits lines, if the client has a terminal.
+
+    It behaves as any `SSHServerChannel` until a session with a pseudo-terminal and an encoding
+    starts. From then on the session gets whole lines; what is typed is shown by the server, and
+    what the session writes gets the line ends that terminals need (PTY_ONLCR). Control-C is a break
+    of 0 milliseconds, Control-D on an empty line the end of the input.
+
+    As long as the session or the client is behind, nothing is decoded, shown or delivered: what is
+    kept is one window of what was typed, one of lines that were not read, and one line.
+    """
+
+    # Of the class: most sessions have no terminal, and should not pay for one.
+    _editor: LineEditor | None = None
+    _settings: EditorSettings | None = None
+    _echo: bool | None = None
+    _line_mode = True
+    _raw_output: TextDecoder | None = None
+    _typed = bytearray()
+    _typed_credit = 0
+    _unread = 0
+    _output_full = False
+    _editing = False
+    _end_waits = False
+    _breaking: asyncio.Task[None] | None = None
+
+    def use_editor(self, settings: EditorSettings) -> None:
+        """Set how lines are edited, before the session starts."""
+        self._settings = settings
+
+    # --- Beginning and end -------------------------------------------------------------------
+
+    def _start(self) -> None:
+        if self._term_type is not None and self._encoding is not None:
+            self._begin_editing(self._term_type)
+        super()._start()
+
+    def _begin_editing(self, term_type: str) -> None:
+        columns, rows = self._term_size[:2]
+        settings = self._settings
+        echo = self._echo
+        self._editor = LineEditor(
+            term_type,
+            columns,
+            rows,
+            self._term_modes,
+            echo=echo if echo is not None else settings is None or settings.line_echo,
+            line_mode=self._line_mode,
+            history_size=1000 if settings is None else settings.line_history,
+            max_line_length=1024 if settings is None else settings.max_line_length,
+        )
+        self._typed = bytearray()
+        self._raw_output = TextDecoder(lambda: (self._encoding, "surrogateescape"))
+        # On this object alone: a check in the methods would cost every other channel time.
+        vars(self).update(write=self._write_edited, write_raw=self._write_raw_edited)
+        self.credit_mark = 1  # every byte that the session reads is counted, in `give_back`
+
+    def set_encoding(self, encoding: str | None, errors: str = "strict") -> None:
+        """Change the encoding; with None, the session gets bytes, and lines are not edited."""
+        super().set_encoding(encoding, errors)
+        editor = self._editor
+        if encoding is not None or editor is None:
+            return
+        self._editor = None
+        del self.__dict__["write"], self.__dict__["write_raw"]
+        event = editor.end()
+        rest = b"" if event is None else event.text.encode("utf-8", "replace")
+        # The window was opened already for the line that was being edited.
+        self._unread += len(rest)
+        held = rest + self._typed
+        self._typed = bytearray()
+        if held:
+            self._held.appendleft((held, 0, len(held), None))
+        if self._started:
+            self._release()
+
+    # --- What is typed -----------------------------------------------------------------------
+
+    def _direct_delivery(self) -> Deliver:
+        return super()._direct_delivery() if self._editor is None else self._type
+
+    def _type(self, packet: bytes, start: int, end: int, datatype: DataType) -> None:
+        self._typed += memoryview(packet)[start:end]
+        self._edit()
+
+    def _may_edit(self) -> bool:
+        """Whether everybody can follow: session, client, and a break that is being handled."""
+        return not (
+            self._output_full
+            or self._reading_paused
+            or self._unread >= self.window
+            or self._breaking is not None
+            or self._close_wanted
+            or self._finished
+        )
+
+    def _edit(self) -> None:
+        """Let the editor have what was typed, and the session what comes of it."""
+        if self._editing:
+            return  # a callback of the session has called us
+        self._editing = True
+        try:
+            while (editor := self._editor) is not None and self._may_edit():
+                if not editor.pending and not self._feed(editor):
+                    break
+                event = editor.next_event()
+                self._show(editor.take_output())
+                if event is not None:
+                    self._deliver_event(event)
+        finally:
+            self._editing = False
+        if self._end_waits and not (self._typed_left() or self._reading_paused or self._breaking):
+            self._end_waits = False
+            self._deliver_eof()
+
+    def _edit_later(self) -> None:
+        """Go on, outside of whatever has brought the news that somebody is not behind any more."""
+        if self._typed_left() or self._end_waits:
+            self.loop.call_soon(self._edit_now)
+
+    def _edit_now(self) -> None:
+        try:
+            self._edit()
+        except Exception as exc:
+            self.delivery_failed(exc)
+
+    def _typed_left(self) -> bool:
+        return bool(self._typed) or (self._editor is not None and self._editor.pending)
+
+    def _feed(self, editor: LineEditor) -> bool:
+        data = bytes(self._typed[:_SLICE])
+        del self._typed[:_SLICE]
+        if not data:
+            return False
+        text, error = self._decoder.decode(data, None)
+        editor.feed(text)
+        self._typed_credit += len(data)
+        if self._typed_credit >= max(1, self.window // 2):
+            self._open_window()
+        if error is not None:
+            raise error
+        return True
+
+    def _deliver_event(self, event: InputEvent) -> None:
+        session = self._server_session
+        if event.kind is EventKind.INTERRUPT:
+            answer = session.break_received(0)
+            if isinstance(answer, Awaitable):
+                self._breaking = self.loop.create_task(self._wait_for_break(answer))
+        elif event.kind is EventKind.END:
+            if not session.eof_received():
+                self.write_eof()
+        elif self._view is None or not self._decodes:
+            text: object = event.text
+            session.data_received(cast("AnyStr", text), None)
+        else:
+            data = self._encode(event.text)
+            if self._explicit:
+                self._unread += len(data)
+            self._view(data, 0, len(data), None)
+
+    async def _wait_for_break(self, answer: Awaitable[bool]) -> None:
+        try:
+            await answer
+        except Exception as exc:
+            self.delivery_failed(exc)
+        finally:
+            self._breaking = None
+        self._edit_now()
+
+    def _deliver_eof(self) -> None:
+        editor = self._editor
+        if editor is not None:
+            if self._typed_left() or self._breaking is not None:
+                self._end_waits = True
+                return
+            event = editor.end()
+            if event is not None:
+                self._deliver_event(event)
+        super()._deliver_eof()
+
+    def _release(self) -> None:
+        super()._release()
+        if self._editor is not None:
+            self._edit()
+
+    def _stop_delivery(self) -> None:
+        super()._stop_delivery()
+        if self._editor is not None:
+            self._typed.clear()
+
+    def _cleanup(self) -> None:
+        super()._cleanup()
+        if self._breaking is not None:
+            self._breaking.cancel()
+
+    # --- Windows -----------------------------------------------------------------------------
+
+    def give_back(self) -> None:
+        """Open the window by what was consumed; lines that were read free none, but room."""
+        if self._unread:
+            read = min(self.credit, self._unread)
+            self.credit -= read
+            self._unread -= read
+            self._edit_later()
+        if self._editor is None and not self._unread and self.credit_mark == 1:
+            self.credit_mark = max(1, self.window // 2)
+        if self.credit or self._close_wanted:
+            super().give_back()
+
+    def _open_window(self) -> None:
+        self.credit += self._typed_credit
+        self._typed_credit = 0
+        super().give_back()
+
+    def reopen(self) -> None:
+        """A reader waits for more: open a small window even by a little."""
+        if self._typed_credit and self.receive_room <= self.window // 2:
+            self._open_window()
+        super().reopen()
+
+    def _pause_writing(self) -> None:
+        self._output_full = True
+        super()._pause_writing()
+
+    def _resume_writing(self) -> None:
+        self._output_full = False
+        super()._resume_writing()
+        self._edit_later()
+
+    # --- What is shown -----------------------------------------------------------------------
+
+    def _encode(self, text: str) -> bytes:
+        encoding = self._encoding or "utf-8"
+        for errors in (self._errors, "surrogateescape"):
+            try:
+                return text.encode(encoding, errors)
+            except UnicodeEncodeError:
+                continue
+        return text.encode(encoding, "replace")
+
+    def _show(self, text: str, datatype: DataType = None) -> None:
+        """Send what comes from the editor, unless nothing can be sent any more."""
+        if text and self.sending is HalfState.OPEN and not (self._eof_wanted or self._close_wanted):
+            self._send_data(self._encode(text), datatype)
+
+    def _write_edited(self, data: AnyStr, datatype: DataType = None) -> None:
+        if not isinstance(data, str):
+            raise TypeError(f"str expected, not {type(data).__name__}")
+        if not data.isascii():
+            data.encode(self._encoding or "utf-8", self._errors)  # raises what `write` does
+        self._write_text(data, datatype)
+
+    def _write_raw_edited(self, data: bytes, datatype: DataType = None) -> None:
+        assert self._raw_output is not None
+        text, _ = self._raw_output.decode(data, datatype)
+        self._write_text(text, datatype)
+
+    def _write_text(self, text: str, datatype: DataType) -> None:
+        if datatype is not None and datatype not in self.write_datatypes:
+            raise ValueError("Invalid data type")
+        if self.sending is not HalfState.OPEN or self._eof_wanted or self._close_wanted:
+            raise BrokenPipeError("Channel not open for sending")
+        editor = self._editor
+        assert editor is not None
+        # In one message, so that what hides the line is shown by the same stream of the client.
+        editor.write(text)
+        self._show(editor.take_output(), datatype)
+
+    def write_eof(self) -> None:
+        """Send EOF behind what was written; reading goes on. A second call does nothing."""
+        if self._raw_output is not None and self._editor is not None:
+            rest, _ = self._raw_output.finish()
+            self._show(rest)
+        super().write_eof()
+
+    def _window_changed(self, data: bytes) -> bool:
+        done = super()._window_changed(data)
+        if self._editor is not None:
+            self._editor.resize(*self._term_size[:2])
+            self._show(self._editor.take_output())
+        return done
+
+    # --- Public API --------------------------------------------------------------------------
+
+    def _changed(self) -> None:
+        assert self._editor is not None
+        self._show(self._editor.take_output())
+        # What is behind the change may come through now, but not in the middle of this callback.
+        self._edit_later()
+
+    def set_line_mode(self, line_mode: bool) -> None:
+        """Edit lines (the default), or give the session each key as it is typed.
+
+        Without editing, nothing is shown and keys have no meaning: the session gets what the
+        terminal sends. What it writes still gets the line ends of a terminal.
+
+        Parameters:
+            line_mode: whether lines are edited; can be set before the session starts, and has no
+                effect on one without a terminal.
+        """
+        self._line_mode = line_mode
+        if self._editor is not None:
+            self._editor.set_line_mode(line_mode)
+            self._changed()
+
+    def set_echo(self, echo: bool) -> None:
+        """Show what is typed (the default), or hide it, as for a password.
+
+        A line any part of which was typed while it was hidden does not get into the history.
+
+        Parameters:
+            echo: whether input is shown; otherwise as `set_line_mode`.
+        """
+        self._echo = echo
+        if self._editor is not None:
+            self._editor.set_echo(echo)
+            self._changed()
+
+    def set_input(self, line: str, position: int) -> None:
+        """Replace the line that is edited, to suggest an answer.
+
+        Parameters:
+            line: the text; it is cut off at the maximum length.
+            position: of the cursor in it, 0 to its length.
+        """
+        if self._editor is not None:
+            self._editor.set_input(line, position)
+            self._changed()
+
+    def clear_input(self) -> None:
+        """Throw away the line that is edited, and what was typed ahead."""
+        if self._editor is not None:
+            self._typed_credit += len(self._typed)
+            self._typed.clear()
+            self._editor.clear_input()
+            self._changed()
+
+    def register_key(self, key: str, handler: KeyHandler) -> None:
+        """Have a function called when a key is pressed.
+
+        Parameters:
+            key: what the terminal sends for it: one character, or a sequence that begins with ESC.
+            handler: takes the line and the position of the cursor; returns the new line and
+                position, or True to beep and change nothing, or False to do what the key does
+                without a handler.
+
+        Raises ValueError for something else than a key, RuntimeError without a terminal.
+        """
+        self._require_editor().register_key(key, handler)
+
+    def unregister_key(self, key: str) -> None:
+        """Let a key do what it does without a handler; KeyError if it has none."""
+        self._require_editor().unregister_key(key)
+
+    def _require_editor(self) -> LineEditor:
+        if self._editor is None:
+            raise RuntimeError("the session has no terminal, or has not started")
+        return self._editor

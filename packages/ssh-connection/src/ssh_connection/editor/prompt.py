@@ -1,0 +1,100 @@
+"""Where on its line the output of an application ends, which is where input begins."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from .cells import shown
+
+__all__ = ["Prompt"]
+
+_KEPT: Final = 4096  # characters of a line of output that are looked at
+
+# Control sequences, strings up to their terminator, other escape sequences (ECMA-48 sections 5.4,
+# 5.6, 5.3; ECMA-35), and sequences that are not complete yet.
+_SEQUENCE: Final = re.compile(
+    r"\x1b(?:\[([0-?]*)[ -/]*([@-~])|\[[0-?]*[ -/]*"
+    r"|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)?|[ -/]*[0-~]|)"
+)
+_TAB: Final = 8
+
+
+class Prompt:
+    """Follows the output of an application since the beginning of its last line."""
+
+    def __init__(self) -> None:
+        self._text = ""
+        self._cells: list[int] | None = []
+        self.skipped = 0
+        """Cells of a long line that are in front of those that `cells` knows of."""
+
+    def write(self, text: str) -> None:
+        """The application has written something."""
+        start = text.rfind("\n") + 1
+        if start:
+            self.clear()
+        line = self._text + text[start:]
+        if len(line) > _KEPT:
+            head = line[: -_KEPT // 2]
+            line = line[-_KEPT // 2 :]
+            plain = head.isascii() and head.isprintable()
+            self.skipped += len(head) if plain else sum(_measure(head))
+        self._text = line
+        self._cells = None
+
+    def clear(self) -> None:
+        """What follows begins at the beginning of a line."""
+        self._text, self._cells, self.skipped = "", [], 0
+
+    @property
+    def text(self) -> str:
+        """What was written since the beginning of the line, to write it once more."""
+        return self._text
+
+    def cells(self) -> list[int]:
+        """Return the widths of all characters that are in front of the input."""
+        if self._cells is None:
+            self._cells = _measure(self._text)
+        return self._cells
+
+
+def _measure(text: str) -> list[int]:
+    cells: list[int] = []
+    position = 0
+    while position < len(text):
+        char = text[position]
+        if char == "\x1b":
+            match = _SEQUENCE.match(text, position)
+            assert match is not None  # an ESC alone matches, too
+            position = match.end()
+            if match[2]:
+                cells = _moved(cells, match[1], match[2])
+            continue
+        position += 1
+        if char == "\r":
+            cells = []
+        elif char == "\b":
+            del cells[-1:]
+        elif char == "\t":
+            cells += [1] * (_TAB - sum(cells) % _TAB)
+        elif char >= " " and char != "\x7f" and not "\x80" <= char < "\xa0":
+            cells.append(shown(char)[1])
+    return cells
+
+
+def _moved(cells: list[int], parameters: str, final: str) -> list[int]:
+    """Return the widths behind a sequence that moves the cursor; others change nothing."""
+    numbers = [int(n) if n.isdecimal() else 1 for n in parameters[:64].split(";")]
+    first = max(1, min(numbers[0], _KEPT))
+    if final == "C":
+        return cells + [1] * first
+    if final == "D":
+        return cells[:-first]
+    if final in "G`":
+        return [1] * (first - 1)
+    if final in "Hf":
+        return [1] * (min(numbers[1], _KEPT) - 1) if len(numbers) > 1 else []
+    if final in "EF":
+        return []
+    return cells
