@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import itertools
 import json
 import sys
 import time
@@ -67,6 +68,15 @@ def load(lib: Any, text: str, kind: str) -> Any:
     return lib.import_private_key(text)
 
 
+def bare_sign(lib: Any, text: str) -> tuple[Operation, Operation]:
+    """Signing and checking with the functions of libsodium and nothing around them."""
+    keys = importlib.import_module("ssh_keys")
+    seed = keys.import_private_key(text).private_key_object().private_bytes_raw()
+    public, secret = lib.crypto_sign_seed_keypair(seed)
+    signed = lib.crypto_sign(DATA, secret)
+    return lambda: lib.crypto_sign(DATA, secret), lambda: lib.crypto_sign_open(signed, public)
+
+
 def import_private(lib: Any, parameters: Parameters) -> Operation:
     """Read a private key."""
     text, kind = parameters["private"], parameters["kind"]
@@ -86,6 +96,8 @@ def import_public(lib: Any, parameters: Parameters) -> Operation:
 
 def sign(lib: Any, parameters: Parameters) -> Operation:
     """Sign 200 bytes."""
+    if lib.__name__ == "nacl.bindings":
+        return bare_sign(lib, parameters["private"])[0]
     key, name = load(lib, parameters["private"], parameters["kind"]), algorithm(parameters["kind"])
     if lib.__name__ == "paramiko":
         text = name.decode() if parameters["kind"] == "rsa" else None
@@ -95,6 +107,8 @@ def sign(lib: Any, parameters: Parameters) -> Operation:
 
 def verify(lib: Any, parameters: Parameters) -> Operation:
     """Check a signature over 200 bytes."""
+    if lib.__name__ == "nacl.bindings":
+        return bare_sign(lib, parameters["private"])[1]
     private, kind = load(lib, parameters["private"], parameters["kind"]), parameters["kind"]
     name = algorithm(kind)
     if lib.__name__ == "paramiko":
@@ -156,6 +170,16 @@ def known_hosts_match(lib: Any, parameters: Parameters) -> Operation:
     return match
 
 
+def known_hosts_new(lib: Any, parameters: Parameters) -> Operation:
+    """Look for a name that nobody asked for before, and that is not there."""
+    path, count = parameters["known_hosts"], itertools.count()
+    if lib.__name__ == "paramiko":
+        hosts = lib.HostKeys(path)
+        return lambda: hosts.lookup(f"new{next(count)}.example.com")
+    known = lib.read_known_hosts(path)
+    return lambda: known.match(f"new{next(count)}.example.com", "", None)
+
+
 ACTIONS: dict[str, Callable[[Any, Parameters], Operation]] = {
     action.__name__: action
     for action in (
@@ -164,6 +188,7 @@ ACTIONS: dict[str, Callable[[Any, Parameters], Operation]] = {
         import_public,
         known_hosts_load,
         known_hosts_match,
+        known_hosts_new,
         sign,
         verify,
     )

@@ -14,6 +14,9 @@ WORKER = Path(__file__).with_name("key_worker.py")
 #: Who takes part. Ratios are to AsyncSSH.
 IMPLEMENTATIONS = ("ssh_keys", "asyncssh", "paramiko")
 
+#: The bare functions of libsodium, as PyNaCl has them: what Ed25519 cannot get below.
+FLOOR = "nacl.bindings"
+
 #: Options of ssh-keygen for each kind of key.
 KINDS = {
     "ed25519": ("-t", "ed25519"),
@@ -31,6 +34,7 @@ TITLES = {
     "certificate": "read a user certificate (Paramiko checks no signature)",
     "known_hosts_load": f"read a known_hosts file of {LINES} lines",
     "known_hosts_match": f"find the last of {LINES} lines of known_hosts, once it is read",
+    "known_hosts_new": f"look for another unknown name in {LINES} lines of known_hosts each time",
 }
 
 
@@ -41,8 +45,15 @@ def actions() -> Iterator[tuple[str, str, str]]:
             yield f"keys-{action.replace('_', '-')}-{kind}", action, kind
     yield "keys-certificate", "certificate", "ed25519"
     for form in ("plain", "hashed"):
-        for action in ("known_hosts_load", "known_hosts_match"):
+        for action in ("known_hosts_load", "known_hosts_match", "known_hosts_new"):
             yield f"keys-{action.replace('_', '-')}-{form}", action, form
+
+
+def implementations(action: str, subject: str) -> tuple[str, ...]:
+    """Who takes part in a row."""
+    if action in ("sign", "verify") and subject == "ed25519":
+        return (*IMPLEMENTATIONS, FLOOR)
+    return IMPLEMENTATIONS
 
 
 def measure(lab: Lab, implementation: str, action: str, subject: str) -> Result:

@@ -23,7 +23,7 @@ from tests.interop.peers.roles import PeerServer
 WORKER = Path(__file__).with_name("worker.py")
 
 #: What runs in this environment; everything else is a peer.
-OURS = ("ssh_meta", "ssh_keys")
+OURS = ("ssh_meta", "ssh_keys", "nacl.bindings")
 
 #: Seconds after which one measurement is given up.
 TIMEOUT = 600.0

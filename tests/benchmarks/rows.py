@@ -295,7 +295,7 @@ def rows() -> list[Row]:
         Row(
             name,
             f"{keys.TITLES[action]}: {subject}",
-            keys.IMPLEMENTATIONS,
+            keys.implementations(action, subject),
             ("cpu_us",),
             partial(keys.measure, action=action, subject=subject),
         )

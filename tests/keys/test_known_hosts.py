@@ -318,3 +318,11 @@ def test_hashed_names_are_remembered_until_more_is_loaded() -> None:
         assert known.lookup("other").trusted_keys == ()
     known.load(hashed(second))
     assert len(known.lookup("host").trusted_keys) == 2
+
+
+def test_lines_that_name_a_host_twice_count_once() -> None:
+    known = SSHKnownHosts(f"a {ED_LINE}\na,a {ED2_LINE}\nb,a,b {EC_LINE}\n")
+    assert list(known.find_lines("a")) == [1, 2, 3]
+    assert list(known.find_lines("a", "192.0.2.1")) == [1, 2, 3]
+    assert list(known.find_lines("b")) == [3]
+    assert list(known.find_lines("c")) == []

@@ -47,6 +47,7 @@ DEFAULT_PORT = 22
 _PATTERN_CHARS = frozenset(b"*?!/")
 #: The usual line: names without anything special about them, blank, key type.
 _PLAIN_LINE = re.compile(rb"([^\s@|#*?!/]+)[ \t]+[a-z]")
+_NOTHING = KnownHostsResult()
 _MARKERS = {b"@cert-authority": "ca", b"@cert_authority": "ca", b"@revoked": "revoked"}
 
 
@@ -101,7 +102,8 @@ class SSHKnownHosts:
         for name in names.split(b","):
             known = self._plain.setdefault(name, number)
             if isinstance(known, list):
-                known.append(number)
+                if known[-1] != number:  # a line may name a host twice
+                    known.append(number)
             elif known != number:
                 self._plain[name] = [known, number]
 
@@ -154,6 +156,8 @@ class SSHKnownHosts:
         A line matches if one of its patterns matches name or address, and no negated one does.
         """
         numbers = self._matching(_names(host, addr, port), addr)
+        if not numbers:
+            return _NOTHING
         if len(numbers) == 1:
             # Most hosts have one line with a key, and most are asked for more than once.
             kind, entry = self._entries.get(numbers[0], ("", None))
@@ -180,6 +184,9 @@ class SSHKnownHosts:
     def _matching(self, names: Sequence[str], addr: str) -> Sequence[int]:
         """Return the lines for a host in the order of the file."""
         encoded = [name.encode("utf-8", "surrogateescape") for name in names]
+        if len(encoded) == 1 and not self._hashed and not self._patterns:
+            lines = self._plain.get(encoded[0], ())
+            return (lines,) if isinstance(lines, int) else lines
         found: set[int] = set()
         for name in encoded:
             known = self._plain.get(name)
