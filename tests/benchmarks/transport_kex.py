@@ -30,7 +30,8 @@ from ssh_keys import SSHLocalKeyPair, generate_private_key
 from ssh_transport import HostKeyOffered, KexCompleted, Role, TransportConfig, TransportCore
 from ssh_transport.kex import KEX_METHODS, dh
 from ssh_transport.kex.dh_groups import BUILT_IN
-from ssh_transport.packet import OutputPool, ReceiveBuffer
+from ssh_transport.packet import ReceiveBuffer
+from ssh_transport.packet_writer import OutputPool
 from tests.transport.kex_driver import Exchange
 
 Call = Callable[[], object]

@@ -134,6 +134,33 @@ async def start_process(
     return process
 
 
+class RunSession(RecordingSession):
+    """Takes the data of several messages at once, and says how many each time."""
+
+    explicit_consumption = True
+
+    def __init__(self, keep_open: bool = True) -> None:
+        super().__init__(keep_open)
+        self.runs: list[int] = []
+
+    def data_view_received(self, packet: bytes, start: int, end: int, datatype: int | None) -> None:
+        self.data += packet[start:end]
+        self._give_back(end - start)
+
+    def data_run_received(
+        self, packets: list[bytes], start: int, ends: list[int], size: int
+    ) -> None:
+        self.runs.append(len(packets))
+        data = b"".join(packet[start:end] for packet, end in zip(packets, ends, strict=True))
+        assert len(data) == size
+        self.data += data
+        self._give_back(size)
+
+    def _give_back(self, size: int) -> None:
+        assert self.chan is not None
+        self.chan.consumed(size)
+
+
 class RawPeer:
     """One real end, and a test that plays the other one with raw messages."""
 
@@ -144,6 +171,10 @@ class RawPeer:
     def send(self, number: int, *fields: int | bytes | bool) -> None:
         """Send a message: int is uint32, bytes is string, bool is boolean."""
         self.end.receive(encode(number, *fields))
+
+    def send_run(self, *pieces: tuple[int, bytes]) -> None:
+        """Send SSH_MSG_CHANNEL_DATA several times, (channel number, data), in one read."""
+        self.end.receive(*(encode(94, number, data) for number, data in pieces))
 
     def sent(self) -> list[bytes]:
         """What the real end has sent since the last call."""

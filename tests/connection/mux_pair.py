@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ssh_connection.channel.base import Channel
-from ssh_connection.constants import OPEN_UNKNOWN_CHANNEL_TYPE
+from ssh_connection.constants import OPEN_UNKNOWN_CHANNEL_TYPE, SSH_MSG_CHANNEL_DATA
 from ssh_connection.errors import ChannelOpenError
 from ssh_connection.messages.connection import ChannelOpen
 from ssh_connection.mux import Mux
@@ -94,14 +94,22 @@ class End:
         self.handlers = self.mux.handlers()
         self.lost: Exception | None = None
 
-    def receive(self, payload: bytes) -> None:
-        """What the core does with a packet: dispatch, and end the connection on an error."""
+    def receive(self, *payloads: bytes) -> None:
+        """What the core does with packets: dispatch, and end the connection on an error.
+
+        Several are messages of one number that came one behind another.
+        """
         if self.core.closed_with is not None:
             return
-        # As in a real packet: something in front of the message and padding behind it.
-        packet = b"\x04" + payload + b"\0\0\0\0"
+        # As in a real packet: padding_length in front of the message and padding behind it.
+        packets = [b"\x04" + payload + b"\0\0\0\0" for payload in payloads]
+        number = packets[0][1]
         try:
-            self.handlers[payload[0]](packet, 2, 1 + len(payload))
+            if number == SSH_MSG_CHANNEL_DATA:
+                self.mux.on_data_run(packets)
+            else:
+                (packet,) = packets
+                self.handlers[number](packet, 2, len(packet) - 4)
         except DisconnectError as exc:
             self.core.fail(exc)
         except PacketDecodeError as exc:
@@ -162,11 +170,15 @@ class Pair:
         was_blocked = core.blocked
         moved = False
         while core.sent and limit and not core.held:
-            payload = core.sent.popleft()
-            core.waiting -= len(payload)
-            target.receive(payload)
+            payloads = [core.sent.popleft()]
+            while payloads[0][0] == SSH_MSG_CHANNEL_DATA and core.sent and len(payloads) < limit:
+                if core.sent[0][0] != SSH_MSG_CHANNEL_DATA:
+                    break
+                payloads.append(core.sent.popleft())
+            core.waiting -= sum(map(len, payloads))
+            target.receive(*payloads)
             moved = True
-            limit -= 1
+            limit -= len(payloads)
         if was_blocked and not core.blocked:
             source.mux.on_writable()
         return moved

@@ -23,7 +23,7 @@ from ssh_connection.messages.connection import ChannelOpen
 from ssh_connection.process.client import SSHClientProcess
 from ssh_connection.session import SSHServerSession
 from ssh_transport.errors import ProtocolError
-from tests.connection.channels import RawPeer, RecordingSession, encode
+from tests.connection.channels import RawPeer, RecordingSession, RunSession, encode
 
 
 class Session(SSHServerSession[bytes]):
@@ -47,6 +47,13 @@ class Session(SSHServerSession[bytes]):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.seen.append(("lost", exc))
+
+
+class RunCommand(RunSession):
+    """Accepts commands and takes their input in runs."""
+
+    def exec_requested(self, command: str) -> bool:
+        return True
 
 
 def ended_by(peer: RawPeer, text: str) -> None:
@@ -80,6 +87,74 @@ async def test_data_above_the_maximum_packet_size() -> None:
     assert peer.error is None
     peer.send(94, 0, bytes(1001))
     ended_by(peer, "1001 bytes exceeds the maximum of 1000")
+
+
+async def test_window_overrun_within_one_read_delivers_what_fits() -> None:
+    peer = RawPeer()
+    session = RunCommand()
+    peer.serve(session, window=100, encoding=None)
+    peer.send(98, 0, b"exec", False, b"x")
+    peer.send_run((0, b"a" * 30), (0, b"b" * 20))
+    assert session.runs == [2]
+    peer.send_run((0, b"c" * 60), (0, b"d" * 101))
+    ended_by(peer, "101 bytes exceeds the window")
+    assert session.data == b"a" * 30 + b"b" * 20 + b"c" * 60
+
+
+@pytest.mark.parametrize(
+    ("bad", "text"),
+    [
+        (encode(94, 0, bytes(1001)), "1001 bytes exceeds the maximum of 1000"),
+        (encode(94, 9, b"x"), "which is not open"),
+        (encode(94, 0, b"x") + b"y", "wrong length of its data"),
+        (encode(94, 0, b"x")[:-1], "wrong length of its data"),
+        (encode(94, 0), "truncated"),
+        (encode(94), "truncated"),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1])
+async def test_bad_data_among_good(bad: bytes, text: str, place: int) -> None:
+    peer = RawPeer()
+    session = RunCommand()
+    peer.serve(session, max_pktsize=1000, encoding=None)
+    peer.send(98, 0, b"exec", False, b"x")
+    payloads = [encode(94, 0, b"good"), encode(94, 0, b"behind")]
+    payloads.insert(place, bad)
+    peer.end.receive(*payloads)
+    ended_by(peer, text)
+    assert session.data == b"good" * place
+
+
+async def test_one_read_with_data_of_two_channels_keeps_their_order() -> None:
+    peer = RawPeer()
+    sessions = RunCommand(), RunCommand()
+    for number, session in enumerate(sessions):
+        peer.serve(session, encoding=None)
+        peer.send(98, number, b"exec", False, b"x")
+    peer.send_run((0, b"a"), (1, b"b"), (0, b"c"))
+    assert peer.error is None
+    assert [bytes(session.data) for session in sessions] == [b"ac", b"b"]
+
+
+async def test_a_session_that_fails_on_several_messages_closes_its_channel_only() -> None:
+    class Failing(RunCommand):
+        def data_run_received(
+            self, packets: list[bytes], start: int, ends: list[int], size: int
+        ) -> None:
+            raise ValueError("no")
+
+    peer = RawPeer()
+    session = Failing()
+    peer.serve(session, encoding=None)
+    peer.send(98, 0, b"exec", False, b"x")
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    peer.send_run((0, b"a"), (0, b"b"))
+    assert peer.error is None
+    assert [message[0] for message in peer.sent()][-1:] == [97]
+    peer.send_run((0, b"c"), (0, b"d"))
+    peer.send(97, 0)
+    assert peer.error is None
+    assert isinstance(session.lost_with[0], ValueError)
 
 
 @pytest.mark.parametrize("number", [93, 94, 95, 96, 97, 98, 99, 100, 91, 92])

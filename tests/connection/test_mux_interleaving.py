@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from ssh_connection.channel.tcpip import SSHTCPChannel
 from ssh_connection.messages.connection import ChannelOpen
-from tests.connection.channels import RecordingSession
+from tests.connection.channels import RecordingSession, RunSession
 from tests.connection.mux_pair import End, Pair
 
 
@@ -40,7 +40,7 @@ class World:
 
     async def open(self) -> None:
         """Open one more channel."""
-        server_session, client_session = RecordingSession(), RecordingSession()
+        server_session, client_session = RunSession(), RecordingSession()
         accepted: list[SSHTCPChannel[bytes]] = []
 
         def accept(request: ChannelOpen) -> SSHTCPChannel[bytes]:

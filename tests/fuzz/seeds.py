@@ -16,7 +16,7 @@ from ssh_transport.compression import ZlibCompressor
 from ssh_transport.kex.dh_groups import BUILT_IN
 from ssh_transport.messages import encode_ext_info
 from ssh_transport.negotiation import encode_kexinit
-from ssh_transport.packet import PacketWriter
+from ssh_transport.packet_writer import PacketWriter
 from tests.fuzz.targets import KEX_ROWS, MESSAGES, Repeatable, _config
 from tests.transport.gss_mechanism import SharedKeyContext
 

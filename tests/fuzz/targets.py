@@ -42,7 +42,8 @@ from ssh_transport.compression import ZlibCompressor, ZlibDecompressor
 from ssh_transport.identification import Identification
 from ssh_transport.messages import KexInit
 from ssh_transport.negotiation import decode_kexinit, encode_kexinit, guess_is_right, negotiate
-from ssh_transport.packet import MAX_PAYLOAD, PacketReader, PacketWriter
+from ssh_transport.packet import MAX_PAYLOAD, PacketReader
+from ssh_transport.packet_writer import PacketWriter
 from ssh_transport.protocols import KexContext, KexStep
 from tests.transport.gss_mechanism import SharedKeyContext
 

@@ -113,7 +113,11 @@ class Pair:
             def on_data(packet: bytes, start: int, end: int, into: list[bytes] = received) -> None:
                 into.append(packet[start:end])
 
-            core.set_handlers(dict.fromkeys((80, 81, 82, *range(90, 101)), on_data))
+            def on_data_run(packets: list[bytes], into: list[bytes] = received) -> None:
+                into += [packet[2 : len(packet) - packet[0]] for packet in packets]
+
+            handlers = dict.fromkeys((80, 81, 82, *range(90, 101)), on_data)
+            core.set_handlers(handlers, (94, on_data_run))
         return self
 
 

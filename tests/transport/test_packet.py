@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssh_transport import CIPHERS, MACS, MACError, ProtocolError
+from ssh_transport import CIPHERS, COMPRESSIONS, MACS, MACError, ProtocolError
 from ssh_transport.packet import (
     MAX_PACKET,
     MAX_PAYLOAD,
-    OutputPool,
     PacketReader,
-    PacketWriter,
     ReceiveBuffer,
 )
+from ssh_transport.packet_writer import OutputPool, PacketWriter
+from ssh_transport.protocols import Handler
 
 
 class Sink:
@@ -150,6 +151,104 @@ def test_pause_stops_before_the_next_packet_and_keeps_it() -> None:
     sink.reader.paused = False
     sink.reader.process()
     assert sink.payloads == [b"1", b"2"]
+
+
+class RunSink(Sink):
+    """A reader that records payloads of 94 in runs, and those of others one by one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runs: list[list[bytes]] = []
+        self.after_run: list[Callable[[], None]] = []
+        self.reader.set_run_handler(94, self.handle, self.handle_run)
+
+    def handle_run(self, packets: list[bytes]) -> None:
+        payloads = [packet[1 : len(packet) - packet[0]] for packet in packets]
+        self.runs.append(payloads)
+        self.payloads += payloads
+        for act in self.after_run:
+            act()
+
+
+@given(st.lists(st.sampled_from([b"\x5e", b"\x5f", b"\x5edata", b"\x50"])), st.integers(1, 500))
+def test_runs_come_in_order_with_everything_else(payloads: list[bytes], chunk: int) -> None:
+    sink = RunSink()
+    data = sealed(*payloads)
+    for start in range(0, len(data), chunk):
+        sink.feed(data[start : start + chunk])
+    assert sink.payloads == payloads
+    assert all(payload[0] == 94 for run in sink.runs for payload in run)
+    assert sink.reader.seq == len(payloads)
+    assert sink.reader.epoch_bytes == len(data)
+    assert sink.reader.pending == 0
+
+
+def test_packets_that_come_together_are_one_run() -> None:
+    sink = RunSink()
+    sink.feed(sealed(b"^1", b"^2", b"_", b"^3", b"^4", b"^5"))
+    assert sink.runs == [[b"^1", b"^2"], [b"^3", b"^4", b"^5"]]
+
+
+def test_only_the_handler_that_was_named_is_replaced_by_runs() -> None:
+    """While keys are exchanged the table refuses data: so must a run of it be."""
+    sink = RunSink()
+    refused: list[bytes] = []
+    table: list[Handler] = [sink.handle] * 256
+    table[94] = lambda packet, start, end: refused.append(packet[start:end])
+    sink.reader.set_handlers(lambda: table)
+    sink.feed(sealed(b"^1", b"^2"))
+    assert (sink.runs, refused) == ([], [b"1", b"2"])
+
+
+def test_a_run_in_front_of_a_damaged_packet_is_handled() -> None:
+    row = CIPHERS[b"aes128-gcm@openssh.com"]
+    keys = (os.urandom(row.key_size), os.urandom(row.iv_size), b"", None)
+    writer = PacketWriter(os.urandom)
+    writer.set_sealer(row.sealer(*keys), reset_sequence=True)
+    for payload in (b"^1", b"^2", b"^3"):
+        writer.write(payload)
+    data = bytearray(writer.output())
+    data[-1] ^= 1
+    sink = RunSink()
+    sink.reader.set_opener(row.opener(*keys), reset_sequence=True)
+    with pytest.raises(MACError):
+        sink.feed(bytes(data))
+    assert sink.runs == [[b"^1", b"^2"]]
+
+
+def test_a_run_that_pauses_keeps_the_packet_behind_it() -> None:
+    sink = RunSink()
+    sink.after_run.append(sink.reader.pause)
+    sink.feed(sealed(b"^1", b"_behind", b"^2", b"_last"))
+    assert sink.payloads == [b"^1"]
+    sink.reader.paused = False
+    sink.reader.process()
+    assert sink.payloads == [b"^1", b"_behind", b"^2"]
+    sink.reader.paused = False
+    sink.reader.process()
+    assert sink.payloads == [b"^1", b"_behind", b"^2", b"_last"]
+
+
+def test_a_run_that_closes_drops_the_packet_behind_it() -> None:
+    sink = RunSink()
+    sink.after_run.append(sink.reader.close)
+    sink.feed(sealed(b"^1", b"_behind", b"^2"))
+    sink.reader.process()
+    assert sink.payloads == [b"^1"]
+
+
+def test_compressed_data_comes_one_by_one() -> None:
+    row = COMPRESSIONS[b"zlib"]
+    assert row.compressor is not None
+    assert row.decompressor is not None
+    writer = PacketWriter(os.urandom)
+    writer.set_compressor(row.compressor())
+    sink = RunSink()
+    sink.reader.set_decompressor(row.decompressor())
+    for payload in (b"^1", b"^2"):
+        writer.write(payload)
+    sink.feed(bytes(writer.output()))
+    assert (sink.runs, sink.payloads) == ([], [b"^1", b"^2"])
 
 
 def test_full_is_said_while_there_is_still_room_for_a_read() -> None:

@@ -287,6 +287,43 @@ class Mux:
         except Exception as exc:
             channel.delivery_failed(exc)
 
+    def on_data_run(self, packets: list[bytes]) -> None:
+        """Handle packets of SSH_MSG_CHANNEL_DATA that came one behind another.
+
+        Mostly all are of one channel whose session takes them together. Whatever else they are,
+        also malformed, they are handled one by one.
+        """
+        first = packets[0]
+        channel = self._channels.get(_TWO_UINT32(first, 2)[0]) if len(first) >= 10 else None
+        if channel is None or channel.deliver_run is None or not self._run_taken(channel, packets):
+            for packet in packets:
+                self._on_data(packet, 2, len(packet) - packet[0])
+
+    def _run_taken(self, channel: Channel, packets: list[bytes]) -> bool:
+        deliver = channel.deliver_run
+        if deliver is None or channel.receiving is not _OPEN:
+            return False
+        number, left, largest = channel.number, channel.receive_room, channel.max_pktsize
+        ends = []
+        for packet in packets:
+            end = len(packet) - packet[0]
+            if end < 10:
+                return False
+            recipient, size = _TWO_UINT32(packet, 2)
+            if recipient != number or size != end - 10 or size > largest:
+                return False
+            left -= size
+            ends.append(end)
+        if left < 0:
+            return False
+        size = channel.receive_room - left
+        channel.receive_room = left
+        try:
+            deliver(packets, 10, ends, size)
+        except Exception as exc:
+            channel.delivery_failed(exc)
+        return True
+
     def _on_extended_data(self, packet: bytes, start: int, end: int) -> None:
         if end - start < 12:
             raise PacketDecodeError("SSH_MSG_CHANNEL_EXTENDED_DATA truncated")

@@ -32,7 +32,9 @@ class ViewSession(Protocol):
     Used on channels without an encoding, and on others if `decodes` is true: then the session
     decodes the data itself. If `explicit_consumption` is true the session has to
     call `channel.consumed(size)` for all bytes once it is done with them; until then the window
-    does not open again.
+    does not open again. Such a session may have a method `data_run_received(packets, start, ends,
+    size)`, too: it takes the plain data of several messages at once, `size` bytes in all, which are
+    `packets[i][start : ends[i]]`.
     """
 
     explicit_consumption: bool

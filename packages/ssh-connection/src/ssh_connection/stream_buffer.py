@@ -36,6 +36,7 @@ class StreamBuffer(Generic[AnyStr]):
         self._append: Callable[[AnyStr | bytes], None] = cast(
             "Callable[[AnyStr | bytes], None]", self._items.append
         )
+        self._extend = cast("Callable[[list[bytes]], None]", self._items.extend)
         self._costs: deque[int] = deque()
         self._pos = 0
         self._size = 0
@@ -69,6 +70,18 @@ class StreamBuffer(Generic[AnyStr]):
             self._pull()
         decoded: object = data
         self._feed_decoded(cast("AnyStr", decoded), size)
+
+    def feed_run(self, pieces: list[bytes], size: int) -> None:
+        """Take several pieces, `size` bytes in all."""
+        if size < _SMALL * len(pieces) or self._channel.encoded or self._collecting:
+            for piece in pieces:
+                self.feed(piece, len(piece))
+            return
+        self._extend(pieces)
+        self._costs.extend(map(len, pieces))
+        self._size += size
+        if self._waiter is not None:
+            self._wake()
 
     def _feed_raw(self, data: bytes, size: int, datatype: int | None) -> None:
         raw = self._raw

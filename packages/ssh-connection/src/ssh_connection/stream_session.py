@@ -88,6 +88,18 @@ class SSHStreamSession(SSHSession[AnyStr]):
         """Data was received."""
         self._receivers[datatype].feed(packet[start:end], end - start, datatype)
 
+    def data_run_received(
+        self, packets: list[bytes], start: int, ends: list[int], size: int
+    ) -> None:
+        """Plain data of several messages was received."""
+        pieces = [packet[start:end] for packet, end in zip(packets, ends, strict=True)]
+        receiver = self._receivers[None]
+        if isinstance(receiver, StreamBuffer):
+            receiver.feed_run(pieces, size)
+        else:
+            for piece in pieces:
+                receiver.feed(piece, len(piece))
+
     def eof_received(self) -> bool:
         """EOF was received; the other direction stays open."""
         self._eof_received = True

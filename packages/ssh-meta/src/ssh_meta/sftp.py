@@ -100,6 +100,7 @@ class SFTPClientSession(SSHClientSession[bytes]):
     def __init__(self, handler: SFTPClientHandler) -> None:
         self._handler = handler
         self._received = handler.data_received
+        self._run_received = handler.data_run_received
 
     def connection_made(self, chan: SSHClientChannel[bytes]) -> None:
         """Give the channel to the SFTP session."""
@@ -115,6 +116,13 @@ class SFTPClientSession(SSHClientSession[bytes]):
         chan.credit += end - start
         if chan.credit >= chan.credit_mark:
             chan.give_back()
+
+    def data_run_received(
+        self, packets: list[bytes], start: int, ends: list[int], size: int
+    ) -> None:
+        """Hand on what several messages brought."""
+        self._run_received(packets, start, ends)
+        self._chan.consumed(size)
 
     def eof_received(self) -> bool | None:
         """The server is done."""
@@ -146,6 +154,7 @@ class SFTPServerSession(SSHServerSession[bytes]):
     def __init__(self, server: SFTPServer) -> None:
         self._handler = ssh_sftp.SFTPServerHandler(server)
         self._received = self._handler.data_received
+        self._run_received = self._handler.data_run_received
 
     def connection_made(self, chan: SSHServerChannel[bytes]) -> None:
         """Give the channel to the SFTP session."""
@@ -156,6 +165,13 @@ class SFTPServerSession(SSHServerSession[bytes]):
         """Hand the data on."""
         self._received(packet, start, end)
         self._consumed(end - start)
+
+    def data_run_received(
+        self, packets: list[bytes], start: int, ends: list[int], size: int
+    ) -> None:
+        """Hand on what several messages brought."""
+        self._run_received(packets, start, ends)
+        self._consumed(size)
 
     def eof_received(self) -> bool | None:
         """The client is done: answer what it has asked for."""

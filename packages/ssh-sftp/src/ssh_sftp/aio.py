@@ -117,12 +117,16 @@ class SFTPClientHandler:
 
     def data_received(self, data: bytes, start: int = 0, end: int | None = None) -> None:
         """Take `data[start:end]`; the object must not change afterwards."""
+        self.data_run_received([data], start, [len(data) if end is None else end])
+
+    def data_run_received(self, packets: list[bytes], start: int, ends: list[int]) -> None:
+        """Take `packets[i][start : ends[i]]` one behind another, as `data_received` does."""
         core = self.core
         if core.error is not None:
             return
         self._receiving = True
         try:
-            core.feed(data, start, len(data) if end is None else end)
+            core.feed_run(packets, start, ends)
         except SFTPError as exc:
             self._broken(exc)
         except PacketDecodeError as exc:

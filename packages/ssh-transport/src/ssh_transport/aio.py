@@ -18,7 +18,8 @@ from .constants import DisconnectReason
 from .core import TransportCore
 from .errors import ConnectionLost, DisconnectError, KeyExchangeFailed
 from .events import Disconnected, Event
-from .packet import OutputPool, ReceiveBuffer
+from .packet import ReceiveBuffer
+from .packet_writer import OutputPool
 from .slow_steps import SlowStep
 
 __all__ = ["AsyncTransport", "TransportOwner", "create_core"]

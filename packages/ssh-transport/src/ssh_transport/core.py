@@ -22,9 +22,10 @@ from .identification import Identification
 from .keepalive import Keepalive
 from .messages import Disconnect, Ignore, Ping, ServiceAccept, ServiceRequest
 from .negotiation import NegotiatedAlgorithms, decode_kexinit
-from .packet import OutputPool, PacketReader, PacketWriter, ReceiveBuffer
+from .packet import PacketReader, ReceiveBuffer
+from .packet_writer import OutputPool, PacketWriter
 from .phases import Phase
-from .protocols import GSSContext, Handler, Role
+from .protocols import GSSContext, Handler, Role, RunHandler
 from .slow_steps import SlowStep
 
 __all__ = ["TransportCore"]
@@ -260,7 +261,8 @@ class TransportCore:
         if self.closed:
             return
         if not self._epochs.may_send:
-            self._hold(head + data)
+            held = self._epochs.held
+            self._attempt(lambda: held.append(head + data))
             return
         writer = self.writer
         size = writer.size
@@ -272,19 +274,15 @@ class TransportCore:
         elif writer.size >= _FLUSH_SIZE:
             self.on_output_full()
         if writer.epoch_bytes > writer.check_at:
-            self._check_limits()
+            self._attempt(self._epochs.check_limits)
 
-    def _check_limits(self) -> None:
+    def _attempt(self, act: Callable[[], None]) -> bool:
         try:
-            self._epochs.check_limits()
-        except ProtocolError as exc:
+            act()
+        except DisconnectError as exc:
             self.fail(exc)
-
-    def _hold(self, payload: bytes) -> None:
-        try:
-            self._epochs.held.append(payload)
-        except ProtocolError as exc:
-            self.fail(exc)
+            return False
+        return True
 
     def output_started(self) -> None:
         """Wake the adapter if there is output."""
@@ -333,28 +331,27 @@ class TransportCore:
             return
         # First, because what comes of the step may be a decision, which pauses again.
         self._reader.paused = False
-        try:
-            self._epochs.kex.step_finished(step)
-        except DisconnectError as exc:
-            self.fail(exc)
-        else:
+        if self._attempt(lambda: self._epochs.kex.step_finished(step)):
             self.buffer_updated(0)
 
     def _decided(self, act: Callable[[], None]) -> None:
-        if self.closed:
-            return
-        try:
-            act()
-        except DisconnectError as exc:
-            self.fail(exc)
-        else:
+        if not self.closed and self._attempt(act):
             self.resume()
 
     # --- Services (RFC 4253 section 10) ---
 
-    def set_handlers(self, handlers: Mapping[int, Handler]) -> None:
-        """Register the handlers of the messages 50 to 127 that are legal from now on."""
+    def set_handlers(
+        self, handlers: Mapping[int, Handler], data: tuple[int, RunHandler] | None = None
+    ) -> None:
+        """Register the handlers of the messages 50 to 127 that are legal from now on.
+
+        Parameters:
+            handlers: message number to handler.
+            data: number of the message that carries data, and what may take several at once.
+        """
         self._services = handlers
+        if data is not None:
+            self._reader.set_run_handler(data[0], handlers[data[0]], data[1])
         self.update_handlers()
 
     def update_handlers(self) -> None:

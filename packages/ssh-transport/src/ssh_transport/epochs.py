@@ -19,7 +19,8 @@ from .keyexchange import KexState, KeyExchange
 from .messages import KexInit, encode_ext_info
 from .negotiation import EXT_INFO_CLIENT, EXT_INFO_SERVER, STRICT_CLIENT, STRICT_SERVER
 from .outgoing import HeldMessages
-from .packet import PacketReader, PacketWriter
+from .packet import PacketReader
+from .packet_writer import PacketWriter
 from .phases import Phase
 from .protocols import PacketOpener, PacketSealer, Role
 from .rekey import RekeyLimits

@@ -1,11 +1,10 @@
-"""Binary packet protocol (RFC 4253 section 6): framing, padding, sequence numbers.
+"""Receiving packets (RFC 4253 section 6): framing, padding, sequence numbers.
 
-The receive side works on one buffer with offsets: nothing is joined or sliced but the packet that
+It works on one buffer with offsets: nothing is joined or sliced but the packet that
 the opener returns. Where an event loop reads and handles data without interruption, all its
 connections share one buffer, and each keeps only its unfinished packet while another one reads.
-
-The send side seals packets one behind another into one output buffer, so that many packets leave
-in one write.
+Packets of the one message that carries data are opened one behind another and handled together:
+while a packet of 32 KiB is deciphered, the processor forgets what it needs to handle the next.
 """
 
 from __future__ import annotations
@@ -15,18 +14,11 @@ from struct import Struct
 
 from cryptography.exceptions import InvalidTag
 
-from .ciphers.none import NoneOpener, NoneSealer
+from .ciphers.none import NoneOpener
 from .errors import MACError, ProtocolError
-from .protocols import (
-    SEAL_SLACK,
-    Compressor,
-    Decompressor,
-    Handler,
-    PacketOpener,
-    PacketSealer,
-)
+from .protocols import Decompressor, Handler, PacketOpener, RunHandler
 
-__all__ = ["MAX_PACKET", "OutputPool", "PacketReader", "PacketWriter", "ReceiveBuffer"]
+__all__ = ["MAX_PACKET", "MAX_PAYLOAD", "PacketReader", "ReceiveBuffer"]
 
 MAX_PACKET = 262_144 + 1024
 """Largest packet_length accepted, in bytes: OpenSSH's 256 KiB and room for message headers."""
@@ -39,8 +31,6 @@ _BUFFER_SIZE = 2 * (MAX_PACKET + 512) + _READ_SIZE
 
 _UINT32 = Struct(">I").unpack_from
 _MIN_PADDING = 4
-_EMPTY = memoryview(b"")
-_BYTES = tuple(bytes([value]) for value in range(256))
 _MIN_LENGTH = 5  # padding_length and four bytes of padding: the payload may not be empty, see open
 _SEQ_MASK = 0xFFFFFFFF
 
@@ -75,6 +65,10 @@ class PacketReader:
         self._decompressor: Decompressor | None = None
         self._handlers: list[Handler] | None = None
         self._make_handlers: Callable[[], list[Handler]] = list
+        self._run_handler: tuple[int, Handler, RunHandler] | None = None
+        self._run_number = -1
+        self._run: list[bytes] = []
+        self._behind_run = b""
         self._running = False
         self._reload = False
         self.paused = False
@@ -97,6 +91,16 @@ class PacketReader:
         self._handlers = None
         self._reload = True
 
+    def set_run_handler(self, number: int, handler: Handler, run: RunHandler) -> None:
+        """Give packets of one message to `run`, where the table has `handler` for them.
+
+        Only packets that are handled without looking at the state of the transport: they are
+        handled a few packets late.
+        """
+        self._run_handler = number, handler, run
+        self._handlers = None
+        self._reload = True
+
     def set_opener(self, opener: PacketOpener, *, reset_sequence: bool) -> None:
         """Use new keys from the next packet on (SSH_MSG_NEWKEYS received)."""
         self._opener = opener
@@ -115,6 +119,7 @@ class PacketReader:
     def set_decompressor(self, decompressor: Decompressor | None) -> None:
         """Decompress payloads from the next packet on."""
         self._decompressor = decompressor
+        self._handlers = None
         self._reload = True
 
     def pause(self) -> None:
@@ -148,7 +153,7 @@ class PacketReader:
         """Forget everything that was received."""
         if self._buffer.reader is self:
             self._buffer.reader = None
-        self._stash = b""
+        self._stash = self._behind_run = b""
         self._start = self._end = 0
         self.pause()
 
@@ -212,7 +217,14 @@ class PacketReader:
         try:
             while not self.paused:
                 self._reload = False
-                self._process()
+                if self._behind_run:
+                    self._handle_behind_run()
+                try:
+                    self._process()
+                finally:
+                    # What is in front of a damaged packet is good.
+                    if self._run:
+                        self._handle_run()
                 if not self._reload:
                     break
         except InvalidTag:
@@ -234,7 +246,8 @@ class PacketReader:
         decompressor = self._decompressor
         handlers = self._handlers
         if handlers is None:
-            handlers = self._handlers = self._make_handlers()
+            handlers = self._load_handlers()
+        run, run_number = self._run, self._run_number
         pos, end, seq = self._start, self._end, self.seq
         while end - pos >= header and not self._reload:
             if clear:
@@ -247,27 +260,59 @@ class PacketReader:
                 length = self._impossible_length(length, block)
             stop = pos + 4 + length + tag
             if stop > end:
-                return
+                break
             if decrypt is None or nonce is None:
                 packet = open_(buf, view, pos, stop, seq)
+                self._length = -1
             else:
                 body = pos + 4
                 packet = decrypt(nonce(), view[body:stop], view[pos:body])
-            self._length = -1
-            self.epoch_bytes += stop - pos
-            self._start = pos = stop
-            self.seq = seq = (seq + 1) & _SEQ_MASK
+            pos = stop
+            seq = (seq + 1) & _SEQ_MASK
             padding = packet[0]
             payload_end = length - padding
             if padding < _MIN_PADDING or payload_end < 2 or self._damaged:
                 raise self._damage()
-            if decompressor is None:
+            if packet[1] == run_number:
+                run.append(packet)
+                continue
+            self.epoch_bytes += pos - self._start
+            self._start, self.seq = pos, seq
+            if run:
+                self._behind_run = packet
+                self._handle_run()
+                self._reload = True
+            elif decompressor is None:
                 handlers[packet[1]](packet, 2, payload_end)
             else:
                 payload = decompressor.decompress(packet[1:payload_end], MAX_PAYLOAD)
                 if not payload:
                     raise ProtocolError("packet with an empty payload")
                 handlers[payload[0]](payload, 1, len(payload))
+        if run:
+            self.epoch_bytes += pos - self._start
+            self._start, self.seq = pos, seq
+
+    def _load_handlers(self) -> list[Handler]:
+        self._handlers = handlers = self._make_handlers()
+        self._run_number = -1
+        if self._run_handler is not None and self._decompressor is None:
+            number, handler, _ = self._run_handler
+            if handlers[number] == handler:
+                self._run_number = number
+        return handlers
+
+    def _handle_run(self) -> None:
+        run, self._run = self._run, []
+        assert self._run_handler is not None
+        self._run_handler[2](run)
+
+    def _handle_behind_run(self) -> None:
+        packet, self._behind_run = self._behind_run, b""
+        handlers = self._handlers
+        if handlers is None:
+            handlers = self._load_handlers()
+        handlers[packet[1]](packet, 2, len(packet) - packet[0])
 
     def _impossible_length(self, length: int, block: int) -> int:
         if self._opener.clear_length or not self.encrypted:
@@ -286,174 +331,3 @@ class PacketReader:
         if self.encrypted:
             return MACError()
         return ProtocolError("packet with impossible padding")
-
-
-class OutputPool:
-    """What the writers of one event loop share: output buffers, and random bytes for padding.
-
-    Of `random`, what stands in front of `position` was used.
-    """
-
-    __slots__ = ("free", "position", "random")
-
-    _KEEP = 4
-    _PADDING = 4096
-
-    def __init__(self) -> None:
-        self.free: list[tuple[bytearray, memoryview]] = []
-        self.random = b""
-        self.position = 0
-
-    def refill(self, size: int, random: Callable[[int], bytes]) -> bytes:
-        """Get more random bytes and return the first `size` of them, at most 255."""
-        self.random = random(self._PADDING)
-        self.position = size
-        return self.random[:size]
-
-    def take(self, size: int) -> tuple[bytearray, memoryview]:
-        """Return a buffer of at least `size` bytes and a view of it."""
-        if self.free and len(self.free[-1][0]) >= size:
-            return self.free.pop()
-        data = bytearray(max(size, PacketWriter.BUFFER_SIZE))
-        return data, memoryview(data)
-
-    def give_back(self, data: bytearray, view: memoryview) -> None:
-        """Keep a buffer that nobody refers to any more."""
-        if len(self.free) < self._KEEP and len(data) == PacketWriter.BUFFER_SIZE:
-            self.free.append((data, view))
-
-
-class PacketWriter:
-    """Pads and seals the packets of one connection into an output buffer.
-
-    Parameters:
-        random: gives that many random bytes, for padding.
-        pool: where buffers come from; a private one if None.
-    """
-
-    BUFFER_SIZE = 192 * 1024
-    _KEEP_LENT = 4
-
-    def __init__(self, random: Callable[[int], bytes], pool: OutputPool | None = None) -> None:
-        self._random = random
-        self._pool = pool or OutputPool()
-        self._buf: bytearray | None = None
-        self._view = _EMPTY
-        self._lent: list[tuple[bytearray, memoryview]] = []
-        self._use(NoneSealer())
-        self._compressor: Compressor | None = None
-        self.size = 0
-        """Bytes that are ready to be sent."""
-        self.seq = 0
-        self.epoch_bytes = 0
-        self.check_at = 0
-        self._epoch_seq = 0
-
-    @property
-    def epoch_packets(self) -> int:
-        """Packets sent under the present keys."""
-        return (self.seq - self._epoch_seq) & _SEQ_MASK
-
-    def set_sealer(self, sealer: PacketSealer, *, reset_sequence: bool) -> None:
-        """Use new keys from the next packet on (SSH_MSG_NEWKEYS sent)."""
-        self._use(sealer)
-        self.epoch_bytes = 0
-        if reset_sequence:
-            self.seq = 0
-        self._epoch_seq = self.seq
-
-    def _use(self, sealer: PacketSealer) -> None:
-        self._seal = sealer.seal
-        self._block = sealer.block_size
-        self._lead = 4 if sealer.length_in_block else 0
-        self.needs_cover = sealer.needs_cover
-        """Whether the cipher wants SSH_MSG_IGNORE in front of a packet (CBC only)."""
-
-    def set_compressor(self, compressor: Compressor | None) -> None:
-        """Compress payloads from the next packet on."""
-        self._compressor = compressor
-
-    def write_raw(self, data: bytes) -> None:
-        """Append bytes that are not a packet (the identification string)."""
-        buf = self._room(len(data))
-        buf[self.size : self.size + len(data)] = data
-        self.size += len(data)
-
-    def write(self, head: bytes, data: bytes | memoryview = b"") -> None:
-        """Append one packet with the payload `head + data`.
-
-        Raises ValueError if the payload is larger than any packet may be.
-        """
-        if self._compressor is not None:
-            head, data = self._compressor.compress(head + data), b""
-        size = 1 + len(head) + len(data)
-        if size > MAX_PAYLOAD:
-            raise ValueError(f"payload of {size} bytes is too large for a packet")
-        block = self._block
-        padding = block - (size + self._lead) % block
-        if padding < _MIN_PADDING:
-            padding += block
-        pool = self._pool
-        start = pool.position
-        pool.position = stop = start + padding
-        filler = pool.random[start:stop]
-        if len(filler) < padding:
-            filler = pool.refill(padding, self._random)
-        body = b"".join((_BYTES[padding], head, data, filler))
-        buf = self._buf
-        pos = self.size
-        if buf is None or len(buf) - pos < size + padding + SEAL_SLACK:
-            buf = self._room(size + padding + SEAL_SLACK)
-        self.size = stop = self._seal(buf, self._view, pos, body, self.seq)
-        self.epoch_bytes += stop - pos
-        self.seq = (self.seq + 1) & _SEQ_MASK
-
-    def _room(self, size: int) -> bytearray:
-        buf = self._buf
-        if buf is not None and len(buf) - self.size >= size:
-            return buf
-        wanted = self.size + size
-        if buf is not None:
-            wanted = max(wanted, 2 * len(buf))
-        new, view = self._pool.take(wanted)
-        if buf is not None:
-            new[: self.size] = self._view[: self.size]
-            self._pool.give_back(buf, self._view)
-        self._buf, self._view = new, view
-        return new
-
-    def take_output(self) -> bytes:
-        """Return a copy of what is ready and forget it; for what is small."""
-        buf = self._buf
-        if buf is None:
-            return b""
-        data = bytes(self._view[: self.size])
-        self._pool.give_back(buf, self._view)
-        self._buf = None
-        self._view = _EMPTY
-        self.size = 0
-        return data
-
-    def output(self) -> memoryview:
-        """Return a view of what is ready; call `sent` when it was taken."""
-        return self._view[: self.size]
-
-    def sent(self, *, reusable: bool) -> None:
-        """Forget the output; `reusable` says that nobody holds the view any more.
-
-        Memory that is still held is used again after `returned`.
-        """
-        if self._buf is not None:
-            if reusable:
-                self._pool.give_back(self._buf, self._view)
-            elif len(self._lent) < self._KEEP_LENT:
-                self._lent.append((self._buf, self._view))
-        self._buf = None
-        self._view = _EMPTY
-        self.size = 0
-
-    def returned(self) -> None:
-        """Nobody holds a view of earlier output any more."""
-        for data, view in self._lent:
-            self._pool.give_back(data, view)
-        self._lent.clear()

@@ -35,6 +35,7 @@ __all__ = [
     "PacketOpener",
     "PacketSealer",
     "Role",
+    "RunHandler",
     "SealerFactory",
 ]
 
@@ -44,6 +45,10 @@ SEAL_SLACK = 128
 Handler = Callable[[bytes, int, int], None]
 """Takes (packet, start, end): the message number is `packet[start - 1]`, its fields are
 `packet[start:end]`. The packet is immutable and may be kept."""
+
+RunHandler = Callable[[list[bytes]], None]
+"""Takes packets with the same message number, which came one behind another. Of each, the byte 0 is
+padding_length, 1 the message number, and the fields are `packet[2 : len(packet) - packet[0]]`."""
 
 
 class Role(Enum):

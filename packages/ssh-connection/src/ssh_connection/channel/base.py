@@ -58,6 +58,7 @@ _EOF = HalfState.EOF
 _CLOSED = HalfState.CLOSED
 
 Deliver = Callable[[bytes, int, int, "int | None"], None]
+DeliverRun = Callable[[list[bytes], int, list[int], int], None]
 
 
 class Channel:
@@ -104,6 +105,7 @@ class Channel:
         self.credit = 0
         self.credit_mark = max(1, window // 2)
         self.deliver: Deliver | None = None  # what takes the data, if anything still does
+        self.deliver_run: DeliverRun | None = None  # what takes plain data of several messages
         self._replies = OrderedReplies[bool](host.loop, MAX_PENDING_REQUESTS, False, host.core.fail)
         # outbound
         self._send_window = 0

@@ -15,7 +15,7 @@ from ssh_transport.errors import ProtocolError
 
 from ..decoding import TextDecoder
 from ..session import SSHSession, ViewSession
-from .base import Channel, Deliver
+from .base import Channel, Deliver, DeliverRun
 from .link import DEFAULT_MAX_PKTSIZE, DEFAULT_WINDOW, ChannelHost, ConnectionServices
 from .state import HalfState
 
@@ -68,6 +68,7 @@ class SSHChannel(Channel, Generic[AnyStr]):
         self._session: SSHSession[AnyStr] | None = None
         self._session_factory: Callable[[], SSHSession[AnyStr]] | None = None
         self._view: Deliver | None = None
+        self._view_run: DeliverRun | None = None
         self._explicit = False
         self._decodes = False
         self._started = False
@@ -119,6 +120,8 @@ class SSHChannel(Channel, Generic[AnyStr]):
             self._view = session.data_view_received
             self._explicit = session.explicit_consumption
             self._decodes = session.decodes
+            if self._explicit:
+                self._view_run = getattr(session, "data_run_received", None)
         try:
             session.session_started()
             self._started = True
@@ -143,12 +146,15 @@ class SSHChannel(Channel, Generic[AnyStr]):
 
     def _choose_delivery(self) -> None:
         """Set what the next data goes to."""
+        self.deliver_run = None
         if self.sending is HalfState.CLOSED or self._close_wanted:
             self.deliver = None
         elif not self._started or self._reading_paused or self._held:
             self.deliver = self._hold
         else:
             self.deliver = self._direct_delivery()
+            if self.deliver is self._view:
+                self.deliver_run = self._view_run
 
     def _direct_delivery(self) -> Deliver:
         if self._encoding is not None and not self._decodes:
@@ -206,7 +212,7 @@ class SSHChannel(Channel, Generic[AnyStr]):
 
     def _stop_delivery(self) -> None:
         self._held.clear()
-        self.deliver = None
+        self.deliver = self.deliver_run = None
 
     def _eof(self) -> None:
         if self._held or not self._started or self._reading_paused:

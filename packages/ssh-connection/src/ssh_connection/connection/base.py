@@ -26,7 +26,7 @@ from ssh_transport.events import (
 )
 from ssh_transport.protocols import Role
 
-from ..constants import DEFAULT_LANG, OPEN_CONNECT_FAILED
+from ..constants import DEFAULT_LANG, OPEN_CONNECT_FAILED, SSH_MSG_CHANNEL_DATA
 from ..errors import ChannelOpenError
 from ..global_requests import Keepalive
 from ..logging import ConnectionLog, Peer
@@ -218,7 +218,7 @@ class SSHConnection:
         """Authentication is over: go on with the connection protocol."""
         self._authentication_over()
         self._mux = mux
-        self._core.set_handlers(mux.handlers())
+        self._core.set_handlers(mux.handlers(), (SSH_MSG_CHANNEL_DATA, mux.on_data_run))
         self.set_keepalive()
 
     def _require_mux(self) -> Mux:

@@ -83,8 +83,8 @@ class SFTPClientCore:
         self.pending: dict[int, ReplyReceiver | PieceReceiver] = {}
         """What waits for the reply to each request."""
         self._framer = PacketFramer(self._on_packet, self._on_pieces, _DATA, MAX_PACKET_LENGTH)
-        self.feed = self._framer.feed
-        """As `receive`, but raises PacketDecodeError, too; one call less."""
+        self.feed_run = self._framer.feed_run
+        """As `receive`, but takes several pieces and raises PacketDecodeError, too."""
 
     # --- Session ----------------------------------------------------------------------------------
 
@@ -197,7 +197,7 @@ class SFTPClientCore:
     def receive(self, data: bytes, start: int, end: int) -> None:
         """Take the next bytes from the server; raises SFTPBadMessage if they are no protocol."""
         try:
-            self.feed(data, start, end)
+            self._framer.feed(data, start, end)
         except PacketDecodeError as exc:
             raise malformed(exc) from None
 

@@ -122,6 +122,16 @@ class PacketFramer:
             self._backlog.append((data, start, end))
             self.backlog_size += end - start
 
+    def feed_run(self, packets: list[bytes], start: int, ends: list[int]) -> None:
+        """Take what several objects bring, `packets[i][start : ends[i]]`, as `feed` does."""
+        for data, end in zip(packets, ends, strict=True):
+            size = end - start
+            if _SMALL_CHUNK <= size < self._need and self._buffer is None and not self._paused:
+                self._pieces.append(memoryview(data)[start:end])
+                self._need -= size
+            else:
+                self.feed(data, start, end)
+
     def _run(self, data: bytes, pos: int, end: int) -> int:
         """Hand over packets until the data end or a handler pauses; return the position."""
         self._active = True

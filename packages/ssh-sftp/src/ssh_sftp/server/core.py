@@ -125,8 +125,12 @@ class SFTPServerCore:
 
     def receive(self, data: bytes, start: int, end: int) -> None:
         """Take the next bytes from the client; raises SFTPBadMessage if they are no protocol."""
+        self.receive_run([data], start, [end])
+
+    def receive_run(self, packets: list[bytes], start: int, ends: list[int]) -> None:
+        """Take what several objects bring, `packets[i][start : ends[i]]`, as `receive` does."""
         try:
-            self._framer.feed(data, start, end)
+            self._framer.feed_run(packets, start, ends)
         except PacketDecodeError as exc:
             raise SFTPBadMessage(f"malformed SFTP packet from the client: {exc}") from None
 
