@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ from ssh_keys import (
     UnsupportedKeyError,
 )
 from ssh_keys.formats import ppk
+from ssh_keys.formats.der import DERReader, encode_octets, encode_sequence
 
 from .support import KEY_TYPES, make_key
 
@@ -201,3 +203,60 @@ def test_we_read_puttygens(options: tuple[str, ...], passphrase: str, tmp_path: 
         copy = ssh_keys.read_private_key(path, passphrase)
         assert copy == key
         assert copy.get_comment() == key.get_comment()
+
+
+def _value_that(key_type: str, wanted: Callable[[bytes], bool]) -> SSHKey:
+    """A new ECDSA key whose private value, in as many bytes as its curve has, is of some form."""
+    while True:
+        key = ssh_keys.generate_private_key(key_type)
+        size = (key.bits + 7) // 8
+        numbers = key.private_key_object().private_numbers()  # type: ignore[union-attr]
+        if wanted(numbers.private_value.to_bytes(size, "big")):  # type: ignore[union-attr]
+            return key
+
+
+@needs_puttygen
+@pytest.mark.parametrize("passphrase", ["", "secret"])
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [
+        ("ecdsa-sha2-nistp256", lambda value: value[0] >= 0x80),
+        ("ecdsa-sha2-nistp256", lambda value: 0 < value[0] < 0x80),
+        ("ecdsa-sha2-nistp256", lambda value: value[0] == 0),
+        ("ecdsa-sha2-nistp384", lambda value: value[0] >= 0x80),
+        ("ecdsa-sha2-nistp521", lambda value: value[0] == 0),
+        ("ecdsa-sha2-nistp521", lambda value: value[0] == 1),
+        ("ssh-rsa", None),
+        ("ssh-dss", None),
+    ],
+)
+def test_we_read_what_puttygen_writes_in_old_formats(
+    name: str, wanted: Callable[[bytes], bool] | None, passphrase: str, tmp_path: Path
+) -> None:
+    """PKCS#1 and SEC 1; puttygen writes private values of ECDSA keys as integers."""
+    key = make_key(name) if wanted is None else _value_that(name, wanted)
+    source, new, out = tmp_path / "key.ppk", tmp_path / "new", tmp_path / "out"
+    new.write_text(passphrase)
+    key.write_private_key(source, "ppk")
+    puttygen(source, "-O", "private-openssh", "--new-passphrase", new, "-o", out)
+    data = out.read_bytes()
+    assert b"BEGIN OPENSSH" not in data
+    assert ssh_keys.import_private_key(data, passphrase or None) == key
+    for form in ("public", "public-openssh"):
+        puttygen(source, "-O", form, "-o", out)
+        assert ssh_keys.read_public_key(out) == key.convert_to_public()
+
+
+@pytest.mark.parametrize("value", [b"", b"\0" * 40, b"\xff" * 33, b"\1" + bytes(32)])
+def test_private_values_that_are_none(value: bytes) -> None:
+    key = make_key("ecdsa-sha2-nistp256")
+    outer = DERReader(key.export_private_key("pkcs1-der")).sequence()
+    version, good = outer.encoded(0x02), outer.octets()
+    rest = outer.encoded(0xA0) + outer.encoded(0xA1)
+    outer.end()
+    padded = encode_sequence(version, encode_octets(b"\0\0" + good), rest)
+    assert ssh_keys.import_private_key(padded) == key
+    for tail in (rest, rest[:-1], b"", rest + b"\5\0"):
+        changed = encode_sequence(version, encode_octets(value), tail)
+        with pytest.raises(KeyImportError, match=r"malformed|DER"):
+            ssh_keys.import_private_key(changed)

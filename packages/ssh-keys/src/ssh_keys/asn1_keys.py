@@ -17,7 +17,7 @@ from ssh_keys.errors import (
     KeyTruncatedError,
     UnsupportedKeyError,
 )
-from ssh_keys.formats.der import DERReader
+from ssh_keys.formats.der import INTEGER, DERReader, encode_octets, encode_sequence
 from ssh_keys.formats.pbe import decrypt_pkcs8, is_encrypted_pkcs8
 from ssh_keys.key import SSHKey
 from ssh_keys.rsa import RSAKey
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
 __all__ = ["decode_private_der", "decode_public_der", "key_from_object"]
+
+
+_PARAMETERS, _PUBLIC = 0xA0, 0xA1
+#: Bytes of a private value by the identifier of its curve (RFC 5480 section 2.1.1.1).
+_VALUE_SIZES = {"1.2.840.10045.3.1.7": 32, "1.3.132.0.34": 48, "1.3.132.0.35": 66}
 
 
 def key_from_object(key: PrivateKeyTypes | PublicKeyTypes) -> SSHKey:
@@ -91,7 +96,28 @@ def _load_private(data: bytes, skip_validation: bool) -> PrivateKeyTypes:
         raise UnsupportedKeyError("private key of a kind that is not supported") from None
     except (ValueError, TypeError, InternalError):
         # InternalError: an Ed448 identifier in front of a key of another length, for one.
-        raise KeyImportError("malformed private key in DER") from None
+        padded = _padded_sec1(data)
+        if padded is None or padded == data:
+            raise KeyImportError("malformed private key in DER") from None
+    return _load_private(padded, skip_validation)
+
+
+def _padded_sec1(data: bytes) -> bytes | None:
+    """Return a SEC 1 key with a private value of the right size, None for anything else.
+
+    RFC 5915 section 3 says how many bytes it has to have. puttygen writes it as an integer: with a
+    zero in front if the highest bit is set, and without those that begin it.
+    """
+    try:
+        outer = DERReader(data).sequence()
+        version, value = outer.encoded(INTEGER), outer.octets()
+        parameters, public = outer.encoded(_PARAMETERS), outer.encoded(_PUBLIC)
+        outer.end()
+        size = _VALUE_SIZES.get(DERReader(parameters).nested(_PARAMETERS).oid(), 0)
+        padded = int.from_bytes(value, "big").to_bytes(size, "big")
+    except (KeyImportError, OverflowError):
+        return None
+    return encode_sequence(version, encode_octets(padded), parameters, public)
 
 
 def decode_public_der(data: bytes) -> SSHKey:
