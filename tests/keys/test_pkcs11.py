@@ -14,6 +14,7 @@ import pytest
 
 import ssh_keys
 from ssh_keys import KeyImportError, KeyPassphraseError, SignatureError, load_pkcs11_keys
+from ssh_keys.pkcs11_tokens import SSHPKCS11KeyPair
 
 from .support import make_key
 
@@ -178,3 +179,112 @@ for pin in ("999999", "1", None):
         with pytest.raises(KeyImportError, match=name) as caught:
             load_pkcs11_keys(tmp_path / name, PIN)
         assert not isinstance(caught.value, KeyPassphraseError)
+
+
+def in_another_process(code: str, *words: str, **environ: str) -> list[str]:
+    """What a program prints that nobody has logged in for."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environ},
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_wrong_pin_after_a_right_one(module: str) -> None:
+    """Modules do not look at the PIN of a second login of one program; we do."""
+    code = """
+import sys, ssh_keys
+for pin in ("123456", "123456", "999999", lambda label: "1234567", "123456"):
+    try:
+        print(len(ssh_keys.load_pkcs11_keys(sys.argv[1], pin)))
+    except ssh_keys.KeyPassphraseError as exc:
+        print(exc)
+"""
+    first, second, *wrong, last = in_another_process(code, module)
+    assert first == second == last == "5"
+    assert wrong == ["wrong PIN: token 'one' was opened with another one"] * 2
+
+
+def test_keys_that_ask_for_the_pin_each_time(module: str) -> None:
+    """CKA_ALWAYS_AUTHENTICATE, as the signature key of a PIV card has it."""
+    words = ("--label", "careful", "--id", "77", "--always-auth", "--sensitive")
+    tool("--keypairgen", "--key-type", "EC:prime256v1", *words)
+    tool("--keypairgen", "--key-type", "rsa:2048", "--label", "rsa", "--id", "78", "--always-auth")
+    try:
+        code = """
+import sys, ssh_keys
+asked = []
+def pin(label):
+    asked.append(label)
+    return pins[0]
+for key_id, name in (("77", b"ecdsa-sha2-nistp256"), ("78", b"rsa-sha2-512")):
+    pins = ["123456"]
+    (pair,) = ssh_keys.load_pkcs11_keys(sys.argv[1], pin, key_id=key_id)
+    key = ssh_keys.decode_ssh_public_key(pair.public_data)
+    for number in range(2):
+        key.verify(b"data", pair.sign(b"data", name), [name])
+    pins = ["1234567"]
+    try:
+        pair.sign(b"data", name)
+    except ssh_keys.SignatureError as exc:
+        print(exc)
+    pins = [None]
+    try:
+        pair.sign(b"data", name)
+    except ssh_keys.SignatureError as exc:
+        print(exc)
+    pins = ["123456"]
+    key.verify(b"more", pair.sign(b"more", name), [name])
+    print(len(asked), set(asked))
+    (pair,) = ssh_keys.load_pkcs11_keys(sys.argv[1], "123456", key_id=key_id)
+    key.verify(b"data", pair.sign(b"data", name), [name])
+"""
+        printed = in_another_process(code, module)
+        refused = [
+            "the token does not sign: wrong PIN",
+            "the key needs the PIN of its token for each signature",
+        ]
+        assert printed == [*refused, "6 {'one'}", *refused, "12 {'one'}"]
+    finally:
+        for key_id in ("77", "78"):
+            for kind in ("privkey", "pubkey"):
+                tool("--delete-object", "--type", kind, "--id", key_id)
+
+
+def test_a_token_as_authority(module: str, tmp_path: Path) -> None:
+    for key_id, kind in (("01", "ssh-rsa"), ("02", "ecdsa-sha2-nistp256"), ("05", "ssh-ed25519")):
+        (pair,) = load_pkcs11_keys(module, PIN, key_id=key_id)
+        assert isinstance(pair, SSHPKCS11KeyPair)
+        authority = pair.key
+        assert (authority.get_algorithm(), authority.needs_device) == (kind, True)
+        assert authority.is_private
+        public = ssh_keys.decode_ssh_public_key(pair.public_data)
+        assert authority.convert_to_public() == public
+        assert (authority.bits, authority.type_name) == (public.bits, public.type_name)
+        authority.verify(b"data", authority.sign(b"data"))
+        holder = make_key("ssh-ed25519")
+        certificate = authority.generate_user_certificate(holder, "id", principals=["ada"])
+        certificate.validate(ssh_keys.CertificateType.USER, "ada")
+        certificate.write_certificate(tmp_path / "cert.pub")
+        if shutil.which("ssh-keygen"):
+            printed = subprocess.run(
+                ["ssh-keygen", "-L", "-f", tmp_path / "cert.pub"],
+                check=True,
+                capture_output=True,
+                text=True,
+                timeout=60,
+            ).stdout
+            assert authority.get_fingerprint() in printed
+        armoured = ssh_keys.create_sshsig(pair, b"data")
+        ssh_keys.import_sshsig(armoured).verify(b"data")
+        assert ssh_keys.create_sshsig(authority, b"data").startswith(b"-----BEGIN SSH SIGNATURE")
+        for form in ("openssh", "pkcs8-pem", "ppk"):
+            with pytest.raises(ssh_keys.KeyExportError, match="does not leave its token"):
+                authority.export_private_key(form)
+        with pytest.raises((ssh_keys.KeyExportError, ssh_keys.KeyGenerationError)):
+            authority.generate_x509_user_certificate(holder, "CN=a", "CN=b")

@@ -8,9 +8,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import blake2b
 from hashlib import new as new_hash
-from os import PathLike, fspath
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from hmac import compare_digest
+from os import PathLike, fspath, urandom
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ssh_keys.certificate_importing import import_certificate
 from ssh_keys.ecdsa import CURVES
@@ -25,6 +27,7 @@ from ssh_keys.key import SSHKey
 from ssh_keys.key_material import printable
 from ssh_keys.key_types import decode_ssh_public_key
 from ssh_keys.keypair import SSHKeyPair
+from ssh_keys.token_key import TokenBackedKey
 from ssh_keys.wire import encode_mpint, encode_string
 
 if TYPE_CHECKING:
@@ -48,43 +51,69 @@ _CURVE_OIDS = {
     encode_oid("1.3.132.0.34"): b"nistp384",
     encode_oid("1.3.132.0.35"): b"nistp521",
 }
+#: PINs that tokens were opened with, as keyed digests, by label and serial number of the token.
+_LOGINS: dict[tuple[str, bytes], bytes] = {}
+_SALT = urandom(32)
 _CURVE_HASHES = {b"nistp256": "sha256", b"nistp384": "sha384", b"nistp521": "sha512"}
 
 
 class TokenKey(Protocol):
     """A private key on a token, as python-pkcs11 gives it."""
 
-    def sign(self, data: bytes, *, mechanism: Mechanism) -> bytes:
-        """Sign data with a mechanism."""
+    def sign(self, data: bytes, *, mechanism: Mechanism, pin: str | None = None) -> bytes:
+        """Sign data with a mechanism, and with the PIN if the key asks for it each time."""
         ...
 
 
-class _Login(NamedTuple):
-    """A session with a token, and what keeps two threads from using it at once."""
+class _Login:
+    """A session with a token, and what keeps two threads from using it at once.
 
-    session: Session
-    lock: threading.Lock
+    Attributes:
+        session: the session.
+        lock: held while it is used.
+        token: the token.
+        pin: what the token was opened with, for keys that ask for it before each signature.
+    """
+
+    __slots__ = ("lock", "pin", "session", "token")
+
+    def __init__(self, token: Token, pin: str | PINFunction | None) -> None:
+        self.token, self.pin = token, pin
+        self.session = _open(token, pin)
+        self.lock = threading.Lock()
+
+    def answer(self) -> str:
+        """Return the PIN; raises SignatureError if there is none."""
+        given = self.pin(self.token.label) if callable(self.pin) else self.pin
+        if given is None:
+            raise SignatureError("the key needs the PIN of its token for each signature")
+        return given
 
 
 class SSHPKCS11KeyPair(SSHKeyPair):
     """A key pair whose private key is on a token; made by `load_pkcs11_keys`.
 
     `sign` waits for the token (`needs_device`); two threads may call it.
+
+    Attributes:
+        key: the same as an `SSHKey`, which signs on the token: so a token can be the authority
+            that signs certificates.
     """
 
     _key_type = "pkcs11"
     needs_device = True
 
-    def __init__(self, key: SSHKey, private: TokenKey, login: _Login) -> None:
+    def __init__(self, key: SSHKey, private: TokenKey, login: _Login, ask_always: bool) -> None:
         super().__init__(
             key.algorithm, key.sig_algorithms, key.public_data, key.get_comment_bytes()
         )
-        self._key = key
+        self.key: SSHKey = TokenBackedKey(key, self._sign_on_token)
         self._private = private
         self._login = login
+        self._ask_always = ask_always
 
     def _x509_sig_algorithms(self) -> tuple[bytes, ...]:
-        return self._key.x509_sig_algorithms
+        return self.key.x509_sig_algorithms
 
     def sign(self, data: bytes, sig_algorithm: bytes) -> bytes:
         """Sign data on the token and return the signature blob (RFC 4253 section 6.6).
@@ -93,25 +122,49 @@ class SSHPKCS11KeyPair(SSHKeyPair):
         """
         if sig_algorithm not in self.sig_algorithms:
             raise SignatureError(f"the key pair makes no {printable(sig_algorithm)} signature")
-        from pkcs11 import PKCS11Error
+        return encode_string(sig_algorithm) + self._sign_on_token(data, sig_algorithm)
+
+    def _sign_on_token(self, data: bytes, sig_algorithm: bytes) -> bytes:
+        """Return what follows the name of the algorithm in the signature blob."""
+        from pkcs11 import PinIncorrect, PKCS11Error
 
         try:
             with self._login.lock:
-                raw = self._sign(data, sig_algorithm)
+                if not self._ask_always:
+                    return encode_string(self._sign(self._private, data, sig_algorithm, None))
+                pin = self._login.answer()
+                # A session of its own: after a wrong PIN, it is good for nothing more.
+                with self._login.token.open() as session:
+                    private = next(iter(session.get_objects(self._query())), None)
+                    if private is None:
+                        raise SignatureError("the token does not have the key any more")
+                    return encode_string(
+                        self._sign(cast("TokenKey", private), data, sig_algorithm, pin)
+                    )
+        except PinIncorrect:
+            raise SignatureError("the token does not sign: wrong PIN") from None
         except PKCS11Error as exc:
             raise SignatureError(f"the token does not sign: {_text(exc)}") from None
-        return encode_string(sig_algorithm) + encode_string(raw)
 
-    def _sign(self, data: bytes, sig_algorithm: bytes) -> bytes:
+    def _query(self) -> dict[Any, object]:
+        """What finds the private key again in another session."""
+        from pkcs11 import Attribute
+
+        names = (Attribute.CLASS, Attribute.KEY_TYPE, Attribute.ID, Attribute.LABEL)
+        private: Any = self._private
+        return {name: private[name] for name in names}
+
+    def _sign(self, private: TokenKey, data: bytes, sig_algorithm: bytes, pin: str | None) -> bytes:
         from pkcs11 import Mechanism
 
         if sig_algorithm in _RSA_MECHANISMS:
-            return self._private.sign(data, mechanism=Mechanism[_RSA_MECHANISMS[sig_algorithm]])
+            mechanism = Mechanism[_RSA_MECHANISMS[sig_algorithm]]
+            return private.sign(data, mechanism=mechanism, pin=pin)
         if sig_algorithm == b"ssh-ed25519":
-            return self._private.sign(data, mechanism=Mechanism.EDDSA)
+            return private.sign(data, mechanism=Mechanism.EDDSA, pin=pin)
         curve = sig_algorithm.removeprefix(b"ecdsa-sha2-")
         digest = new_hash(_CURVE_HASHES[curve], data).digest()
-        raw = self._private.sign(digest, mechanism=Mechanism.ECDSA)
+        raw = private.sign(digest, mechanism=Mechanism.ECDSA, pin=pin)
         middle = len(raw) // 2
         return b"".join(
             encode_mpint(int.from_bytes(half, "big")) for half in (raw[:middle], raw[middle:])
@@ -136,7 +189,9 @@ def load_pkcs11_keys(
     Parameters:
         provider: file name of the module, such as `opensc-pkcs11.so`.
         pin: of the tokens, or a function that is called with the label of a token. Without one,
-            only keys that a token shows without login are found.
+            only keys that a token shows without login are found. Keys that ask for the PIN before
+            each signature (CKA_ALWAYS_AUTHENTICATE) get it from here, too: a function is called
+            for each of them.
         load_certs: whether to look for the X.509 certificates of the keys as well. A key with a
             certificate gives two pairs, the one with the certificate first.
         token_label: only the tokens with this label.
@@ -167,7 +222,7 @@ def load_pkcs11_keys(
         for token in _tokens(fspath(provider)):
             if token_label not in (None, token.label) or serial not in (None, token.serial):
                 continue
-            login = _Login(_open(token, pin), threading.Lock())
+            login = _Login(token, pin)
             for private in list(login.session.get_objects(wanted)):
                 pairs += _pairs_of(private, login, load_certs)
     return pairs
@@ -193,11 +248,20 @@ def _open(token: Token, pin: str | PINFunction | None) -> Session:
         return token.open(user_pin=pkcs11.PROTECTED_AUTH)
     if answer is None:
         return token.open()
+    place = (token.label, bytes(token.serial))
+    digest = blake2b(answer.encode(), key=_SALT).digest()
     try:
-        return token.open(user_pin=answer)
+        session = token.open(user_pin=answer)
     except pkcs11.UserAlreadyLoggedIn:
-        # By an earlier call: a login counts for all sessions of a program with the token.
+        # By an earlier call: a login counts for all sessions of a program with the token, and the
+        # token does not look at the PIN of another one. So we do, if the login was ours.
+        if not compare_digest(_LOGINS.get(place, digest), digest):
+            raise KeyPassphraseError(
+                f"wrong PIN: token {token.label!a} was opened with another one"
+            ) from None
         return token.open()
+    _LOGINS[place] = digest
+    return session
 
 
 def _pairs_of(private: Any, login: _Login, load_certs: bool) -> Iterator[SSHKeyPair]:
@@ -213,15 +277,25 @@ def _pairs_of(private: Any, login: _Login, load_certs: bool) -> Iterator[SSHKeyP
     if key is None:
         return
     key.set_comment(private.label)
-    pair = SSHPKCS11KeyPair(key, private, login)
+    ask_always = _asks_always(private)
+    pair = SSHPKCS11KeyPair(key, private, login, ask_always)
     for data in certificates if load_certs else ():
         try:
-            certified = SSHPKCS11KeyPair(key, private, login)
+            certified = SSHPKCS11KeyPair(key, private, login, ask_always)
             certified.set_certificate(import_certificate(data))
         except (KeyImportError, SignatureError):
             continue  # a certificate of another kind, or of another key with the same id
         yield certified
     yield pair
+
+
+def _asks_always(private: Any) -> bool:
+    from pkcs11 import Attribute, PKCS11Error
+
+    try:
+        return bool(private[Attribute.ALWAYS_AUTHENTICATE])
+    except PKCS11Error:
+        return False  # older modules do not know the attribute
 
 
 def _public_key(objects: Sequence[Any], certificates: Sequence[bytes]) -> SSHKey | None:
