@@ -78,10 +78,8 @@ class TransportConfig:
     gss_errors: bool = True
 
     def __post_init__(self) -> None:
-        if not self.version.startswith(b"SSH-2.0-") or len(self.version) > 253:
-            raise ValueError("version must start with SSH-2.0- and have at most 253 bytes")
-        if not (self.version.isascii() and self.version.decode("ascii").isprintable()):
-            raise ValueError("version must be printable US-ASCII")
+        if self.version is not DEFAULT_VERSION:
+            _check_version(self.version)
         if self.rekey_bytes < 1024 or self.rekey_seconds <= 0 or self.kex_timeout <= 0:
             raise ValueError("rekey_bytes must be 1024 or more, the times above 0 seconds")
         if self.keepalive_seconds < 0 or self.keepalive_count < 1:
@@ -112,6 +110,13 @@ class TransportConfig:
         if self.gex_bits == (0, 0, 0):
             self.gex_bits = policy.gex_bits
         self.min_rsa_bits = self.min_rsa_bits or policy.min_rsa_bits
+
+
+def _check_version(version: bytes) -> None:
+    if not version.startswith(b"SSH-2.0-") or len(version) > 253:
+        raise ValueError("version must start with SSH-2.0- and have at most 253 bytes")
+    if not (version.isascii() and version.decode("ascii").isprintable()):
+        raise ValueError("version must be printable US-ASCII")
 
 
 @lru_cache(maxsize=64)  # every connection asks, and most of them with the same names

@@ -32,6 +32,7 @@ from .messages import (
     ServiceRequest,
     Unimplemented,
     decode_ext_info,
+    split_names,
 )
 from .phases import KNOWN, LEGAL, SERVICE_NUMBERS, Phase
 from .protocols import Handler, Role
@@ -282,7 +283,7 @@ class Dispatcher:
         host.peer_extensions.update(extensions)
         names = extensions.get(b"server-sig-algs")
         if names is not None and host.role is Role.CLIENT:
-            host.server_sig_algs = tuple(name for name in names.split(b",") if name)
+            host.server_sig_algs = split_names(names)
         host.emit(ExtInfoReceived(extensions))
 
     def _service_request(self, packet: bytes, start: int, end: int) -> None:

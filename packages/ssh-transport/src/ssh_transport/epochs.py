@@ -9,14 +9,13 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from ssh_keys import SSHCertificate, SSHKey
-from ssh_keys.wire import encode_name_list
 
 from .compression import COMPRESSIONS
 from .config import TransportConfig
 from .errors import ConnectionTimeoutError, MessageOrderError, ProtocolError
 from .events import Event, HostKeyOffered, KexCompleted, SignatureNeeded
 from .keyexchange import KexState, KeyExchange
-from .messages import KexInit, encode_ext_info
+from .messages import KexInit, our_ext_info
 from .negotiation import EXT_INFO_CLIENT, EXT_INFO_SERVER, STRICT_CLIENT, STRICT_SERVER
 from .outgoing import HeldMessages
 from .packet import PacketReader
@@ -227,14 +226,8 @@ class KeyEpochs:
         self._host.emit(KexCompleted(first, self.kex.algorithms))
 
     def _send_ext_info(self) -> None:
-        if self._client:
-            extensions = {b"ext-info-in-auth@openssh.com": b"0"}
-        else:
-            extensions = {
-                b"server-sig-algs": encode_name_list(self._config.sig_algorithms)[4:],
-                b"ping@openssh.com": b"0",
-            }
-        self._writer.write(encode_ext_info(extensions | dict(self._config.extensions)))
+        config = self._config
+        self._writer.write(our_ext_info(self._client, config.sig_algorithms, config.extensions))
 
     def _start_compression(
         self, *, sending: bool, receiving: bool, methods: tuple[bool, ...]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from enum import Enum
+from struct import Struct
 from typing import Protocol
 
 from ssh_keys import (
@@ -23,7 +24,7 @@ from ssh_keys import (
 )
 from ssh_keys import sig_algorithm_of as sig_algorithm_of_host_key
 from ssh_keys.signature_algorithms import X509_KEY_TYPES
-from ssh_keys.wire import PacketDecodeError, encode_string
+from ssh_keys.wire import PacketDecodeError
 
 from .ciphers import CIPHERS
 from .config import TransportConfig
@@ -55,6 +56,7 @@ from .slow_steps import SlowStep
 
 __all__ = ["KexHost", "KexState", "KeyExchange", "decode_host_key"]
 
+_LENGTH = Struct(">I").pack
 _CERTIFICATE = b"-cert-v01@openssh.com"
 
 
@@ -194,22 +196,25 @@ class KeyExchange:
         self.state = KexState.EXCHANGE
         method = KEX_METHODS[algorithms.kex]
         self._new_hash = HASHES[method.hash_name]
+        config = self._config
+        host_key = b""
+        if not self._client and self._shows_host_key(algorithms):
+            name = algorithms.host_key
+            host_key = config.host_keys[name].blob_for(name)
         context = KexContext(
-            role=self._config.role,
-            hash_name=method.hash_name,
-            random=self._random,
-            gex_bits=self._config.gex_bits,
-            moduli=self._config.moduli,
-            gss=self._new_gss_context if self._config.gss else None,
-            gss_errors=self._config.gss_errors,
+            config.role,
+            method.hash_name,
+            self._random,
+            host_key,
+            config.gex_bits,
+            config.moduli,
+            self._new_gss_context if config.gss else None,
+            config.gss_errors,
         )
         if self._client:
             self._run = method.client(context)
         else:
-            if self._shows_host_key(algorithms):
-                name = algorithms.host_key
-                context.host_key = self._config.host_keys[name].blob_for(name)
-            self._host_key_blob = context.host_key
+            self._host_key_blob = host_key
             self._run = method.server(context)
         self._slow = method.slow
         self._take_step(None)
@@ -319,8 +324,15 @@ class KeyExchange:
     def _hash(self, proof: HostKeyProof | GSSProof, host_key: bytes) -> bytes:
         ours, theirs = self._our_payload, self._their_payload
         init_c, init_s = (ours, theirs) if self._client else (theirs, ours)
-        parts = [*map(encode_string, (*self.versions, init_c, init_s, host_key))]
-        message = b"".join((*parts, proof.fields, proof.secret))
+        v_c, v_s = self.versions
+        # Each of the strings as `encode_string` has it.
+        message = b"".join(
+            (
+                *(_LENGTH(len(v_c)), v_c, _LENGTH(len(v_s)), v_s),
+                *(_LENGTH(len(init_c)), init_c, _LENGTH(len(init_s)), init_s),
+                *(_LENGTH(len(host_key)), host_key, proof.fields, proof.secret),
+            )
+        )
         digest = self._new_hash(message).digest()
         self._exchange_hash = digest
         if not self.session_id:

@@ -14,6 +14,7 @@ from ssh_keys.wire import (
     String,
     UInt32,
     encode_byte,
+    encode_name_list,
     encode_string,
     encode_uint32,
     message,
@@ -44,6 +45,8 @@ __all__ = [
     "Unimplemented",
     "decode_ext_info",
     "encode_ext_info",
+    "our_ext_info",
+    "split_names",
 ]
 
 _MAX_EXTENSIONS = 256
@@ -130,15 +133,35 @@ class Pong(Message):
 
 def encode_ext_info(extensions: Mapping[bytes, bytes]) -> bytes:
     """Return a whole SSH_MSG_EXT_INFO (RFC 8308 section 2.3)."""
-    return _encode_ext_info(tuple(extensions.items()))
+    parts = [encode_byte(SSH_MSG_EXT_INFO), encode_uint32(len(extensions))]
+    for name, value in extensions.items():
+        parts += (encode_string(name), encode_string(value))
+    return b"".join(parts)
+
+
+def our_ext_info(
+    client: bool, sig_algorithms: tuple[bytes, ...], more: Mapping[bytes, bytes]
+) -> bytes:
+    """Return the SSH_MSG_EXT_INFO that we send behind our first SSH_MSG_NEWKEYS.
+
+    Parameters:
+        client: whether we are one.
+        sig_algorithms: what a server accepts in user authentication (RFC 8308 section 3.1).
+        more: what the layers above announce besides.
+    """
+    return _our_ext_info(client, sig_algorithms, tuple(more.items()))
 
 
 @lru_cache(maxsize=32)  # all connections of a configuration send the same
-def _encode_ext_info(extensions: tuple[tuple[bytes, bytes], ...]) -> bytes:
-    parts = [encode_byte(SSH_MSG_EXT_INFO), encode_uint32(len(extensions))]
-    for name, value in extensions:
-        parts += (encode_string(name), encode_string(value))
-    return b"".join(parts)
+def _our_ext_info(
+    client: bool, sig_algorithms: tuple[bytes, ...], more: tuple[tuple[bytes, bytes], ...]
+) -> bytes:
+    if client:
+        extensions = {b"ext-info-in-auth@openssh.com": b"0"}
+    else:
+        names = encode_name_list(sig_algorithms)[4:]
+        extensions = {b"server-sig-algs": names, b"ping@openssh.com": b"0"}
+    return encode_ext_info(extensions | dict(more))
 
 
 def decode_ext_info(data: bytes, start: int, end: int) -> dict[bytes, bytes]:
@@ -149,6 +172,20 @@ def decode_ext_info(data: bytes, start: int, end: int) -> dict[bytes, bytes]:
     """
     fields = data[start:end]
     return dict(_known_ext_info(fields) if len(fields) <= _MAX_KEPT else _ext_info(fields))
+
+
+def split_names(names: bytes) -> tuple[bytes, ...]:
+    """Return the names of an extension's value, without empty ones, which some servers send."""
+    return _known_names(names) if len(names) <= _MAX_KEPT else _split(names)
+
+
+@lru_cache(maxsize=64)
+def _known_names(names: bytes) -> tuple[bytes, ...]:
+    return _split(names)
+
+
+def _split(names: bytes) -> tuple[bytes, ...]:
+    return tuple(name for name in names.split(b",") if name)
 
 
 # Peers of one kind announce the same; what is unusually long is not kept.

@@ -23,6 +23,8 @@ class Phase(Enum):
     USERAUTH = "user authentication"
     CONNECTION = "connection"
 
+    __hash__ = object.__hash__  # each is the only one of its kind; that of Enum hashes the name
+
 
 _GENERIC = (1, 2, 3, 4)  # DISCONNECT, IGNORE, UNIMPLEMENTED, DEBUG
 _KEX = (20, 21, *range(30, 50))  # the exact order is checked by the key exchange itself

@@ -57,6 +57,8 @@ class Role(Enum):
     CLIENT = "client"
     SERVER = "server"
 
+    __hash__ = object.__hash__  # each is the only one of its kind; that of Enum hashes the name
+
 
 NextNonce = Callable[[], bytes]
 
@@ -232,7 +234,7 @@ class KexStep(Struct):
         or_expect: tuple[int, ...] = (),
         failure: DisconnectError | None = None,
     ) -> None:
-        # Ten of them are made in each handshake, and this takes a fifth of what is inherited.
+        # Made in each handshake, as others below: this takes a fifth of what is inherited.
         values = self.__dict__
         values["send"] = send
         values["expect"] = expect
@@ -259,6 +261,15 @@ class HostKeyProof(Struct):
     signature: bytes = b""
 
     _hidden = ("secret",)
+
+    def __init__(
+        self, fields: bytes, secret: bytes, host_key: bytes = b"", signature: bytes = b""
+    ) -> None:
+        values = self.__dict__
+        values["fields"] = fields
+        values["secret"] = secret
+        values["host_key"] = host_key
+        values["signature"] = signature
 
 
 class GSSProof(Struct):
@@ -352,6 +363,27 @@ class KexContext(Struct):
     moduli: str | None = None
     gss: Callable[[], GSSContext] | None = None
     gss_errors: bool = True
+
+    def __init__(
+        self,
+        role: Role,
+        hash_name: str,
+        random: Callable[[int], bytes],
+        host_key: bytes = b"",
+        gex_bits: tuple[int, int, int] = (2048, 3072, 8192),
+        moduli: str | None = None,
+        gss: Callable[[], GSSContext] | None = None,
+        gss_errors: bool = True,
+    ) -> None:
+        values = self.__dict__
+        values["role"] = role
+        values["hash_name"] = hash_name
+        values["random"] = random
+        values["host_key"] = host_key
+        values["gex_bits"] = gex_bits
+        values["moduli"] = moduli
+        values["gss"] = gss
+        values["gss_errors"] = gss_errors
 
 
 class KexAlgorithm(Record):
