@@ -6,6 +6,8 @@ Two opinions of it remain, and are named here, so that anything else fails:
   are there because most servers of today know nothing else.
 * NIST curves as host keys. A client has to accept them, as known_hosts files hold them since 2011;
   which keys a server has is up to whoever runs it.
+
+The policy `pq` gives up on the servers of today that these are there for, and earns none.
 """
 
 from __future__ import annotations
@@ -18,7 +20,15 @@ from pathlib import Path
 
 from ssh_keys import SSHKeyPair, SSHLocalKeyPair, generate_private_key
 from ssh_keys.algorithms import Status
-from ssh_transport import KEX_METHODS, DisconnectError, Event, HostKeyOffered, Role, TransportConfig
+from ssh_transport import (
+    KEX_METHODS,
+    DisconnectError,
+    Event,
+    HostKeyOffered,
+    Policy,
+    Role,
+    TransportConfig,
+)
 from ssh_transport.aio import AsyncTransport, create_core
 from tests.interop.peers.availability import python_with
 from tests.interop.peers.credentials import HOST
@@ -53,12 +63,13 @@ class Owner:
 
 
 @contextlib.asynccontextmanager
-async def server(host_keys: Mapping[bytes, SSHKeyPair]) -> AsyncIterator[int]:
-    """A server with our defaults, and its port."""
+async def server(host_keys: Mapping[bytes, SSHKeyPair], policy: Policy) -> AsyncIterator[int]:
+    """A server with the names of a policy, and its port."""
     owners: list[Owner] = []
 
     def accept() -> AsyncTransport:
-        owners.append(Owner(TransportConfig(role=Role.SERVER, host_keys=host_keys)))
+        config = TransportConfig(role=Role.SERVER, host_keys=host_keys, policy=policy)
+        owners.append(Owner(config))
         return owners[-1].transport
 
     listener = await asyncio.get_running_loop().create_server(accept, HOST, 0)
@@ -101,23 +112,19 @@ def check_key_exchange(found: dict[str, list[str]]) -> None:
     assert KEX_METHODS[names[0]].post_quantum
 
 
-async def test_server(tmp_path: Path) -> None:
-    async with server(HOST_KEYS) as port:
+async def audit_server(policy: Policy, folder: Path) -> bytes:
+    """The report about our server, in JSON."""
+    async with server(HOST_KEYS, policy) as port:
         command = [*audit_command(), "-j", "--skip-rate-test", "-p", str(port), HOST]
-        done = await run(command, clean_environment(tmp_path))
-    found = complaints(done.stdout)
-    check_key_exchange(found)
-    assert not [name for name in found if not name.startswith("kex ")], found
-    report = json.loads(done.stdout)
-    assert {entry["algorithm"] for entry in report["key"]} == {n.decode() for n in HOST_KEYS}
-    assert report["cves"] == []
+        return (await run(command, clean_environment(folder))).stdout
 
 
-async def test_client(tmp_path: Path) -> None:
+async def audit_client(policy: Policy, folder: Path) -> bytes:
+    """The report about our client, in JSON."""
     port = free_port()
     command = [*audit_command(), "-c", "-j", "-p", str(port), "-t", "30"]
-    audit = asyncio.create_task(run(command, clean_environment(tmp_path)))
-    owner = Owner(TransportConfig(role=Role.CLIENT))
+    audit = asyncio.create_task(run(command, clean_environment(folder)))
+    owner = Owner(TransportConfig(role=Role.CLIENT, policy=policy))
     while not audit.done():
         try:
             await asyncio.get_running_loop().create_connection(lambda: owner.transport, HOST, port)
@@ -127,7 +134,33 @@ async def test_client(tmp_path: Path) -> None:
             break
     done = await audit
     owner.transport.abort()
-    found = complaints(done.stdout)
+    return done.stdout
+
+
+async def test_server(tmp_path: Path) -> None:
+    report = await audit_server(Policy.named("modern"), tmp_path)
+    found = complaints(report)
+    check_key_exchange(found)
+    assert not [name for name in found if not name.startswith("kex ")], found
+    names = {entry["algorithm"] for entry in json.loads(report)["key"]}
+    assert names == {name.decode() for name in HOST_KEYS}
+    assert json.loads(report)["cves"] == []
+
+
+async def test_client(tmp_path: Path) -> None:
+    found = complaints(await audit_client(Policy.named("modern"), tmp_path))
     check_key_exchange(found)
     others = [name for name in found if not name.startswith("kex ")]
     assert all("ecdsa-sha2-nistp" in name for name in others), found
+
+
+async def test_server_with_post_quantum_policy(tmp_path: Path) -> None:
+    report = await audit_server(Policy.named("pq"), tmp_path)
+    assert json.loads(report)["kex"][0]["algorithm"] == "mlkem768x25519-sha256"
+    assert complaints(report) == {}
+
+
+async def test_client_with_post_quantum_policy(tmp_path: Path) -> None:
+    report = await audit_client(Policy.named("pq"), tmp_path)
+    assert json.loads(report)["kex"][0]["algorithm"] == "mlkem768x25519-sha256"
+    assert complaints(report) == {}

@@ -82,6 +82,17 @@ def test_fips_has_approved_algorithms_only() -> None:
     assert policy.compressions == (b"none", b"zlib@openssh.com")
 
 
+def test_pq_has_post_quantum_key_exchange_only() -> None:
+    policy = Policy.named("pq")
+    assert all(KEX_METHODS[name].post_quantum for name in policy.kex_algorithms)
+    assert policy.kex_algorithms[0] == b"mlkem768x25519-sha256"
+    assert b"sntrup761x25519-sha512@openssh.com" in policy.kex_algorithms
+    assert not [name for name in policy.kex_algorithms if b"nistp" in name]
+    assert policy.ciphers == Policy.named("modern").ciphers
+    assert policy.macs == Policy.named("modern").macs
+    assert policy.host_key_algorithms[0] == b"ssh-ed25519"
+
+
 def test_cnsa2_has_the_one_parameter_set() -> None:
     policy = Policy.named("cnsa2")
     assert policy.kex_algorithms == (b"mlkem1024nistp384-sha384",)
@@ -117,7 +128,7 @@ def test_cnsa2_and_modern_have_no_key_exchange_in_common() -> None:
 
 
 def test_unknown_name_says_which_there_are() -> None:
-    with pytest.raises(ValueError, match=r"'fip'.*modern, compat, legacy, fips, cnsa2"):
+    with pytest.raises(ValueError, match=r"'fip'.*modern, compat, legacy, pq, fips, cnsa2"):
         Policy.named("fip")
 
 

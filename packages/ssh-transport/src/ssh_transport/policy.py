@@ -1,4 +1,4 @@
-"""Named choices of algorithms: `modern` (the default), `compat`, `legacy`, `fips`, `cnsa2`.
+"""Named choices of algorithms: `modern` (the default), `compat`, `legacy`, `pq`, `fips`, `cnsa2`.
 
 A preset is a rule over the tables, not a list of its own: a row that is added to a table falls
 under the rules at once, and the order of preference is that of the rows.
@@ -88,6 +88,7 @@ _SOUND = (*_DEFAULT, *_SUPPORTED)
 _NIST_KEYS = ("*ecdsa-sha2-nistp256*", "*ecdsa-sha2-nistp384*", "*ecdsa-sha2-nistp521*")
 _RSA_KEYS = ("rsa-sha2-*", "x509v3-rsa2048-sha256")
 _DELAYED = ("none", "zlib@openssh.com")
+_PQ_KEYS = ("ssh-ed25519", "sk-ssh-ed25519@openssh.com", "rsa-sha2-512", "rsa-sha2-256")
 _CNSA_KEYS = ("ecdsa-sha2-nistp384*", "x509v3-ecdsa-sha2-nistp384", "rsa-sha2-512*")
 
 _RULES: dict[str, _Rule] = {
@@ -111,6 +112,20 @@ _RULES: dict[str, _Rule] = {
         (_DEFAULT, _SUPPORTED, _INSECURE),
         {},
         min_rsa_bits=1024,
+    ),
+    "pq": _Rule(
+        "Post-quantum key exchange or none, for peers since OpenSSH 9.0: ssh-audit has nothing "
+        "to warn about. Everything else as in `modern`, without NIST curves.",
+        (_SOUND,),
+        {
+            "kex": ("mlkem768x25519-sha256", "sntrup761x25519-sha512*"),
+            "gss": (),
+            "host_key": _PQ_KEYS,
+            "cipher": ("aes*-gcm@openssh.com", "chacha20-poly1305@openssh.com", "aes*-ctr"),
+            "mac": ("hmac-sha2-*-etm@openssh.com", "umac-128-etm@openssh.com"),
+            "compression": _DELAYED,
+            "signature": _PQ_KEYS,
+        },
     ),
     "fips": _Rule(
         "Algorithms that are approved by FIPS 140-3 (SP 800-56A and C, FIPS 186-5, FIPS 203, "
