@@ -543,3 +543,14 @@ def test_positions(text: str, position: int) -> None:
         assert position < next_position(text, position) <= len(text)
     if position:
         assert 0 <= previous_position(text, position) < position
+
+
+def test_narrow_character_in_the_place_of_a_wide_one_at_the_margin() -> None:
+    terminal = Terminal(columns=5)
+    terminal.type("abcd")
+    terminal.type("\u4e16")
+    assert terminal.rows == ["abcd", "\u4e16"]
+    terminal.type("\x7fe")
+    assert (terminal.rows, terminal.cursor) == (["abcde"], (1, 0))
+    terminal.type("\x7f\u4e16")
+    assert (terminal.rows, terminal.cursor) == (["abcd", "\u4e16"], (1, 2))

@@ -1,7 +1,10 @@
 """SSH user authentication and channels (RFC 4252, RFC 4254): sessions, processes, forwarding."""
 
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from ssh_transport.constants import DisconnectReason as _Reason
 
+from . import editor as _editor
 from ._version import __version__
 from .acceptor import SSHAcceptor
 from .api import (
@@ -95,6 +98,7 @@ from .errors import (
     BreakReceived,
     ChannelListenError,
     ChannelOpenError,
+    ConfigParseError,
     IllegalUserName,
     PasswordChangeRequired,
     PermissionDenied,
@@ -128,6 +132,9 @@ from .server import SSHServer
 from .session import SSHClientSession, SSHServerSession, SSHTCPSession, SSHUNIXSession
 from .stream import SSHReader, SSHWriter
 
+if _TYPE_CHECKING:
+    from .editor import SSHLineEditorChannel
+
 # RFC 4253 section 11.1, under the names of the public API.
 DISC_HOST_NOT_ALLOWED_TO_CONNECT = _Reason.SSH_DISCONNECT_HOST_NOT_ALLOWED_TO_CONNECT
 DISC_PROTOCOL_ERROR = _Reason.SSH_DISCONNECT_PROTOCOL_ERROR
@@ -154,6 +161,7 @@ __all__ = [
     "ByteWriter",
     "ChannelListenError",
     "ChannelOpenError",
+    "ConfigParseError",
     "ClientKwargs",
     "DEVNULL",
     "DISC_AUTH_CANCELLED_BY_USER",
@@ -257,6 +265,7 @@ __all__ = [
     "SSHConnection",
     "SSHConnectionOptions",
     "SSHForwarder",
+    "SSHLineEditorChannel",
     "SSHListener",
     "SSHReader",
     "SSHServer",
@@ -289,3 +298,12 @@ __all__ = [
     "run_server",
     "set_log_level",
 ]
+
+if not _TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        # Imported when it is first used: most programs serve no terminals.
+        if name != "SSHLineEditorChannel":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value = _editor.SSHLineEditorChannel
+        return value

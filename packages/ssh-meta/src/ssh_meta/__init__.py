@@ -112,6 +112,7 @@ from ssh_connection import ByteReader as ByteReader
 from ssh_connection import ByteWriter as ByteWriter
 from ssh_connection import ChannelListenError as ChannelListenError
 from ssh_connection import ChannelOpenError as ChannelOpenError
+from ssh_connection import ConfigParseError as ConfigParseError
 from ssh_connection import ExecInterceptor as ExecInterceptor
 from ssh_connection import IllegalUserName as IllegalUserName
 from ssh_connection import KeyPairSource as KeyPairSource
@@ -175,7 +176,9 @@ from .scp import scp as scp
 from .server import SSHServerConnection as SSHServerConnection
 
 # The names of ssh-sftp are imported when they are first used: most connections copy no files.
+# So is the channel of line editors.
 if TYPE_CHECKING:
+    from ssh_connection import SSHLineEditorChannel as SSHLineEditorChannel
     from ssh_sftp import *  # noqa: F403
 
 # For type checkers, what was imported with a star or as itself is public; an `__all__` that they
@@ -195,9 +198,10 @@ if not TYPE_CHECKING:
     __all__ = list(dict.fromkeys([*_OWN, *(n for each in _PACKAGES for n in each.__all__)]))
 
     def __getattr__(name: str) -> object:
-        if name not in ssh_sftp.__all__:
+        source = ssh_connection if name == "SSHLineEditorChannel" else ssh_sftp
+        if name not in source.__all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        value: object = getattr(ssh_sftp, name)
+        value: object = getattr(source, name)
         globals()[name] = value
         return value
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Mapping
-from typing import Any, AnyStr, cast
+from typing import TYPE_CHECKING, Any, AnyStr, cast
 
+from .. import editor
 from ..channel.base import Channel
 from ..channel.link import DEFAULT_MAX_PKTSIZE
 from ..channel.session_server import SSHServerChannel
@@ -24,6 +25,9 @@ from ..stream_session import SSHServerStreamSession
 from ..userauth.protocols import KeyOptions
 from .forced_command import RestrictedChannel
 from .server_agent import ServerAgent
+
+if TYPE_CHECKING:
+    from ..editor import SSHLineEditorChannel
 
 __all__ = ["ServerSessions"]
 
@@ -131,10 +135,13 @@ class ServerSessions(ServerAgent):
         options = self.server_options
         keys = self._restrictions
         agent = options.agent_forwarding and self._may_use_agent()
-        channel = RestrictedChannel[AnyStr](
+        allow_pty = options.allow_pty and not keys.get("no-pty", False)
+        edited = allow_pty and options.line_editor
+        channel: RestrictedChannel[AnyStr]
+        channel = (editor.SSHLineEditorChannel if edited else RestrictedChannel)(
             self,
             self._require_mux(),
-            allow_pty=options.allow_pty and not keys.get("no-pty", False),
+            allow_pty=allow_pty,
             subsystems=options.subsystems,
             exec_interceptors=options.exec_interceptors,
             agent_listener=self._agent_listener if agent else None,
@@ -143,6 +150,8 @@ class ServerSessions(ServerAgent):
             window=window or options.window,
             max_pktsize=max_pktsize or options.max_pktsize,
         )
+        if edited:
+            cast("SSHLineEditorChannel[AnyStr]", channel).use_editor(options)
         command = keys.get("command")
         environment = keys.get("environment")
         if isinstance(command, str) or isinstance(environment, Mapping):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["next_position", "previous_position", "shown"]
+__all__ = ["combines", "next_position", "previous_position", "shown"]
 
 
 @lru_cache(maxsize=4096)
@@ -37,14 +37,15 @@ def shown(char: str) -> tuple[str, int]:
     return char, 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
 
 
-def _combines(char: str) -> bool:
-    return not " " <= char <= "~" and shown(char)[1] == 0
+def combines(char: str) -> bool:
+    """Return whether a character is drawn into the cell of the one before."""
+    return char != "\t" and not " " <= char <= "~" and shown(char)[1] == 0
 
 
 def previous_position(text: str, position: int) -> int:
     """Return where the character before a position begins, with all that combines with it."""
     position -= 1
-    while position > 0 and _combines(text[position]):
+    while position > 0 and combines(text[position]):
         position -= 1
     return max(position, 0)
 
@@ -52,6 +53,6 @@ def previous_position(text: str, position: int) -> int:
 def next_position(text: str, position: int) -> int:
     """Return where the character at a position ends, with all that combines with it."""
     position += 1
-    while position < len(text) and _combines(text[position]):
+    while position < len(text) and combines(text[position]):
         position += 1
     return min(position, len(text))

@@ -7,10 +7,10 @@ began, so scrolling does not matter.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
-from .cells import shown
+from .cells import combines, shown
 from .prompt import Prompt
 
 __all__ = ["Screen"]
@@ -38,7 +38,9 @@ class Screen:
         self._columns, self._rows = self._size(columns, rows)
         self._prompt = Prompt()
         self._out: list[str] = []
+        self._text = ""  # what is drawn, and what was sent for each character of it
         self._drawn: list[str] = []
+        self._ends: list[Position] = [(0, 0)]  # where terminals are behind each character
         self._places: list[Position] = [(0, 0)]  # of each drawn character, and of the end
         self._cursor = 0
         self._at: Position = (0, 0)
@@ -117,10 +119,15 @@ class Screen:
             return
         if not self._drawn:
             self._at = self._start()
-            self._places = [self._at]
+            self._text, self._ends, self._places = "", [self._at], [self._at]
         text, self._cursor = self._window(text, cursor)
-        pieces, places = self._layout(text)
-        same = self._common(pieces)
+        if text != self._text:
+            self._change(text)
+        self._move(self._places[self._cursor])
+
+    def _change(self, text: str) -> None:
+        same = self._common(text)
+        pieces, ends, places = self._layout(text, same)
         if same < max(len(pieces), len(self._drawn)):
             # Not always the same place: a character of two cells does not fit in the last column.
             self._move(min(places[same], self._places[same]))
@@ -128,19 +135,18 @@ class Screen:
                 self._erase(same)
             if same < len(pieces):
                 self._print(pieces[same:], places[-1])
-        self._drawn, self._places = pieces, places
-        self._move(places[self._cursor])
+        self._text, self._drawn, self._ends, self._places = text, pieces, ends, places
 
-    def _common(self, pieces: list[str]) -> int:
+    def _common(self, text: str) -> int:
         """Return how many characters at the beginning stay as they are."""
-        drawn = self._drawn
-        same, most = 0, min(len(drawn), len(pieces))
-        while same < most and drawn[same] == pieces[same]:
+        drawn = self._text
+        same, most = 0, min(len(drawn), len(text))
+        if drawn[:most] == text[:most]:
+            same = most
+        while same < most and drawn[same] == text[same]:
             same += 1
         # A character that combines has to be sent right behind the one that it combines with.
-        while same and any(
-            same < len(each) and _width(each[same]) == 0 for each in (drawn, pieces)
-        ):
+        while same and any(same < len(each) and combines(each[same]) for each in (drawn, text)):
             same -= 1
         return same
 
@@ -169,13 +175,21 @@ class Screen:
             column += width
         return row, column
 
-    def _layout(self, characters: Iterable[str]) -> tuple[list[str], list[Position]]:
-        """Return what to send for each character, and where it goes; last, where the end is."""
-        row, column = self._start()
-        pieces: list[str] = []
-        places: list[Position] = []
+    def _layout(
+        self, characters: Sequence[str], same: int = 0
+    ) -> tuple[list[str], list[Position], list[Position]]:
+        """Return what to send for each character, where terminals are behind it, where it goes.
+
+        The second begins with where they are before the first, the third ends with where the
+        cursor is at the end.
+
+        Parameters:
+            same: characters at the beginning that are drawn already.
+        """
+        pieces, ends, places = self._drawn[:same], self._ends[: same + 1], self._places[:same]
+        row, column = ends[-1]
         limit = self._columns
-        for char in characters:
+        for char in characters[same:]:
             if char == "\t":
                 column_now = column if column < limit else 0
                 piece = " " * min(_TAB - column_now % _TAB, limit - column_now)
@@ -194,8 +208,9 @@ class Screen:
             column += width
             while column > limit:
                 row, column = row + 1, column - limit
+            ends.append((row, column))
         places.append((row, column) if column < limit else (row + 1, 0))
-        return pieces, places
+        return pieces, ends, places
 
     def _window(self, text: str, cursor: int) -> tuple[str, int]:
         """Return the part of a line that fits on the screen, and the cursor in it."""
@@ -262,7 +277,8 @@ class Screen:
             return
         # Terminals that wrap lines anew have moved the cursor with them; those that cut lines off
         # have not, but there nothing is right until the next line anyway.
-        _, places = self._layout(self._drawn)
+        drawn, self._ends = self._drawn, [self._start()]
+        places = self._layout(drawn)[2]
         up = places[self._cursor][0]
         self._out.append((f"\x1b[{up}A" if up else "") + "\r\x1b[J")
         self._again(text, cursor)

@@ -139,6 +139,10 @@ class CreateServerKwargs(CommonKwargs, total=False):
     session_factory: StreamHandler | None
     session_encoding: str | tuple[()] | None
     subsystems: Mapping[str, SubsystemFactory] | None
+    line_editor: bool
+    line_echo: bool
+    line_history: int
+    max_line_length: int
     exec_interceptors: tuple[ExecInterceptor, ...]
     max_sessions: int
     max_channels: int

@@ -18,7 +18,7 @@ from ssh_keys import (
 from ..protocols import ExecInterceptor, SubsystemFactory
 from ..userauth.gssapi import GSSAPI_KEYEX, GSSAPI_WITH_MIC
 from ..userauth.server import SERVER_METHODS
-from .base import LATER_BASE, NOTHING, Later, Seconds, SSHConnectionOptions, _derived
+from .base import LATER_BASE, Later, Seconds, SSHConnectionOptions, _derived
 from .units import parse_seconds
 
 if TYPE_CHECKING:
@@ -31,10 +31,6 @@ AuthorizedKeysArg: TypeAlias = str | Path | SSHAuthorizedKeys | Sequence[str | P
 
 _LATER: Later = {
     **LATER_BASE,
-    "line_editor": ("line editors", NOTHING),
-    "line_echo": ("line editors", (*NOTHING, True)),
-    "line_history": ("line editors", (*NOTHING, 1000)),
-    "max_line_length": ("line editors", (*NOTHING, 1024)),
 }
 
 
@@ -97,6 +93,19 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
 
     allow_pty: bool = True
     """Whether sessions may have a terminal."""
+
+    line_editor: bool = True
+    """Whether lines that are typed at a terminal are edited and shown here, see
+    `SSHLineEditorChannel`; sessions that read bytes get what the terminal sends in any case."""
+
+    line_echo: bool = True
+    """Whether the line editor shows what is typed, until `set_echo` says otherwise."""
+
+    line_history: int = 1000
+    """Lines that the line editor of a session remembers, 0 for none."""
+
+    max_line_length: int = 1024
+    """Characters that a line can have in the line editor."""
 
     agent_forwarding: bool = True
     """Whether clients may let us use their agents, see `SSHServerChannel.get_agent_path`."""
@@ -166,6 +175,8 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
         for name in ("max_auth_tries", "max_auth_requests", "max_sessions", "max_channels"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1")
+        if self.line_history < 0 or self.max_line_length < 1:
+            raise ValueError("line_history must be 0 or more, max_line_length at least 1")
 
 
 def _parse_methods(

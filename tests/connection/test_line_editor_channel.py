@@ -1,0 +1,655 @@
+"""Sessions whose input is edited: what they get, what clients see, and who has to wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from ssh_connection import (
+    BreakReceived,
+    SSHLineEditorChannel,
+    SSHReader,
+    SSHServerProcess,
+    SSHServerSession,
+    SSHWriter,
+    TerminalSizeChanged,
+)
+from ssh_connection.constants import EXTENDED_DATA_STDERR, PTY_ECHO
+from ssh_connection.editor.channel import SSHLineEditorChannel as Implementation
+from ssh_keys import SSHAuthorizedKeys
+from ssh_keys.wire import encode_string
+from ssh_transport.errors import ProtocolError
+
+from .channels import RawPeer
+from .loopback import Server, client, serving
+
+WAIT = 10
+Streams = tuple[SSHWriter[bytes], SSHReader[bytes], SSHReader[bytes]]
+
+
+@asynccontextmanager
+async def terminal(
+    handler: Callable[[SSHServerProcess[str]], Any] | None = None,
+    *,
+    term_type: str | None = "xterm",
+    term_modes: Mapping[int, int] | None = None,
+    **of_server: Any,
+) -> AsyncIterator[Streams]:
+    """A terminal at a server that runs a handler: what to type into and to read from."""
+    if handler is not None:
+        of_server["process_factory"] = handler
+    async with (
+        serving(**of_server) as acceptor,
+        await client(acceptor, password="secret") as conn,
+    ):
+        stdin, stdout, stderr = await conn.open_session(
+            encoding=None, term_type=term_type, term_size=(80, 24), term_modes=term_modes or {}
+        )
+        yield stdin, stdout, stderr
+
+
+async def until(stdout: SSHReader[bytes], end: bytes) -> bytes:
+    """What is shown up to and with something."""
+    return await asyncio.wait_for(stdout.readuntil(end), WAIT)
+
+
+async def finish(streams: Streams) -> bytes:
+    """All that is shown from now on."""
+    return await asyncio.wait_for(streams[1].read(), WAIT)
+
+
+def edited(process: SSHServerProcess[Any]) -> SSHLineEditorChannel[Any]:
+    """The channel of a process, with the methods of the editor."""
+    channel = process.channel
+    assert isinstance(channel, SSHLineEditorChannel)
+    return channel
+
+
+# --- What sessions get -----------------------------------------------------------------------
+
+
+async def test_lines_of_a_process() -> None:
+    got: list[str] = []
+
+    async def handler(process: SSHServerProcess[str]) -> None:
+        process.stdout.write("Welcome\n> ")
+        async for line in process.stdin:
+            got.append(line)
+            process.stdout.write(f"got {line}> ")
+        process.exit(0)
+
+    async with terminal(handler) as streams:
+        stdin, stdout, _ = streams
+        assert await until(stdout, b"> ") == b"Welcome\r\n> "
+        stdin.write(b"helo\x02l\r")
+        assert (await until(stdout, b"got hello\r\n> ")).startswith(b"hello\r\n")
+        stdin.write(b"\x1b[A\r")
+        await until(stdout, b"got hello\r\n> ")
+        stdin.write(b"\x04")
+        await finish(streams)
+    assert got == ["hello\n", "hello\n"]
+
+
+async def test_breaks_and_sizes_come_in_order() -> None:
+    got: list[object] = []
+
+    async def handler(process: SSHServerProcess[str]) -> None:
+        while len(got) < 4:
+            try:
+                got.append(await process.stdin.readline())
+            except (BreakReceived, TerminalSizeChanged) as exc:
+                got.append(exc.args)
+        process.exit(0)
+
+    async with terminal(handler) as streams:
+        streams[0].write(b"one\r\x03two\r")
+        await until(streams[1], b"two")
+        channel = streams[0].channel
+        channel.change_terminal_size(40, 20)  # type: ignore[attr-defined]
+        await finish(streams)
+    assert got[0] == "one\n"
+    assert got[1] == BreakReceived(0).args
+    assert got[2] == "two\n"
+    assert got[3] == TerminalSizeChanged(40, 20, 0, 0).args
+
+
+class Recorder(SSHServerSession[str]):
+    """A session of callbacks."""
+
+    def __init__(self) -> None:
+        self.got: list[object] = []
+        self.chan: Any = None
+        self.answer: bool | Awaitable[bool] = True
+        self.go_on = True
+
+    def connection_made(self, chan: Any) -> None:
+        self.chan = chan
+
+    def shell_requested(self) -> bool:
+        return True
+
+    def session_started(self) -> None:
+        self.chan.write("> ")
+
+    def data_received(self, data: str, datatype: int | None) -> None:
+        self.got.append(data)
+        if data == "pause\n":
+            self.chan.pause_reading()
+        if data == "fail\n":
+            raise ZeroDivisionError
+        if data == "quit\n":
+            self.chan.exit(0)
+        if data == "password\n":
+            self.chan.set_echo(False)
+        if data == "keys\n":
+            self.chan.set_line_mode(False)
+        if data == "!":
+            self.chan.set_line_mode(True)
+
+    def break_received(self, msec: int) -> bool | Awaitable[bool]:
+        self.got.append(("break", msec))
+        return self.answer
+
+    def eof_received(self) -> bool:
+        self.got.append("eof")
+        return self.go_on
+
+
+class CallbackServer(Server):
+    """Serves a session of callbacks."""
+
+    sessions: list[Recorder]
+
+    def session_requested(self) -> Any:
+        session = Recorder()
+        self.sessions.append(session)
+        return session
+
+
+@asynccontextmanager
+async def recorded(**of_server: Any) -> AsyncIterator[tuple[Recorder, Streams]]:
+    """A terminal at a session of callbacks."""
+    sessions: list[Recorder] = []
+
+    def make() -> CallbackServer:
+        server = CallbackServer()
+        server.sessions = sessions
+        return server
+
+    async with (
+        serving(server_factory=make, **{"process_factory": None, **of_server}) as acceptor,
+        await client(acceptor, password="secret") as conn,
+    ):
+        streams = await conn.open_session(encoding=None, term_type="xterm", term_size=(80, 24))
+        yield sessions[0], streams
+
+
+async def test_callbacks() -> None:
+    async with recorded() as (session, streams):
+        streams[0].write(b"one\r\x03\x04two\x7f\x7f\x7f\x04three\r\x05fo")
+        await until(streams[1], b"fo")
+        streams[0].write_eof()
+        await asyncio.sleep(0.05)
+        assert session.got == ["one\n", ("break", 0), "eof", "eof", "three\n", "fo", "eof"]
+
+
+async def test_end_of_input_may_end_the_output() -> None:
+    async with recorded() as (session, streams):
+        session.go_on = False
+        streams[0].write(b"\x04")
+        assert await finish(streams) == b"> "
+
+
+async def test_what_a_callback_changes_counts_for_what_is_behind() -> None:
+    async with recorded() as (session, streams):
+        streams[0].write(b"password\rsecret\rkeys\rabc\x7f\r")
+        await until(streams[1], b"\r\n" * 3)
+        await asyncio.sleep(0.05)
+        assert session.got == ["password\n", "secret\n", "keys\n", "abc\x7f\r"]
+        session.chan.set_echo(True)
+        streams[0].write(b"!")
+        await asyncio.sleep(0.05)
+        streams[0].write(b"line\r")
+        assert await until(streams[1], b"\n") == b"line\r\n"
+        assert session.got[4:] == ["!", "line\n"]
+
+
+async def test_paused_reading() -> None:
+    async with recorded() as (session, streams):
+        streams[0].write(b"pause\rone\rtwo\r")
+        streams[0].write_eof()
+        await asyncio.sleep(0.05)
+        assert session.got == ["pause\n"]
+        session.chan.resume_reading()
+        await asyncio.sleep(0.05)
+        assert session.got == ["pause\n", "one\n", "two\n", "eof"]
+
+
+async def test_break_that_takes_time_holds_back_the_rest() -> None:
+    async with recorded() as (session, streams):
+        done = asyncio.get_running_loop().create_future()
+        session.answer = done
+        streams[0].write(b"\x03line\r")
+        streams[0].write_eof()
+        await asyncio.sleep(0.05)
+        assert session.got == [("break", 0)]
+        done.set_result(True)
+        await asyncio.sleep(0.05)
+        assert session.got == [("break", 0), "line\n", "eof"]
+
+
+async def test_failing_callback_closes_the_channel() -> None:
+    async with recorded() as (session, streams):
+        reported: list[Any] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, what: reported.append(what))
+        streams[0].write(b"fail\rmore\r")
+        await finish(streams)
+        assert session.got == ["fail\n"]
+        assert isinstance(reported[0]["exception"], ZeroDivisionError)
+
+
+async def test_failing_break_closes_the_channel() -> None:
+    async with recorded() as (session, streams):
+        asyncio.get_running_loop().set_exception_handler(lambda loop, what: None)
+
+        async def fail() -> bool:
+            await asyncio.sleep(0)
+            raise ZeroDivisionError
+
+        session.answer = fail()
+        streams[0].write(b"\x03more\r")
+        await finish(streams)
+        assert session.got == [("break", 0)]
+
+
+async def test_close_in_a_callback_ends_the_input() -> None:
+    async with recorded() as (session, streams):
+        streams[0].write(b"quit\rmore\r")
+        assert await finish(streams) == b"> quit\r\n"
+        assert session.got == ["quit\n"]
+
+
+async def test_wrong_text_closes_the_channel() -> None:
+    async with recorded() as (session, streams):
+        lost: list[Exception | None] = []
+        session.connection_lost = lost.append  # type: ignore[method-assign, assignment]
+        streams[0].write(b"ab\xff\r")
+        await finish(streams)
+        assert session.got == []
+        assert isinstance(lost[0], ProtocolError)
+
+
+async def test_other_error_handling_and_encoding() -> None:
+    async with recorded(encoding="latin-1") as (session, streams):
+        streams[0].write("\u00e4\r".encode("latin-1"))
+        assert await until(streams[1], b"\n") == b"> \xe4\r\n"
+        assert session.got == ["\u00e4\n"]
+    async with recorded(encoding="ascii", errors="replace") as (session, streams):
+        streams[0].write(b"\xe4\r")
+        assert await until(streams[1], b"\n") == b"> ?\r\n"
+        assert session.got == ["\ufffd\n"]
+        with pytest.raises(TypeError):
+            session.chan.write(b"bytes")
+        with pytest.raises(ValueError, match="data type"):
+            session.chan.write("x", 7)
+    async with recorded(encoding="ascii") as (session, streams):
+        with pytest.raises(UnicodeEncodeError):
+            session.chan.write("\u00e4")
+        streams[0].write(b"ok\r")
+        assert await until(streams[1], b"\n") == b"> ok\r\n"
+
+
+# --- When lines are edited -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("why_not", ["no terminal", "option", "bytes", "key", "not allowed"])
+async def test_sessions_that_are_not_edited(why_not: str) -> None:
+    got: list[Any] = []
+
+    async def handler(process: SSHServerProcess[Any]) -> None:
+        edits = why_not in ("no terminal", "bytes")
+        assert isinstance(process.channel, SSHLineEditorChannel) == edits
+        if edits:
+            channel = edited(process)
+            channel.set_echo(False)
+            channel.set_line_mode(True)
+            channel.set_input("x", 0)
+            channel.clear_input()
+            with pytest.raises(RuntimeError):
+                channel.register_key("a", lambda line, position: True)
+            with pytest.raises(RuntimeError):
+                channel.unregister_key("a")
+        got.append(await process.stdin.readexactly(4))
+        process.stdout.write(b"a\nb" if why_not == "bytes" else "a\nb")
+        process.exit(0)
+
+    options: dict[str, dict[str, Any]] = {
+        "no terminal": {"term_type": None},
+        "option": {"line_editor": False},
+        "bytes": {"encoding": None},
+        "key": {},
+        "not allowed": {"allow_pty": False},
+    }
+    of_session = options[why_not]
+    if why_not in ("key", "not allowed"):
+        return await refused_terminal(why_not, handler)
+    async with terminal(handler, **of_session) as streams:
+        streams[0].write(b"ab\x7f\r")
+        assert await finish(streams) == b"a\nb"
+    assert got in (["ab\x7f\r"], [b"ab\x7f\r"])
+    return None
+
+
+async def refused_terminal(why_not: str, handler: Any) -> None:
+    """A server that allows no terminal has no editor either."""
+    from .loopback import USER_KEY, authorized
+
+    keys: SSHAuthorizedKeys = authorized("no-pty" if why_not == "key" else "")
+    async with (
+        serving(
+            process_factory=handler, authorized_client_keys=keys, allow_pty=why_not == "key"
+        ) as acceptor,
+        await client(acceptor, client_keys=[USER_KEY]) as conn,
+    ):
+        done = await asyncio.wait_for(conn.run("x", input="ab\x7f\r"), WAIT)
+        assert done.stdout == "a\nb"
+
+
+async def test_options_and_modes() -> None:
+    async def handler(process: SSHServerProcess[str]) -> None:
+        process.stdout.write((await process.stdin.readline()).upper())
+        process.stdout.write((await process.stdin.readline()).upper())
+        process.exit(0)
+
+    async with terminal(handler, line_echo=False, max_line_length=4, line_history=0) as streams:
+        streams[0].write(b"abcdef\r\x1b[A\r")
+        assert await finish(streams) == b"\a\r\n\a\r\nABCD\r\n\r\n"
+    async with terminal(handler, term_modes={PTY_ECHO: 0}) as streams:
+        streams[0].write(b"abc\rdef\r")
+        assert await finish(streams) == b"\r\n\r\nABC\r\nDEF\r\n"
+    for wrong in ({"line_history": -1}, {"max_line_length": 0}):
+        with pytest.raises(ValueError, match="line_history"):
+            async with serving(**wrong):  # type: ignore[arg-type]
+                pass
+
+
+async def test_what_is_set_before_the_start() -> None:
+    class Hidden(Recorder):
+        def connection_made(self, chan: Any) -> None:
+            super().connection_made(chan)
+            chan.set_echo(False)
+
+    class Keys(Recorder):
+        def connection_made(self, chan: Any) -> None:
+            super().connection_made(chan)
+            chan.set_line_mode(False)
+
+    for make, shown, got in (
+        (Hidden, b"> \r\n", ["ab\n"]),
+        (Keys, b"> ", ["ab\r"]),
+    ):
+        session = make()
+
+        class One(Server):
+            def session_requested(self) -> Any:
+                return session  # noqa: B023
+
+        async with (
+            serving(server_factory=One, process_factory=None) as acceptor,
+            await client(acceptor, password="secret") as conn,
+        ):
+            stdin, stdout, _ = await conn.open_session(encoding=None, term_type="xterm")
+            stdin.write(b"ab\r")
+            await asyncio.sleep(0.05)
+            session.chan.exit(0)
+            assert await asyncio.wait_for(stdout.read(), WAIT) == shown
+            assert session.got == got
+
+
+async def test_input_that_applications_set_and_keys() -> None:
+    async def handler(process: SSHServerProcess[str]) -> None:
+        channel = edited(process)
+        channel.register_key("\t", lambda line, position: (line + "!", len(line) + 1))
+        channel.set_input("name", 4)
+        process.stdout.write(await process.stdin.readline())
+        channel.unregister_key("\t")
+        channel.clear_input()
+        process.exit(0)
+
+    async with terminal(handler) as streams:
+        assert await until(streams[1], b"name") == b"name"
+        streams[0].write(b"\t\r")
+        assert await finish(streams) == b"!\r\nname!\r\n"
+
+
+async def test_session_that_becomes_one_of_bytes() -> None:
+    async with recorded() as (session, streams):
+        streams[0].write(b"one\rtw")
+        await until(streams[1], b"tw")
+        session.chan.set_encoding(None)
+        streams[0].write(b"o\x7f\r\n")
+        await asyncio.sleep(0.05)
+        session.chan.write(b"a\nb")
+        session.chan.exit(0)
+        assert await finish(streams) == b"a\nb"
+        assert session.got[0] == "one\n"
+        assert b"".join(session.got[1:]) == b"two\x7f\r\n"  # type: ignore[arg-type]
+
+
+# --- What is written -------------------------------------------------------------------------
+
+
+async def test_all_ways_of_writing() -> None:
+    async def handler(process: SSHServerProcess[str]) -> None:
+        process.stdout.writelines(["a\n", "b\n"])
+        process.stderr.write("c\n")
+        process.channel.write_raw("\u00e4\n\xff".encode()[:1])
+        process.channel.write_raw("\u00e4\n".encode()[1:] + b"\xff\n\xe4")
+        process.exit(0)
+
+    async with terminal(handler) as streams:
+        assert await finish(streams) == b"a\r\nb\r\n\xc3\xa4\r\n\xff\r\n\xe4"
+        assert await streams[2].read() == b"c\r\n"
+
+
+async def test_output_hides_the_line_on_the_same_stream() -> None:
+    async def handler(process: SSHServerProcess[str]) -> None:
+        process.stdout.write("> ")
+        await process.stdin.readline()
+        process.stderr.write("warning\n")
+        process.exit(0)
+
+    async with terminal(handler) as streams:
+        await until(streams[1], b"> ")
+        streams[0].write(b"x\ryz")
+        await until(streams[1], b"x\r\n")
+        shown, other = await asyncio.gather(streams[1].read(), streams[2].read())
+        assert (shown, other) in [
+            (b"yz", b"\r\x1b[Jwarning\r\nyz"),
+            (b"", b"warning\r\n"),
+            (b"yz", b"warning\r\n"),
+        ]
+
+
+async def test_writing_behind_the_end() -> None:
+    async with recorded() as (session, streams):
+        session.chan.write_eof()
+        with pytest.raises(BrokenPipeError):
+            session.chan.write("x")
+        # What is typed still gets there, though nothing can be shown.
+        streams[0].write(b"ab\r")
+        await asyncio.sleep(0.05)
+        assert session.got == ["ab\n"]
+
+
+async def test_redirected_process() -> None:
+    async def handler(process: SSHServerProcess[str]) -> None:
+        child = await asyncio.create_subprocess_exec(
+            "sed", "-u", "s/a/b/", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        await process.redirect(stdin=child.stdin, stdout=child.stdout)
+        process.exit(await child.wait())
+
+    async with terminal(handler) as streams:
+        streams[0].write(b"bana\x7f\x7f\x7fana\r")
+        await until(streams[1], b"bbna\r\n")
+        streams[0].write(b"\x04")
+        await finish(streams)
+
+
+# --- Who has to wait -------------------------------------------------------------------------
+
+
+def start_terminal(
+    peer: RawPeer, session: Any, *, room: int = 1 << 20, **options: Any
+) -> Implementation[Any]:
+    """A session with a terminal, opened by hand by a client whose window has some room."""
+    chan: Implementation[Any] = Implementation(peer.services, peer.end.mux, **options)
+    chan.set_session(session)
+    peer.services.accept = lambda request: chan
+    peer.send(90, b"session", 7, room, 32768)
+    peer.sent()
+    modes = encode_string(b"\0")
+    peer.end.receive(
+        b"\x62\0\0\0\0"
+        + encode_string(b"pty-req")
+        + b"\0"
+        + encode_string(b"xterm")
+        + bytes(16)
+        + modes
+    )
+    peer.send(98, 0, b"shell", False)
+    peer.sent()
+    return chan
+
+
+async def test_lines_that_nobody_reads_are_bounded() -> None:
+    """A few bytes bring a long line back from the history: what counts is what was delivered."""
+    peer = RawPeer()
+    got = asyncio.Event()
+    process: list[SSHServerProcess[str]] = []
+
+    async def handler(made: SSHServerProcess[str]) -> None:
+        process.append(made)
+        await got.wait()
+
+    window = 8192
+    chan = start_terminal(peer, SSHServerProcess(handler), window=window)
+    await asyncio.sleep(0)
+    peer.send(94, 0, b"x" * 1000 + b"\r")
+    for _ in range(1500):
+        peer.send(94, 0, b"\x1b[A\r")
+        peer.sent()
+    await asyncio.sleep(0)
+    assert peer.error is None
+    assert window <= chan._unread <= window + 1001
+    held = len(chan._typed)
+    assert 0 < held <= window
+    # They come when somebody reads; there is room to show them.
+    peer.send(93, 0, 10_000_000)
+    reader = process[0].stdin
+    for _ in range(100):
+        assert await asyncio.wait_for(reader.readline(), WAIT) == "x" * 1000 + "\n"
+    assert len(chan._typed) < held
+    for _ in range(1401):
+        assert await asyncio.wait_for(reader.readline(), WAIT) == "x" * 1000 + "\n"
+        peer.sent()
+        peer.end.mux.on_writable()
+    await asyncio.sleep(0)
+    assert (chan._unread, len(chan._typed)) == (0, 0)
+    assert chan.receive_room + chan._typed_credit == window
+    got.set()
+    peer.end.mux.connection_lost(None)
+    await asyncio.sleep(0)
+
+
+async def test_window_of_a_terminal_is_kept() -> None:
+    """More than the window is still an error, and what was typed gives it back."""
+    peer = RawPeer()
+    session = Recorder()
+    chan = start_terminal(peer, session, window=1000)
+    for _ in range(100):
+        peer.send(94, 0, b"a" * 99 + b"\r")
+        assert chan.receive_room + chan._typed_credit == 1000
+        peer.sent()
+    session.chan.pause_reading()
+    for _ in range(11):
+        peer.send(94, 0, b"a" * 99 + b"\r")
+    assert isinstance(peer.error, ProtocolError)
+    assert session.got == ["a" * 99 + "\n"] * 100
+
+
+async def test_client_that_reads_nothing_is_not_shown_more() -> None:
+    """What has to be shown waits in a queue: behind its mark, nothing is edited."""
+    peer = RawPeer()
+    session = Recorder()
+    chan = start_terminal(peer, session, room=100_000, window=1 << 20)
+    most = 0
+    line = b"y" * 999 + b"\r"
+    sent = 0
+    for _ in range(100):
+        for _ in range(10):
+            peer.send(94, 0, line)
+            sent += 1
+        most = max(most, chan.get_write_buffer_size())
+    assert peer.error is None
+    assert most < 256 * 1024
+    assert len(chan._typed) > 500_000
+    # The client reads: all of it is edited.
+    for _ in range(1000):
+        peer.send(93, 0, 100_000)
+        peer.sent()
+        await asyncio.sleep(0)
+        if not chan._typed:
+            break
+    assert session.got == ["y" * 999 + "\n"] * sent
+
+
+async def test_tiny_packets_take_little_memory() -> None:
+    peer = RawPeer()
+    session = Recorder()
+    chan = start_terminal(peer, session, window=100_000)
+    session.chan.pause_reading()
+    for _ in range(20_000):
+        peer.send(94, 0, b"a")
+    held = sum(len(piece[0]) for piece in chan._held)
+    assert held == 20_000
+    assert len(chan._held) < 10
+    session.chan.resume_reading()
+    assert not chan._held
+    assert not chan._typed
+
+
+async def test_small_window_opens_when_somebody_reads() -> None:
+    peer = RawPeer()
+    got: list[str] = []
+
+    async def handler(made: SSHServerProcess[str]) -> None:
+        while line := await made.stdin.readline():
+            got.append(line)
+
+    chan = start_terminal(peer, SSHServerProcess(handler), window=8)
+    await asyncio.sleep(0)
+    for _ in range(50):
+        assert chan.receive_room >= 4
+        peer.send(94, 0, b"abc\r")
+        for _ in range(4):
+            await asyncio.sleep(0)
+    assert got == ["abc\n"] * 50
+    peer.end.mux.connection_lost(None)
+    await asyncio.sleep(0)
+
+
+async def test_datatype_of_stderr_is_kept() -> None:
+    peer = RawPeer()
+    session = Recorder()
+    start_terminal(peer, session)
+    session.chan.write_stderr("x\n")
+    (message,) = peer.sent()
+    assert message[0] == 95
+    assert message[5:9] == EXTENDED_DATA_STDERR.to_bytes(4, "big")
+    assert message.endswith(b"x\r\n")
