@@ -8,7 +8,6 @@ draft-ietf-sshm-ntruprime-ssh section 3).
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from typing import Protocol, TypeVar
 
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import (
 
 from ssh_keys.wire import encode_string
 
+from ..derivation import HASHES
 from ..errors import KeyExchangeFailed
 from .ecdh import Curve, Finish, Random
 
@@ -86,13 +86,13 @@ class HybridExchange:
     """A KEM and a curve, combined by a hash.
 
     Parameters:
-        hash_name: of the method, for `hashlib.new`.
+        hash_name: of the method.
     """
 
     def __init__(self, kem: KEM, curve: Curve, hash_name: str) -> None:
         self._kem = kem
         self._curve = curve
-        self._hash_name = hash_name
+        self._hash = HASHES[hash_name]
 
     def start(self, random: Random) -> tuple[bytes, Finish]:
         """Client: return what to send, and what gives K of the server's answer."""
@@ -121,7 +121,7 @@ class HybridExchange:
         return value[:kem_size], value[kem_size:]
 
     def _combine(self, kem_secret: bytes, curve_secret: bytes) -> bytes:
-        return encode_string(hashlib.new(self._hash_name, kem_secret + curve_secret).digest())
+        return encode_string(self._hash(kem_secret + curve_secret).digest())
 
 
 def _checked(kem: KEM, step: Callable[[], T]) -> T:
