@@ -36,7 +36,11 @@ class Shell:
     def __call__(self, *words: str, status: int = 0) -> str:
         assert run(words) == status
         captured = self._capsys.readouterr()
-        assert bool(captured.err) is (status == 1 and not captured.out)
+        failed = status == 2 or (status == 1 and not captured.out)
+        if captured.out.startswith('{\n  "error"'):
+            failed = True
+            assert json.loads(captured.out)["error"] in captured.err
+        assert bool(captured.err) is failed
         return captured.out if captured.out else captured.err
 
     def json(self, *words: str, status: int = 0) -> dict[str, object]:
@@ -73,7 +77,7 @@ def test_generate(shell: Shell) -> None:
     assert ssh_keys.read_private_key("rsa").bits == 2048
     assert "no passphrase" in shell("generate", "other", status=1)
     assert "not set" in shell("generate", "x", "--passphrase-env", "SSH_KEYS_NONE", status=1)
-    assert "unknown key type" in shell("generate", "x", "--type", "zz", *PASSPHRASE, status=1)
+    assert "unknown key type" in shell("generate", "x", "--type", "zz", *PASSPHRASE, status=2)
 
 
 def test_passphrase_in_a_file(folder: Path, shell: Shell) -> None:
@@ -147,7 +151,7 @@ def test_certificates(shell: Shell) -> None:
         "source-address": ["192.0.2.0/24"],
     }
     assert "force-command=ls" in shell("show", "u")
-    assert "no critical options" in shell(*words, "--force-command", "x", status=1)
+    assert "no critical options" in shell(*words, "--force-command", "x", status=2)
 
 
 def test_sign_and_verify(folder: Path, shell: Shell) -> None:
@@ -180,8 +184,8 @@ def test_known_hosts(folder: Path, shell: Shell) -> None:
     assert shell("known-hosts", "remove", "host", *file).startswith("1: |1|")
     assert shell("known-hosts", "find", "host", *file, status=1) == "not found\n"
     assert shell("known-hosts", "find", "host", "--port", "2222", *file).startswith("1: |1|")
-    assert "needs a host" in shell("known-hosts", "find", *file, status=1)
-    assert "needs --key" in shell("known-hosts", "add", "x", *file, status=1)
+    assert "needs a host" in shell("known-hosts", "find", *file, status=2)
+    assert "needs --key" in shell("known-hosts", "add", "x", *file, status=2)
 
 
 @pytest.mark.usefixtures("folder")
@@ -202,14 +206,88 @@ def test_krl(shell: Shell) -> None:
     shell("krl", "check", "list", "good.pub")
     for name in ("id.pub", "seven.pub", "id.cert", "nine.pub"):
         assert shell.only("keys", "krl", "check", "list", name, status=1)["revoked"] is True
-    assert "no serial number" in shell("krl", "create", "x", "--serial", "a", status=1)
+    assert "no serial number" in shell("krl", "create", "x", "--serial", "a", status=2)
 
 
-@pytest.mark.parametrize("words", [(), ("nonsense",), ("show",), ("convert", "a", "b")])
+CERTIFY = ("sign-cert", "a.pub", "--ca", "b", "--id", "i", "--principals", "p")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("nonsense",),
+        ("show",),
+        ("show", "a", "--hash", "crc32"),
+        ("convert", "a", "b"),
+        ("convert", "a", "b", "--format", "word"),
+        ("generate", "x", "--passphrase", "secret"),
+        ("generate", "x", "--bits", "many"),
+        CERTIFY,
+        (*CERTIFY, "--valid-before", "someday"),
+        (*CERTIFY, "--valid-after", "20209999", "--valid-before", "+1d"),
+        ("krl", "sign", "x"),
+        ("known-hosts", "learn", "x"),
+        ("verify", "x"),
+    ],
+)
 def test_command_lines_that_make_no_sense(words: tuple[str, ...]) -> None:
     with pytest.raises(SystemExit) as caught:
         run(words)
     assert caught.value.code == 2
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("generate", "x", "--type", "ed25519", "--bits", "2048"), "only RSA keys"),
+        (("generate", "x", "--type", "rsa", "--bits", "1024"), "2048 to 16384 bits"),
+        (("generate", "x", "--resident"), "only security keys"),
+        (("generate", "x", "--type", "ssh-nonsense"), "unknown key type"),
+        ((*CERTIFY, "--valid-before", "+1d", "--permit", "flying"), "nothing to permit"),
+        ((*CERTIFY, "--valid-before", "+1d", "--host", "--permit", "pty"), "permit nothing"),
+    ],
+)
+def test_what_only_the_command_knows_to_make_no_sense(
+    words: tuple[str, ...], text: str, shell: Shell
+) -> None:
+    assert text in shell(*words, status=2)
+    answer = shell.json(*words, status=2)
+    assert text in str(answer["error"])
+    assert answer["kind"] == "UsageError"
+    assert not Path("x").exists()
+
+
+def test_every_command_answers_in_json(folder: Path, shell: Shell) -> None:
+    """Whatever is printed, is JSON with --json, in front of the command or behind it."""
+    make_key("ssh-ed25519").write_private_key("id")
+    (folder / "data").write_bytes(b"x")
+    (folder / "signers").write_text(f"me {public_line('ssh-ed25519')}\n")
+    hosts = ("--file", "hosts")
+    validity = ("--id", "i", "--principals", "p", "--valid-before", "+1d")
+    lines: list[tuple[tuple[str, ...], str]] = [
+        (("generate", "id2", "--no-passphrase"), "fingerprint"),
+        (("show", "id"), "entries"),
+        (("convert", "id", "id.pub", "--format", "openssh", "--public"), "output"),
+        (("sign-cert", "id.pub", "--ca", "id", *validity), "key_id"),
+        (("sign", "data", "--key", "id"), "output"),
+        (("verify", "data", "--allowed-signers", "signers", "--principal", "me"), "good"),
+        (("known-hosts", "add", "h", "--key", "id.pub", *hosts), "added"),
+        (("known-hosts", "find", "h", *hosts), "lines"),
+        (("known-hosts", "hash", *hosts), "changed"),
+        (("known-hosts", "remove", "h", *hosts), "lines"),
+        (("krl", "create", "list", "id2.pub"), "output"),
+        (("krl", "check", "list", "id.pub"), "keys"),
+    ]
+    for words, name in lines:
+        assert name in shell.json(*words)
+        words = (*words, "--force") if words[0] == "generate" else words
+        if words[:2] != ("known-hosts", "remove"):
+            assert name in json.loads(shell("--json", *words))
+    failed = shell.json("show", "nothing", status=1)
+    assert failed["kind"] == "FileNotFoundError"
+    assert "nothing" in str(failed["error"])
 
 
 @needs_ssh_keygen
@@ -313,9 +391,9 @@ def test_what_a_certificate_permits(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     printed = ssh_keygen("-L", "-f", "key-cert.pub")
     assert "verify-required" in printed
     assert "no-touch-required" in printed
-    assert run([*words, "--permit", "everything"]) == 1
+    assert run([*words, "--permit", "everything"]) == 2
     for option in ("--verify-required", "--no-touch-required"):
-        assert run([*words, "--host", option]) == 1
+        assert run([*words, "--host", option]) == 2
 
 
 @needs_ssh_keygen

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
 from ssh_keys.certificate_base import SSHCertificate
 from ssh_keys.certificate_importing import read_certificate, read_certificate_list
 from ssh_keys.certificate_options import PERMISSIONS
-from ssh_keys.cli.output import (
-    Answer,
+from ssh_keys.cli.devices import ROUNDS as OPENSSH_ROUNDS
+from ssh_keys.cli.devices import write_new_key
+from ssh_keys.cli.output import Answer, UsageError, describe_certificate, describe_key
+from ssh_keys.cli.passphrases import (
     add_passphrase_options,
-    ask,
-    describe_certificate,
-    describe_key,
+    add_pin_options,
+    add_token_options,
     key_of_file,
-    passphrase_of,
+    new_passphrase,
+    pin_of,
     private_key_of_file,
+    signing_key,
 )
 from ssh_keys.drunken_bishop import randomart
 from ssh_keys.errors import KeyImportError, SignatureError
 from ssh_keys.files import read_file
-from ssh_keys.importing import read_private_key, read_public_key_list
+from ssh_keys.importing import read_public_key_list
 from ssh_keys.key import SSHKey
-from ssh_keys.key_types import generate_private_key
+from ssh_keys.key_material import FINGERPRINT_HASHES
+from ssh_keys.key_types import KEY_TYPES, KeyParameter, generate_private_key
+from ssh_keys.rsa import MAXIMUM_BITS, MINIMUM_GENERATED_BITS
 from ssh_keys.sshsig import create_sshsig, verify_sshsig
+from ssh_keys.time_values import parse_time
 
 __all__ = ["add_commands"]
 
@@ -41,26 +47,46 @@ PRIVATE_FORMATS = (
     "dropbear",
 )
 #: Rounds of key derivation that take a fraction of a second.
-ROUNDS = {"openssh": 24, "ppk": 13, "ppk2": 1}
+ROUNDS = {"openssh": OPENSSH_ROUNDS, "ppk": 13, "ppk2": 1}
 DEFAULT_ROUNDS = 600_000
-NAMES = {"ed25519": "ssh-ed25519", "rsa": "ssh-rsa", "ecdsa": "ecdsa-sha2-nistp256"}
+NAMES = {
+    "dsa": "ssh-dss",
+    "ecdsa": "ecdsa-sha2-nistp256",
+    "ecdsa-sk": "sk-ecdsa-sha2-nistp256@openssh.com",
+    "ed25519": "ssh-ed25519",
+    "ed25519-sk": "sk-ssh-ed25519@openssh.com",
+    "ed448": "ssh-ed448",
+    "mldsa44-ed25519": "ssh-mldsa44-ed25519@openssh.com",
+    "rsa": "ssh-rsa",
+}
 
 
 def add_commands(commands: dict[str, ArgumentParser]) -> None:
     """Fill the parsers of these commands with their options."""
     parser = commands["generate"]
     parser.add_argument("file", help="private key; the public one goes to FILE.pub")
-    parser.add_argument("--type", default="ed25519", help="key type (default ed25519)")
+    parser.add_argument(
+        "--type", default="ed25519", help=f"name of SSH, or {', '.join(NAMES)} (default ed25519)"
+    )
     parser.add_argument("--bits", type=int, help="size of an RSA key")
     parser.add_argument("--comment", default="")
     parser.add_argument("--no-passphrase", action="store_true", help="do not encrypt the key")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
     add_passphrase_options(parser, what="the new key")
+    device = parser.add_argument_group("security keys")
+    device.add_argument("--application", help="what the key is for: ssh: and any text behind it")
+    device.add_argument("--user", help="name to tell resident keys apart")
+    device.add_argument("--resident", action="store_true", help="keep the key on the device")
+    device.add_argument("--no-touch-required", action="store_true", help="sign without a touch")
+    device.add_argument("--verify-required", action="store_true", help="sign with the PIN only")
+    add_pin_options(parser)
     parser.set_defaults(run=generate)
 
     parser = commands["show"]
     parser.add_argument("file", help="public key, private key or certificate")
-    parser.add_argument("--hash", default="sha256", help="hash of fingerprints")
+    parser.add_argument(
+        "--hash", default="sha256", choices=FINGERPRINT_HASHES, help="hash of fingerprints"
+    )
     parser.add_argument("--randomart", action="store_true")
     add_passphrase_options(parser)
     parser.set_defaults(run=show)
@@ -90,8 +116,8 @@ def _add_signing_commands(commands: dict[str, ArgumentParser]) -> None:
     parser.add_argument("--host", action="store_true", help="certificate of a host")
     parser.add_argument("--principals", required=True, help="names, with commas between")
     parser.add_argument("--serial", type=int, default=0)
-    parser.add_argument("--valid-after", default="now")
-    parser.add_argument("--valid-before", required=True, help="e.g. +52w, 20301231")
+    parser.add_argument("--valid-after", default="now", type=_time)
+    parser.add_argument("--valid-before", required=True, type=_time, help="e.g. +52w, 20301231")
     parser.add_argument("--force-command")
     parser.add_argument("--source-address")
     permissions = ", ".join(name.removeprefix("permit-") for name in PERMISSIONS)
@@ -100,6 +126,7 @@ def _add_signing_commands(commands: dict[str, ArgumentParser]) -> None:
     parser.add_argument("--no-touch-required", action="store_true", help="for security keys")
     parser.add_argument("--output", help="default: FILE-cert.pub, without the .pub of FILE")
     add_passphrase_options(parser, what="the authority")
+    add_token_options(parser)
     parser.set_defaults(run=sign_cert)
 
     parser = commands["sign"]
@@ -108,6 +135,7 @@ def _add_signing_commands(commands: dict[str, ArgumentParser]) -> None:
     parser.add_argument("--namespace", default="file")
     parser.add_argument("--output")
     add_passphrase_options(parser)
+    add_token_options(parser)
     parser.set_defaults(run=sign)
 
     parser = commands["verify"]
@@ -119,36 +147,55 @@ def _add_signing_commands(commands: dict[str, ArgumentParser]) -> None:
     parser.set_defaults(run=verify)
 
 
-def _new_passphrase(options: Namespace, prefix: str = "") -> str | None:
-    if options.no_passphrase:
-        return None
-    given = passphrase_of(options, prefix)
-    if given is None:
-        given = ask("Passphrase for the new key (empty for none): ")
-        if given and given != ask("The same again: "):
-            raise KeyImportError("the two passphrases differ")
-    if given is None:
-        raise KeyImportError("no passphrase: give one, or --no-passphrase")
-    return given
+def _time(text: str) -> str:
+    try:
+        parse_time(text)
+    except ValueError as exc:
+        raise ArgumentTypeError(str(exc)) from None
+    return text
 
 
 def generate(options: Namespace) -> Answer:
     """Make a key and write both files."""
+    name = NAMES.get(options.type, options.type)
+    if name.encode("ascii", "replace") not in KEY_TYPES:
+        raise UsageError(f"unknown key type {options.type!a}")
+    parameters = _parameters(options, name)
     private, public = Path(options.file), Path(f"{options.file}.pub")
     for path in (private, public):
         if path.exists() and not options.force:
             raise KeyImportError(f"{str(path)!r} exists")
-    bits = {} if options.bits is None else {"key_size": options.bits}
-    name = NAMES.get(options.type, options.type)
-    passphrase = _new_passphrase(options)
-    key = generate_private_key(name, options.comment, **bits)
-    key.write_private_key(
-        private, passphrase=passphrase, cipher_name="aes256-ctr", rounds=ROUNDS["openssh"]
-    )
-    key.write_public_key(public)
-    facts = describe_key(key, "sha256")
-    text = f"{private}\n{public}\n{key.get_fingerprint()}"
-    return Answer(text, {**facts, "private": str(private), "public": str(public)})
+    passphrase = new_passphrase(options)
+    key = generate_private_key(name, options.comment, **parameters)
+    facts = write_new_key(key, private, passphrase)
+    return Answer(f"{private}\n{public}\n{key.get_fingerprint()}", facts)
+
+
+def _parameters(options: Namespace, name: str) -> dict[str, KeyParameter]:
+    """Return what `generate_private_key` is to be given; raises UsageError."""
+    if options.bits is not None:
+        if name != "ssh-rsa":
+            raise UsageError("only RSA keys have --bits")
+        if not MINIMUM_GENERATED_BITS <= options.bits <= MAXIMUM_BITS:
+            raise UsageError(f"RSA keys have {MINIMUM_GENERATED_BITS} to {MAXIMUM_BITS} bits")
+        return {"key_size": options.bits}
+    given: dict[str, KeyParameter] = {
+        "application": options.application,
+        "user": options.user,
+        "resident": options.resident or None,
+        "touch_required": False if options.no_touch_required else None,
+        "verify_required": options.verify_required or None,
+    }
+    parameters: dict[str, KeyParameter] = {
+        key: value for key, value in given.items() if value is not None
+    }
+    if not name.startswith("sk-"):
+        if parameters:
+            raise UsageError("only security keys have " + ", ".join(parameters))
+        return {}
+    if options.pin_file or options.pin_env or options.resident or options.verify_required:
+        parameters["pin"] = lambda: pin_of(options, "the security key")
+    return parameters
 
 
 def show(options: Namespace) -> Answer:
@@ -204,7 +251,7 @@ def convert(options: Namespace) -> Answer:
         key = private_key_of_file(options.file, options)
         passphrase = None
         if not options.format.endswith("-der") or options.format.startswith("pkcs8"):
-            passphrase = _new_passphrase(options, "new-")
+            passphrase = new_passphrase(options, "new-")
         key.write_private_key(
             options.output,
             options.format,
@@ -231,8 +278,6 @@ def _certificate_of_file(options: Namespace) -> SSHCertificate | None:
 
 def sign_cert(options: Namespace) -> Answer:
     """Certify a key."""
-    key = key_of_file(options.file, options)
-    authority = private_key_of_file(options.ca, options)
     common = {
         "serial": options.serial,
         "principals": options.principals,
@@ -241,12 +286,15 @@ def sign_cert(options: Namespace) -> Answer:
     }
     if options.host:
         if options.force_command or options.source_address or options.verify_required:
-            raise KeyImportError("host certificates have no critical options")
+            raise UsageError("host certificates have no critical options")
         if options.permit is not None or options.no_touch_required:
-            raise KeyImportError("host certificates permit nothing")
+            raise UsageError("host certificates permit nothing")
+    x11, agent, port, pty, user_rc = _permissions(options.permit)
+    key = key_of_file(options.file, options)
+    authority = signing_key(options.ca, options)
+    if options.host:
         certificate = authority.generate_host_certificate(key, options.id, **common)
     else:
-        x11, agent, port, pty, user_rc = _permissions(options.permit)
         certificate = authority.generate_user_certificate(
             key,
             options.id,
@@ -271,17 +319,13 @@ def _permissions(text: str | None) -> list[bool]:
     known = [name.removeprefix("permit-").lower() for name in PERMISSIONS]
     wanted = known if text is None else [part.strip().lower() for part in text.split(",")]
     if unknown := set(wanted) - {*known, "none"}:
-        raise KeyImportError(f"there is nothing to permit with the name {min(unknown)!a}")
+        raise UsageError(f"there is nothing to permit with the name {min(unknown)!a}")
     return [name in wanted for name in known]
 
 
 def sign(options: Namespace) -> Answer:
     """Sign a file."""
-    passphrase = passphrase_of(options)
-    key = read_private_key(
-        options.key,
-        (lambda name: ask(f"Passphrase for {name}: ")) if passphrase is None else passphrase,
-    )
+    key = signing_key(options.key, options)
     output = options.output or f"{options.file}.sig"
     Path(output).write_bytes(create_sshsig(key, Path(options.file), namespace=options.namespace))
     return Answer(output, {"output": output, "fingerprint": key.get_fingerprint()})

@@ -1,36 +1,33 @@
-"""What all commands share: how they answer, and where passphrases come from."""
+"""What all commands share: how they answer, and what they say about keys and certificates."""
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
 import sys
-from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 
 from ssh_keys.certificate import SSHOpenSSHCertificate
 from ssh_keys.certificate_base import SSHCertificate
-from ssh_keys.errors import KeyImportError, KeyPassphraseError
-from ssh_keys.importing import read_private_key, read_public_key
 from ssh_keys.key import SSHKey
 from ssh_keys.record import Record
+from ssh_keys.sk import FLAG_PRESENCE, FLAG_RESIDENT, FLAG_VERIFICATION, SecurityKey
 from ssh_keys.time_values import FOREVER
 from ssh_keys.x509.certificate import SSHX509Certificate
 from ssh_keys.x509.purposes import purpose_name
 
 __all__ = [
     "Answer",
-    "add_passphrase_options",
+    "UsageError",
     "describe_certificate",
     "describe_key",
-    "key_of_file",
-    "passphrase_of",
-    "private_key_of_file",
     "write",
+    "write_failure",
 ]
+
+
+class UsageError(ValueError):
+    """A command line that makes no sense, for a reason that the parser does not know."""
 
 
 class Answer(Record):
@@ -54,61 +51,17 @@ def write(answer: Answer, as_json: bool) -> None:
         sys.stdout.write(text.rstrip("\n") + "\n")
 
 
-def add_passphrase_options(parser: ArgumentParser, prefix: str = "", what: str = "the key") -> None:
-    """Add the two ways to give a passphrase without a prompt; argv is none of them."""
-    group = parser.add_mutually_exclusive_group()
-    group.add_argument(
-        f"--{prefix}passphrase-file", metavar="FILE", help=f"first line: passphrase of {what}"
-    )
-    group.add_argument(
-        f"--{prefix}passphrase-env", metavar="NAME", help=f"variable: passphrase of {what}"
-    )
-
-
-def passphrase_of(options: Namespace, prefix: str = "") -> str | None:
-    """Return the passphrase that the options name, None if they name none.
-
-    Raises KeyPassphraseError for a variable that is not set, OSError for a file.
-    """
-    name = prefix.replace("-", "_")
-    file = getattr(options, f"{name}passphrase_file")
-    variable = getattr(options, f"{name}passphrase_env")
-    if file is not None:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
-        return lines[0] if lines else ""
-    if variable is not None:
-        if variable not in os.environ:
-            raise KeyPassphraseError(f"environment variable {variable!a} is not set")
-        return os.environ[variable]
-    return None
-
-
-def ask(prompt: str) -> str | None:
-    """Ask on the terminal; None if there is none."""
-    if not sys.stdin.isatty():
-        return None
-    return getpass.getpass(prompt)
-
-
-def private_key_of_file(filename: str, options: Namespace, prefix: str = "") -> SSHKey:
-    """Read a private key, with the passphrase of the options or of a prompt."""
-    given = passphrase_of(options, prefix)
-    if given is not None:
-        return read_private_key(filename, given)
-    return read_private_key(filename, lambda name: ask(f"Passphrase for {name}: "))
-
-
-def key_of_file(filename: str, options: Namespace) -> SSHKey:
-    """Read a public key, or the public part of a private one."""
-    try:
-        return read_public_key(filename)
-    except KeyImportError:
-        return private_key_of_file(filename, options).convert_to_public()
+def write_failure(exc: Exception, as_json: bool) -> None:
+    """Say on the error output why a command failed, and with `--json` also in JSON."""
+    text = ascii(str(exc))[1:-1]
+    if as_json:
+        sys.stdout.write(json.dumps({"error": text, "kind": type(exc).__name__}, indent=2) + "\n")
+    sys.stderr.write(f"ssh-keys: {text}\n")
 
 
 def describe_key(key: SSHKey, hash_name: str) -> dict[str, object]:
     """Return the facts of a key."""
-    return {
+    facts: dict[str, object] = {
         "kind": "private key" if key.is_private else "public key",
         "algorithm": key.get_algorithm(),
         "bits": key.bits,
@@ -116,6 +69,14 @@ def describe_key(key: SSHKey, hash_name: str) -> dict[str, object]:
         "fingerprint": key.get_fingerprint(hash_name),
         "comment": key.get_comment(errors="backslashreplace"),
     }
+    if isinstance(key, SecurityKey):
+        facts["application"] = key.application.decode("utf-8", "backslashreplace")
+        if key.key_handle is not None:
+            flags = key.key_handle.flags
+            facts["touch_required"] = bool(flags & FLAG_PRESENCE)
+            facts["verify_required"] = bool(flags & FLAG_VERIFICATION)
+            facts["resident"] = bool(flags & FLAG_RESIDENT)
+    return facts
 
 
 def _moment(seconds: int) -> str:

@@ -6,13 +6,12 @@ cannot be read. 2: a command line that makes no sense.
 
 from __future__ import annotations
 
-import sys
-from argparse import ArgumentParser
+from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Sequence
 
 from ssh_keys._version import __version__
-from ssh_keys.cli import keys, trust
-from ssh_keys.cli.output import write
+from ssh_keys.cli import devices, keys, trust
+from ssh_keys.cli.output import UsageError, write, write_failure
 
 __all__ = ["run"]
 
@@ -25,20 +24,27 @@ COMMANDS = {
     "verify": "check the signature of a file",
     "known-hosts": "look into a known_hosts file, or change it",
     "krl": "make or ask a revocation list",
+    "resident-keys": "list the keys that security keys hold, or write them to files",
+    "pkcs11": "list the keys on smart cards and hardware modules",
 }
 
 
 def build_parser() -> ArgumentParser:
     """Return the parser of the whole command line."""
     parser = ArgumentParser(prog="ssh-keys", description="SSH keys, certificates and trust files.")
+    parser.add_argument("--json", action="store_true", help="answer in JSON")
     parser.add_argument("--version", action="version", version=f"ssh-keys {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands = {}
     for name, text in COMMANDS.items():
         commands[name] = subparsers.add_parser(name, help=text, description=text)
-        commands[name].add_argument("--json", action="store_true", help="answer in JSON")
+        # Before the command or behind it: what is not given here, must not hide what was.
+        commands[name].add_argument(
+            "--json", action="store_true", default=SUPPRESS, help="answer in JSON"
+        )
     keys.add_commands(commands)
     trust.add_commands(commands)
+    devices.add_commands(commands)
     return parser
 
 
@@ -54,8 +60,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         answer = options.run(options)
     except (ValueError, OSError) as exc:
-        sys.stderr.write(f"ssh-keys: {ascii(str(exc))[1:-1]}\n")
-        return 1
+        write_failure(exc, options.json)
+        return 2 if isinstance(exc, UsageError) else 1
     write(answer, options.json)
     status: int = answer.status
     return status

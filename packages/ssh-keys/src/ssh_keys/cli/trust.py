@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ssh_keys.certificate import SSHOpenSSHCertificate
 from ssh_keys.certificate_importing import read_certificate
-from ssh_keys.cli.output import Answer
+from ssh_keys.cli.output import Answer, UsageError
 from ssh_keys.errors import KeyImportError
 from ssh_keys.files import edit_file, read_file
 from ssh_keys.importing import read_public_key
@@ -53,7 +53,7 @@ def known_hosts(options: Namespace) -> Answer:
         count = hash_known_hosts(options.file)
         return Answer(f"{count} lines hashed", {"changed": count})
     if not options.host:
-        raise KeyImportError(f"{options.action} needs a host")
+        raise UsageError(f"{options.action} needs a host")
     if options.action == "add":
         return _add(options)
     if options.action == "remove":
@@ -74,7 +74,7 @@ def _lines(found: Sequence[KnownHostsLine]) -> Answer:
 
 def _add(options: Namespace) -> Answer:
     if not options.key:
-        raise KeyImportError("add needs --key")
+        raise UsageError("add needs --key")
     key = read_public_key(options.key)
     added = False
 
@@ -125,7 +125,7 @@ def _create(options: Namespace) -> Answer:
     for text in options.serial:
         first, _, last = text.partition("-")
         if not first.isdigit() or (last and not last.isdigit()):
-            raise KeyImportError(f"no serial number: {text!a}")
+            raise UsageError(f"no serial number: {text!a}")
         made.revoke_serials(authority, int(first), int(last or first))
     for key_id in options.key_id:
         made.revoke_key_id(authority, key_id)

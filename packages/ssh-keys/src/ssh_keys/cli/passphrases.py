@@ -1,0 +1,137 @@
+"""Where the command line has secrets and private keys from: prompts, files, variables, tokens."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from ssh_keys.errors import KeyImportError, KeyPassphraseError
+from ssh_keys.importing import read_private_key, read_public_key
+from ssh_keys.key import SSHKey
+from ssh_keys.pkcs11_tokens import SSHPKCS11KeyPair, load_pkcs11_keys
+from ssh_keys.sk import SecurityKey
+
+__all__ = [
+    "add_passphrase_options",
+    "add_pin_options",
+    "add_token_options",
+    "ask",
+    "key_of_file",
+    "new_passphrase",
+    "passphrase_of",
+    "pin_of",
+    "private_key_of_file",
+    "signing_key",
+]
+
+
+def _add_secret(parser: ArgumentParser, name: str, what: str) -> None:
+    """Add the two ways to give a secret without a prompt; argv is none of them."""
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(f"--{name}-file", metavar="FILE", help=f"first line: {what}")
+    group.add_argument(f"--{name}-env", metavar="NAME", help=f"variable: {what}")
+
+
+def add_passphrase_options(parser: ArgumentParser, prefix: str = "", what: str = "the key") -> None:
+    """Add the options for a passphrase that is not asked for on the terminal."""
+    _add_secret(parser, f"{prefix}passphrase", f"passphrase of {what}")
+
+
+def add_pin_options(parser: ArgumentParser) -> None:
+    """Add the options for the PIN of a token or authenticator."""
+    _add_secret(parser, "pin", "PIN of the token")
+
+
+def add_token_options(parser: ArgumentParser) -> None:
+    """Add the options for a private key that is on a token."""
+    parser.add_argument(
+        "--pkcs11", metavar="MODULE", help="the key is on a token; its file is the public key"
+    )
+    add_pin_options(parser)
+
+
+def _secret_of(options: Namespace, name: str) -> str | None:
+    file = getattr(options, f"{name}_file")
+    variable = getattr(options, f"{name}_env")
+    if file is not None:
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
+        return lines[0] if lines else ""
+    if variable is not None:
+        if variable not in os.environ:
+            raise KeyPassphraseError(f"environment variable {variable!a} is not set")
+        return os.environ[variable]
+    return None
+
+
+def passphrase_of(options: Namespace, prefix: str = "") -> str | None:
+    """Return the passphrase that the options name, None if they name none.
+
+    Raises KeyPassphraseError for a variable that is not set, OSError for a file.
+    """
+    return _secret_of(options, f"{prefix}passphrase".replace("-", "_"))
+
+
+def pin_of(options: Namespace, what: str) -> str | None:
+    """Return the PIN of the options, or of a prompt; None if there is none."""
+    given = _secret_of(options, "pin")
+    return ask(f"PIN of {what}: ") if given is None else given
+
+
+def ask(prompt: str) -> str | None:
+    """Ask on the terminal; None if there is none."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        return None
+    return getpass.getpass(prompt)
+
+
+def new_passphrase(options: Namespace, prefix: str = "") -> str | None:
+    """Return the passphrase for a key that is written; raises KeyImportError if there is none."""
+    if options.no_passphrase:
+        return None
+    given = passphrase_of(options, prefix)
+    if given is None:
+        given = ask("Passphrase for the new key (empty for none): ")
+        if given and given != ask("The same again: "):
+            raise KeyImportError("the two passphrases differ")
+    if given is None:
+        raise KeyImportError("no passphrase: give one, or --no-passphrase")
+    return given
+
+
+def private_key_of_file(filename: str, options: Namespace, prefix: str = "") -> SSHKey:
+    """Read a private key, with the passphrase of the options or of a prompt."""
+    given = passphrase_of(options, prefix)
+    if given is not None:
+        return read_private_key(filename, given)
+    return read_private_key(filename, lambda name: ask(f"Passphrase for {name}: "))
+
+
+def key_of_file(filename: str, options: Namespace) -> SSHKey:
+    """Read a public key, or the public part of a private one."""
+    try:
+        return read_public_key(filename)
+    except KeyImportError:
+        return private_key_of_file(filename, options).convert_to_public()
+
+
+def signing_key(filename: str, options: Namespace) -> SSHKey:
+    """Return a key that signs: of a private key file, or of the token that has the private part.
+
+    Raises KeyImportError if no token has it.
+    """
+    if options.pkcs11 is None:
+        key = private_key_of_file(filename, options)
+        if isinstance(key, SecurityKey):
+            key.pin = lambda: pin_of(options, "the security key")
+        return key
+    public = read_public_key(filename)
+    pairs = load_pkcs11_keys(
+        options.pkcs11, lambda label: pin_of(options, f"token {label}"), load_certs=False
+    )
+    for pair in pairs:
+        if isinstance(pair, SSHPKCS11KeyPair) and pair.public_data == public.public_data:
+            return pair.key
+    raise KeyImportError(f"no token has the private key of {filename!a}")
