@@ -14,7 +14,6 @@ import pytest
 
 import ssh_keys
 from ssh_keys import KeyImportError, KeyPassphraseError, SignatureError, load_pkcs11_keys
-from ssh_keys.pkcs11_tokens import SSHPKCS11KeyPair
 
 from .support import make_key
 
@@ -259,7 +258,7 @@ for key_id, name in (("77", b"ecdsa-sha2-nistp256"), ("78", b"rsa-sha2-512")):
 def test_a_token_as_authority(module: str, tmp_path: Path) -> None:
     for key_id, kind in (("01", "ssh-rsa"), ("02", "ecdsa-sha2-nistp256"), ("05", "ssh-ed25519")):
         (pair,) = load_pkcs11_keys(module, PIN, key_id=key_id)
-        assert isinstance(pair, SSHPKCS11KeyPair)
+        assert isinstance(pair, ssh_keys.SSHPKCS11KeyPair)
         authority = pair.key
         assert (authority.get_algorithm(), authority.needs_device) == (kind, True)
         assert authority.is_private

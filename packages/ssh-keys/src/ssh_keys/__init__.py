@@ -81,7 +81,7 @@ from ssh_keys.known_hosts_editor import (
     remove_known_host,
 )
 from ssh_keys.krl import SSHKeyRevocationList, import_krl, read_krl
-from ssh_keys.pkcs11_tokens import load_pkcs11_keys
+from ssh_keys.pkcs11_tokens import SSHPKCS11KeyPair, load_pkcs11_keys
 from ssh_keys.resident_keys import load_resident_keys
 from ssh_keys.signature_algorithms import (
     HOST_KEY_ALGORITHMS,
@@ -151,6 +151,7 @@ __all__ = [
     "SSHKnownHosts",
     "SSHLocalKeyPair",
     "SSHOpenSSHCertificate",
+    "SSHPKCS11KeyPair",
     "SSHSignature",
     "SSHX509Certificate",
     "SignatureAlgorithm",

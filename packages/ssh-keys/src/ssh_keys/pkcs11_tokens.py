@@ -180,7 +180,7 @@ def load_pkcs11_keys(
     token_serial: str | bytes | None = None,
     key_label: str | None = None,
     key_id: str | bytes | None = None,
-) -> Sequence[SSHKeyPair]:
+) -> Sequence[SSHPKCS11KeyPair]:
     """Return the key pairs on the tokens of a PKCS#11 module.
 
     RSA keys, ECDSA keys on the NIST curves and Ed25519 keys that may sign; others are left out.
@@ -217,7 +217,7 @@ def load_pkcs11_keys(
     if key_id is not None:
         wanted[pkcs11.Attribute.ID] = _octets(key_id, "key_id")
     serial = token_serial.encode() if isinstance(token_serial, str) else token_serial
-    pairs: list[SSHKeyPair] = []
+    pairs: list[SSHPKCS11KeyPair] = []
     with _failures(fspath(provider)):
         for token in _tokens(fspath(provider)):
             if token_label not in (None, token.label) or serial not in (None, token.serial):
@@ -264,7 +264,7 @@ def _open(token: Token, pin: str | PINFunction | None) -> Session:
     return session
 
 
-def _pairs_of(private: Any, login: _Login, load_certs: bool) -> Iterator[SSHKeyPair]:
+def _pairs_of(private: Any, login: _Login, load_certs: bool) -> Iterator[SSHPKCS11KeyPair]:
     from pkcs11 import Attribute, ObjectClass
 
     same = {Attribute.ID: private.id}

@@ -70,10 +70,10 @@ async def load_client_keys(
     if options.key_sources or options.pkcs11_provider:
         certificates = load_certificates(options.client_certs)
     if options.pkcs11_provider:
-        for pair in await asyncio.to_thread(
+        for held in await asyncio.to_thread(
             load_pkcs11_keys, options.pkcs11_provider, options.pkcs11_pin
         ):
-            pairs += (*_certified(pair, certificates), pair)
+            pairs += (*_certified(held, certificates), held)
     for source in options.key_sources:
         try:
             # An agent that does not answer must not keep us from trying the other keys.

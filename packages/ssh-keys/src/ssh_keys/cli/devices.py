@@ -14,7 +14,7 @@ from ssh_keys.cli.passphrases import (
 )
 from ssh_keys.errors import KeyImportError
 from ssh_keys.key import SSHKey
-from ssh_keys.pkcs11_tokens import SSHPKCS11KeyPair, load_pkcs11_keys
+from ssh_keys.pkcs11_tokens import load_pkcs11_keys
 from ssh_keys.resident_keys import load_resident_keys
 from ssh_keys.sk import SecurityKey
 
@@ -101,7 +101,7 @@ def pkcs11(options: Namespace) -> Answer:
         token_label=options.token_label,
         key_label=options.key_label,
     )
-    keys = [pair.key.convert_to_public() for pair in pairs if isinstance(pair, SSHPKCS11KeyPair)]
+    keys = [pair.key.convert_to_public() for pair in pairs]
     facts = [
         {**describe_key(key, "sha256"), "public_key": key.export_public_key().decode().strip()}
         for key in keys

@@ -11,7 +11,7 @@ from pathlib import Path
 from ssh_keys.errors import KeyImportError, KeyPassphraseError
 from ssh_keys.importing import read_private_key, read_public_key
 from ssh_keys.key import SSHKey
-from ssh_keys.pkcs11_tokens import SSHPKCS11KeyPair, load_pkcs11_keys
+from ssh_keys.pkcs11_tokens import load_pkcs11_keys
 from ssh_keys.sk import SecurityKey
 
 __all__ = [
@@ -132,6 +132,6 @@ def signing_key(filename: str, options: Namespace) -> SSHKey:
         options.pkcs11, lambda label: pin_of(options, f"token {label}"), load_certs=False
     )
     for pair in pairs:
-        if isinstance(pair, SSHPKCS11KeyPair) and pair.public_data == public.public_data:
+        if pair.public_data == public.public_data:
             return pair.key
     raise KeyImportError(f"no token has the private key of {filename!a}")
