@@ -35,6 +35,8 @@ LITERALS: list[tuple[Message, bytes]] = [
         messages.PtyRequest("vt", 80, 24, 0, 0, b"\0"),
         b"\0\0\0\2vt\0\0\0\x50\0\0\0\x18\0\0\0\0\0\0\0\0\0\0\0\1\0",
     ),
+    (messages.X11Request(True, b"M", b"0a", 1), b"\1\0\0\0\1M\0\0\0\0020a\0\0\0\1"),
+    (messages.X11Open("h", 22), b"\0\0\0\1h\0\0\0\x16"),
     (messages.EnvRequest(b"A", b"b"), b"\0\0\0\1A\0\0\0\1b"),
     (messages.ExecRequest(b"ls"), b"\0\0\0\2ls"),
     (messages.SubsystemRequest("sftp"), b"\0\0\0\4sftp"),

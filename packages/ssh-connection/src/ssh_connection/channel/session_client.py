@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import AnyStr, ClassVar, Final, cast
 
@@ -82,6 +82,7 @@ class SSHClientChannel(SSHChannel[AnyStr]):
         term_size: TermSize = (0, 0),
         term_modes: Mapping[int, int] | None = None,
         agent_forwarding: bool = False,
+        prepare: Callable[[SSHClientChannel[AnyStr]], Awaitable[None]] | None = None,
     ) -> tuple[SSHClientChannel[AnyStr], SSHClientSession[AnyStr]]:
         """Open the channel, send the requests and start the session.
 
@@ -95,6 +96,7 @@ class SSHClientChannel(SSHChannel[AnyStr]):
             term_size: width and height in characters, and optionally in pixels.
             term_modes: `PTY_*` opcode to value.
             agent_forwarding: whether to offer our agent; the server may ignore it.
+            prepare: makes further requests (`request`) before the session starts.
 
         Raises ChannelOpenError if the channel, the pseudo-terminal or the session is refused,
         ValueError for arguments that can not be encoded, and what `session_factory` raises.
@@ -115,6 +117,8 @@ class SSHClientChannel(SSHChannel[AnyStr]):
                 self._send_request(AGENT_REQUEST)
             for each in environment:
                 self._send_request(b"env", each)
+            if prepare is not None:
+                await prepare(self)
             # Not joined with the start of the session: the command must not run without the
             # terminal that was asked for.
             if pty is not None and not await self._make_request(b"pty-req", pty):
@@ -165,6 +169,15 @@ class SSHClientChannel(SSHChannel[AnyStr]):
         # PROTOCOL section 2.1: the process does not read its stdin any more. What we write is
         # dropped by the server, so nothing has to change here.
         return True
+
+    async def request(self, name: bytes, data: bytes = b"") -> bool:
+        """Make a request (RFC 4254 section 5.4); false if the server refuses.
+
+        Parameters:
+            name: type of the request.
+            data: what is specific to it, encoded.
+        """
+        return await self._make_request(name, data)
 
     # --- Public API --------------------------------------------------------------------------
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import AnyStr, ClassVar, Final, cast
+from typing import Any, AnyStr, ClassVar, Final, cast
 
 from ssh_keys.wire import PacketDecodeError
 
@@ -19,6 +19,7 @@ from ..messages.connection import (
     SignalRequest,
     SubsystemRequest,
     WindowChangeRequest,
+    X11Request,
     XonXoffRequest,
 )
 from ..protocols import ExecInterceptor, SubsystemFactory
@@ -28,6 +29,7 @@ from .link import DEFAULT_MAX_PKTSIZE, DEFAULT_WINDOW, ChannelHost, ConnectionSe
 from .ptymodes import decode_terminal_modes
 from .state import HalfState
 from .text import SSHChannel
+from .x11 import X11_REQUEST
 
 __all__ = ["SSHServerChannel"]
 
@@ -35,6 +37,9 @@ MAX_ENVIRONMENT: Final = 256
 """Environment variables that a client may set."""
 MAX_ENVIRONMENT_SIZE: Final = 64 * 1024
 """Bytes of names and values of all of them."""
+
+X11Listener = Callable[[X11Request, "SSHServerChannel[Any]"], Awaitable[Mapping[str, str] | None]]
+"""Makes a display for a request of a session."""
 
 _START_REQUESTS: Final = frozenset({b"shell", b"exec", b"subsystem"})
 
@@ -51,6 +56,8 @@ class SSHServerChannel(SSHChannel[AnyStr]):
         exec_interceptors: are asked in order before a command goes to the session.
         agent_listener: gives the path of a socket that leads to the client's agent; None if the
             client may not forward it.
+        x11_listener: makes a display that leads to the client's, and gives variables for programs
+            (DISPLAY), or None if it can not; None if the client may not forward X11.
         encoding, errors, window, max_pktsize: see `SSHChannel`.
     """
 
@@ -66,6 +73,7 @@ class SSHServerChannel(SSHChannel[AnyStr]):
         b"break": "_break_received",
         b"eow@openssh.com": "_end_of_write",
         AGENT_REQUEST: "_agent_offered",
+        X11_REQUEST: "_x11_requested",
     }
 
     def __init__(
@@ -77,6 +85,7 @@ class SSHServerChannel(SSHChannel[AnyStr]):
         subsystems: Mapping[str, SubsystemFactory] | None = None,
         exec_interceptors: Sequence[ExecInterceptor] = (),
         agent_listener: Callable[[], Awaitable[str | None]] | None = None,
+        x11_listener: X11Listener | None = None,
         encoding: str | None = "utf-8",
         errors: str = "strict",
         window: int = DEFAULT_WINDOW,
@@ -90,6 +99,8 @@ class SSHServerChannel(SSHChannel[AnyStr]):
         self._exec_interceptors = exec_interceptors
         self._agent_listener = agent_listener
         self._agent_path: str | None = None
+        self._x11_listener = x11_listener
+        self._x11_display: str | None = None
         self._env: dict[str, str] = {}
         self._env_size = 0
         self._command: str | None = None
@@ -235,6 +246,23 @@ class SSHServerChannel(SSHChannel[AnyStr]):
 
         return wait()
 
+    def _x11_requested(self, data: bytes) -> bool | Awaitable[bool]:
+        request = X11Request.decode(data)
+        # One display per session: the second request finds no listener.
+        listen, self._x11_listener = self._x11_listener, None
+        if listen is None or self._start_requested:
+            return False
+
+        async def wait() -> bool:
+            variables = await listen(request, self)
+            if variables is None:
+                return False
+            self._env.update(variables)
+            self._x11_display = variables["DISPLAY"]
+            return True
+
+        return wait()
+
     def _end_of_write(self, data: bytes) -> bool:
         # PROTOCOL section 2.1: the client does not want our output any more. What is written
         # from now on goes the usual way; the client drops it.
@@ -261,6 +289,14 @@ class SSHServerChannel(SSHChannel[AnyStr]):
         the connection. None if the client does not forward an agent, or may not.
         """
         return self._agent_path
+
+    def get_x11_display(self) -> str | None:
+        """Return the name of a display that leads to the one of the client.
+
+        It is DISPLAY of programs that are run for the client (and is in `get_environment`), and
+        lasts as long as the session. None if the client does not forward X11, or may not.
+        """
+        return self._x11_display
 
     def get_terminal_type(self) -> str | None:
         """Return the type of the pseudo-terminal, or None if there is none."""

@@ -29,6 +29,7 @@ from ssh_transport.protocols import Role
 
 from ..channel.agent import AGENT_CHANNEL
 from ..channel.base import Channel
+from ..channel.x11 import X11_CHANNEL
 from ..client import SSHClient
 from ..constants import OPEN_UNKNOWN_CHANNEL_TYPE
 from ..errors import ChannelOpenError
@@ -302,6 +303,8 @@ class SSHClientConnection(ClientSessions, ClientTunnel, ClientForwarding):
             return self._forwarded(request)
         if request.channel_type == AGENT_CHANNEL:
             return self._agent_channel()
+        if request.channel_type == X11_CHANNEL:
+            return self._x11_channel(request)
         raise ChannelOpenError(
             OPEN_UNKNOWN_CHANNEL_TYPE, f"no channel type {printable(request.channel_type)}"
         )

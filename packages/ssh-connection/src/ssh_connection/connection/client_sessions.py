@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
+from pathlib import Path
 from typing import Any, AnyStr, Literal, TypeAlias, TypedDict, Unpack, cast, overload
 
 from ..channel.session_client import SSHClientChannel, TermSize
@@ -18,7 +20,7 @@ from ..session import SSHClientSession
 from ..stream import SSHReader, SSHWriter
 from ..stream_session import SSHClientStreamSession
 from .base import SSHConnection
-from .client_agent import ClientAgent
+from .client_x11 import ClientX11, X11ForwardingArg
 
 __all__ = ["ClientSessions", "EnvArg", "ProcessKwargs", "SessionKwargs"]
 
@@ -43,10 +45,10 @@ class SessionKwargs(TypedDict, total=False):
     term_type: str | tuple[()] | None
     term_size: TermSize | tuple[()] | None
     term_modes: Mapping[int, int] | tuple[()] | None
-    x11_forwarding: bool
-    x11_display: str | None
-    x11_auth_path: str | None
-    x11_single_connection: bool
+    x11_forwarding: X11ForwardingArg | tuple[()]
+    x11_display: str | tuple[()] | None
+    x11_auth_path: str | Path | tuple[()] | None
+    x11_single_connection: bool | tuple[()]
     errors: str
     window: int
     max_pktsize: int
@@ -63,7 +65,7 @@ class ProcessKwargs(SessionKwargs, total=False):
     recv_eof: bool
 
 
-class ClientSessions(ClientAgent):
+class ClientSessions(ClientX11):
     """Opens sessions (RFC 4254 section 6)."""
 
     async def create_session(
@@ -87,6 +89,12 @@ class ClientSessions(ClientAgent):
                 it is a shell as well, "force" always, False never.
             term_type, term_size, term_modes: of the terminal: type, width and height in characters
                 and optionally pixels, `PTY_*` opcode to value.
+            x11_forwarding: whether the server may use our X11 display while the session lasts: True
+                or False, or "ignore_failure" to go on without if that does not work.
+            x11_display: name of the display, by default that of DISPLAY.
+            x11_auth_path: Xauthority file with its cookie, which the server does not get to know;
+                by default that of XAUTHORITY, or `~/.Xauthority`.
+            x11_single_connection: whether the server may connect to it only once.
             errors: what to do about errors of the encoding.
             window: bytes that the server may send before they are read.
             max_pktsize: bytes in one message of the server, at most.
@@ -94,8 +102,6 @@ class ClientSessions(ClientAgent):
         Returns the channel and the session. Raises ChannelOpenError if the server refuses.
         """
         options = _client_options(self)
-        if kwargs.get("x11_forwarding"):
-            raise NotImplementedError("X11 forwarding is not supported yet")
         command = options.command if isinstance(command, tuple) else command
         subsystem = kwargs.get("subsystem", options.subsystem if command is None else None)
         term_type = _either(kwargs.get("term_type", ()), options.term_type)
@@ -125,6 +131,22 @@ class ClientSessions(ClientAgent):
             term_type=term_type,
             term_size=_either(kwargs.get("term_size", ()), options.term_size) or (0, 0),
             term_modes=_either(kwargs.get("term_modes", ()), options.term_modes),
+            prepare=self._x11_preparation(kwargs),
+        )
+
+    def _x11_preparation(
+        self, kwargs: SessionKwargs
+    ) -> Callable[[SSHClientChannel[Any]], Awaitable[None]] | None:
+        options = _client_options(self)
+        forwarding = _either(kwargs.get("x11_forwarding", ()), options.x11_forwarding)
+        if not forwarding:
+            return None
+        return partial(
+            self._offer_x11,
+            forwarding=forwarding,
+            display=_either(kwargs.get("x11_display", ()), options.x11_display),
+            auth_path=_either(kwargs.get("x11_auth_path", ()), options.x11_auth_path),
+            single=_either(kwargs.get("x11_single_connection", ()), options.x11_single_connection),
         )
 
     @overload

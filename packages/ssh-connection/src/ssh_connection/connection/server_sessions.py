@@ -24,7 +24,7 @@ from ..session import SSHServerSession
 from ..stream_session import SSHServerStreamSession
 from ..userauth.protocols import KeyOptions
 from .forced_command import RestrictedChannel
-from .server_agent import ServerAgent
+from .server_x11 import ServerX11
 
 if TYPE_CHECKING:
     from ..editor import SSHLineEditorChannel
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["ServerSessions"]
 
 
-class ServerSessions(ServerAgent):
+class ServerSessions(ServerX11):
     """Accepts sessions (RFC 4254 section 6)."""
 
     _no_more_sessions = False
@@ -135,6 +135,7 @@ class ServerSessions(ServerAgent):
         options = self.server_options
         keys = self._restrictions
         agent = options.agent_forwarding and self._may_use_agent()
+        display = options.x11_forwarding and self._may_use_x11()
         allow_pty = options.allow_pty and not keys.get("no-pty", False)
         edited = allow_pty and options.line_editor
         channel: RestrictedChannel[AnyStr]
@@ -145,6 +146,7 @@ class ServerSessions(ServerAgent):
             subsystems=options.subsystems,
             exec_interceptors=options.exec_interceptors,
             agent_listener=self._agent_listener if agent else None,
+            x11_listener=self._listen_x11 if display else None,
             encoding=options.encoding if encoding == "" else encoding,
             errors=errors or options.errors,
             window=window or options.window,

@@ -58,6 +58,8 @@ __all__ = [
     "TcpipForward",
     "TcpipForwardReply",
     "WindowChangeRequest",
+    "X11Open",
+    "X11Request",
     "XonXoffRequest",
 ]
 
@@ -194,6 +196,16 @@ class PtyRequest(Message):
 
 
 @message()
+class X11Request(Message):
+    """ "x11-req", RFC 4254 section 6.3.1; the cookie in hexadecimal digits."""
+
+    single_connection: Boolean
+    authentication_protocol: String
+    authentication_cookie: String
+    screen_number: UInt32
+
+
+@message()
 class EnvRequest(Message):
     """ "env", RFC 4254 section 6.4."""
 
@@ -305,6 +317,14 @@ class ForwardedTcpip(Message):
 
     connected_address: Text
     connected_port: UInt32
+    originator_address: Text
+    originator_port: UInt32
+
+
+@message()
+class X11Open(Message):
+    """ "x11", RFC 4254 section 6.3.2."""
+
     originator_address: Text
     originator_port: UInt32
 

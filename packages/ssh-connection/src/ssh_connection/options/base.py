@@ -45,10 +45,7 @@ for nothing."""
 
 NOTHING: tuple[object, ...] = (None, (), False, "")
 
-LATER_BASE: dict[str, tuple[str, tuple[object, ...]]] = {
-    "x11_forwarding": ("X11 forwarding", NOTHING),
-    "x11_auth_path": ("X11 forwarding", NOTHING),
-}
+LATER_BASE: dict[str, tuple[str, tuple[object, ...]]] = {}
 
 
 _DERIVED = object()

@@ -42,8 +42,6 @@ PasswordArg: TypeAlias = str | Callable[[], str | Awaitable[str | None] | None] 
 
 _LATER: Later = {
     **LATER_BASE,
-    "x11_display": ("X11 forwarding", NOTHING),
-    "x11_single_connection": ("X11 forwarding", NOTHING),
     "canonicalize_hostname": ("canonical host names", NOTHING),
     "canonical_domains": ("canonical host names", NOTHING),
     "canonicalize_fallback_local": ("canonical host names", (*NOTHING, True)),
@@ -171,6 +169,20 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
 
     term_modes: Mapping[int, int] | None = None
     """Modes of their terminal: `PTY_*` opcode to value."""
+
+    x11_forwarding: bool | Literal["ignore_failure"] = False
+    """Whether servers may use our X11 display while a session lasts: everything that is typed and
+    shown there is theirs, then. "ignore_failure" goes on without if it does not work."""
+
+    x11_display: str | None = None
+    """Name of the display, by default that of DISPLAY."""
+
+    x11_auth_path: str | Path | None = None
+    """Xauthority file with the cookie of the display; by default that of XAUTHORITY, or
+    `~/.Xauthority`. The server gets another cookie."""
+
+    x11_single_connection: bool = False
+    """Whether a session may connect to the display only once."""
 
     x509_purposes: X509Purposes = "secureShellServer"
     """What X.509 certificates of servers may be used for: names or object identifiers, one or a

@@ -115,6 +115,10 @@ class CreateConnectionKwargs(CommonKwargs, total=False):
     term_type: str | None
     term_size: TermSize | None
     term_modes: Mapping[int, int] | None
+    x11_forwarding: bool | Literal["ignore_failure"]
+    x11_display: str | None
+    x11_auth_path: str | Path | None
+    x11_single_connection: bool
 
 
 class CreateServerKwargs(CommonKwargs, total=False):
@@ -134,15 +138,17 @@ class CreateServerKwargs(CommonKwargs, total=False):
     max_auth_requests: int
     auth_fail_delay: float
     allow_pty: bool
+    line_editor: bool
+    line_echo: bool
+    line_history: int
+    max_line_length: int
+    x11_forwarding: bool
+    x11_auth_path: str | Path | None
     agent_forwarding: bool
     process_factory: ProcessHandler | None
     session_factory: StreamHandler | None
     session_encoding: str | tuple[()] | None
     subsystems: Mapping[str, SubsystemFactory] | None
-    line_editor: bool
-    line_echo: bool
-    line_history: int
-    max_line_length: int
     exec_interceptors: tuple[ExecInterceptor, ...]
     max_sessions: int
     max_channels: int

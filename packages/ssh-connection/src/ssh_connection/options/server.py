@@ -107,6 +107,14 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
     max_line_length: int = 1024
     """Characters that a line can have in the line editor."""
 
+    x11_forwarding: bool = False
+    """Whether sessions may forward X11 displays of their clients, see
+    `SSHServerChannel.get_x11_display`."""
+
+    x11_auth_path: str | Path | None = None
+    """Xauthority file that gets the cookies of forwarded displays; by default that of XAUTHORITY,
+    or `~/.Xauthority`."""
+
     agent_forwarding: bool = True
     """Whether clients may let us use their agents, see `SSHServerChannel.get_agent_path`."""
 
