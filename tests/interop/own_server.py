@@ -139,6 +139,7 @@ async def own_server(
         mac_algs=chosen.get("mac_algs", ()),
         kex_algs=chosen.get("kex_algs", ()),
         compression_algs=chosen.get("compression_algs", ()),
+        signature_algs=chosen.get("signature_algs", ()),
         revoked_keys=revoked_keys,
     )
     own.port = acceptor.get_port()
