@@ -98,3 +98,53 @@ async def test_closing_in_the_middle(receiver: socket.socket) -> None:
     bulk.close()
     await asyncio.sleep(0.02)
     bulk.note(BULK_READ)
+
+
+def send_and_hear(bulk: BulkReads, count: int, sent: int = 65536) -> None:
+    for _ in range(count):
+        bulk.acknowledged(36, sent)
+
+
+async def test_acknowledgements_of_bulk_data_are_collected(receiver: socket.socket) -> None:
+    bulk = watch(receiver)
+    send_and_hear(bulk, 15)
+    assert low_water(receiver) == 1
+    send_and_hear(bulk, 1)
+    assert low_water(receiver) == 8 * 36  # half a megabyte
+    await until_ordinary(receiver)
+    # The attempt was in vain.
+    send_and_hear(bulk, 31)
+    assert low_water(receiver) == 1
+    send_and_hear(bulk, 1)
+    assert low_water(receiver) > 1
+    send_and_hear(bulk, 64)
+    await until_ordinary(receiver)
+    send_and_hear(bulk, 16)
+    assert low_water(receiver) > 1
+    bulk.close()
+
+
+async def test_acknowledgements_of_much_are_heard_one_by_one(receiver: socket.socket) -> None:
+    bulk = watch(receiver)
+    send_and_hear(bulk, 100, sent=300_000)
+    assert low_water(receiver) == 1
+
+
+async def test_what_else_the_peer_says_is_heard_at_once(receiver: socket.socket) -> None:
+    bulk = watch(receiver)
+    for _ in range(10):
+        send_and_hear(bulk, 15)
+        bulk.answered()
+        send_and_hear(bulk, 15)
+        bulk.acknowledged(1025, 65536)
+    assert low_water(receiver) == 1
+    send_and_hear(bulk, 16)
+    assert low_water(receiver) > 1
+    bulk.answered()
+    assert low_water(receiver) == 1
+    send_and_hear(bulk, 32)
+    assert low_water(receiver) > 1
+    bulk.note(BULK_READ)
+    assert low_water(receiver) == 1
+    await asyncio.sleep(0.02)
+    assert low_water(receiver) == 1

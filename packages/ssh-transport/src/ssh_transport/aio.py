@@ -119,6 +119,7 @@ class AsyncTransport(asyncio.BufferedProtocol):
         self._flushed_at = 0.0
         self._lent = False
         self._bulk: BulkReads | None = None
+        self._bulk_sent = 0
         core.on_output = self._output_started
         core.on_events = self._schedule
         core.on_output_full = self._flush
@@ -145,16 +146,25 @@ class AsyncTransport(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Handle bytes that were read."""
         self._busy = True
-        if self.core.buffer_updated(nbytes):
+        quiet = self.core.buffer_updated(nbytes)
+        if quiet:
             self._busy = False
-            if self._bulk is not None:
-                self._bulk.note(nbytes)
-            elif nbytes >= BULK_READ and self._transport is not None:
-                self._bulk = BulkReads(self._transport, self._loop)
         else:
             self._settle()
-            if self._bulk is not None:
-                self._bulk.answered()
+        bulk = self._bulk
+        if self._bulk_sent:
+            sent, self._bulk_sent = self._bulk_sent, 0
+            if bulk is not None:
+                bulk.acknowledged(nbytes, sent)
+            elif self._transport is not None:
+                self._bulk = BulkReads(self._transport, self._loop)
+        elif bulk is not None:
+            if quiet:
+                bulk.note(nbytes)
+            else:
+                bulk.answered()
+        elif nbytes >= BULK_READ and self._transport is not None:
+            self._bulk = BulkReads(self._transport, self._loop)
 
     def feed(self, data: bytes) -> None:
         """Handle bytes that came by another way than `get_buffer` (a tunnel)."""
@@ -308,6 +318,7 @@ class AsyncTransport(asyncio.BufferedProtocol):
         if size <= _REQUEST_SIZE:
             transport.write(core.take_output())
             return
+        self._bulk_sent += size
         if self._lent and not transport.get_write_buffer_size():
             core.output_returned()
         transport.write(core.output())
