@@ -99,6 +99,9 @@ def test_show(folder: Path, shell: Shell) -> None:
     entry = shell.only("entries", "show", "id.pub", "--hash", "md5", "--randomart")
     assert str(entry["fingerprint"]).startswith("MD5:")
     assert "\n" in str(entry["randomart"])
+    words = ssh_keys.bubblebabble(key)
+    assert words in shell("show", "id.pub", "--bubblebabble")
+    assert shell.only("entries", "show", "id.pub", "--bubblebabble")["bubblebabble"] == words
     key.set_comment("ssh-ed25519 0")
     hostile = key.convert_to_public()
     hostile.set_comment("\x1b[2Jx")

@@ -15,6 +15,7 @@ from ssh_keys.authorized_keys import (
     read_authorized_keys,
 )
 from ssh_keys.authorized_options import AuthorizedKeyEntry, AuthorizedX509Entry
+from ssh_keys.bubble_babble import bubblebabble
 from ssh_keys.certificate import CertificateFields, CertificateType, SSHOpenSSHCertificate
 from ssh_keys.certificate_base import SSHCertificate
 from ssh_keys.certificate_importing import (
@@ -190,6 +191,7 @@ __all__ = [
     "load_x509_trust",
     "match_known_hosts",
     "randomart",
+    "bubblebabble",
     "read_allowed_signers",
     "read_authorized_keys",
     "read_certificate",

@@ -83,7 +83,11 @@ class Registry(Generic[A]):
         return Registry(self.kind, (*self._rows, *rows), self._aliases)
 
     def names(self, *status: Status) -> tuple[bytes, ...]:
-        """Return the names of all available rows with one of the statuses (all if none given)."""
+        """Return the names of all available rows.
+
+        Parameters:
+            status: only rows with one of these; all if none is given.
+        """
         return tuple(
             row.name
             for row in self._rows

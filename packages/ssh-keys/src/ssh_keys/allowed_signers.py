@@ -48,7 +48,13 @@ class AllowedSigner(Record):
     valid_before: int | None = None
 
     def allows(self, key: SSHKey, namespace: str, now: float) -> bool:
-        """Whether the line has this key (of a signer or authority) for a namespace and time."""
+        """Whether the line has this key (of a signer or authority) for a namespace and time.
+
+        Parameters:
+            key: the key that signed, or the authority of its certificate.
+            namespace: what the signature is for (PROTOCOL.sshsig).
+            now: the time in seconds since 1970.
+        """
         if self.key.public_data != key.public_data:
             return False
         if self.namespaces and not _matches(self.namespaces, namespace):

@@ -83,7 +83,8 @@ class AuthorizedKeyOptions(Record, kw_only=True):
     def from_options(cls, options: Mapping[str, object]) -> AuthorizedKeyOptions:
         """Return the typed form of a mapping as `SSHAuthorizedKeys.validate` returns it.
 
-        Names that sshd(8) does not have are left out.
+        Parameters:
+            options: values by the names of sshd(8); others are left out.
         """
         given = {field: name in options for field, name in _FLAGS}
         given |= {field: f"no-{name}" not in options for field, name in _PERMISSIONS}

@@ -158,7 +158,7 @@ class AuthorizedX509Entry(AuthorizedEntry):
         return True
 
     def is_for(self, contents: X509Contents) -> bool:
-        """Whether a certificate is the one that is meant."""
+        """Whether the certificate with these contents is the one that is meant."""
         if isinstance(self.holder, X509NamePattern):
             return self.holder.matches(contents.subject)
         return self.holder.contents.der == contents.der

@@ -56,11 +56,17 @@ class SSHCertificate(CommentHolder, ABC):
         return self.algorithm.decode("ascii")
 
     def get_fingerprint(self, hash_name: str = "sha256") -> str:
-        """Return the fingerprint of the certified key, as `ssh-keygen -l` prints it."""
+        """Return the fingerprint of the certified key, as `ssh-keygen -l` prints it.
+
+        Parameters:
+            hash_name: md5, sha1, sha256, sha384 or sha512.
+
+        Raises ValueError for another hash.
+        """
         return format_fingerprint(self.key.public_data, hash_name)
 
     def blob_for(self, algorithm: bytes) -> bytes:
-        """Return what is sent if one of `host_key_algorithms` was negotiated."""
+        """Return what is sent if `algorithm`, of `host_key_algorithms`, was negotiated."""
         return self.public_data
 
     @abstractmethod
@@ -77,13 +83,27 @@ class SSHCertificate(CommentHolder, ABC):
     def write_certificate(
         self, filename: str | PathLike[str], format_name: str = "openssh"
     ) -> None:
-        """Write the certificate to a file, atomically; raises KeyExportError and OSError."""
+        """Write the certificate to a file, atomically.
+
+        Parameters:
+            filename: the file.
+            format_name: as of `export_certificate`.
+
+        Raises KeyExportError and OSError.
+        """
         write_file(filename, self.export_certificate(format_name))
 
     def append_certificate(
         self, filename: str | PathLike[str], format_name: str = "openssh"
     ) -> None:
-        """Add the certificate to the end of a file; raises KeyExportError and OSError."""
+        """Add the certificate to the end of a file.
+
+        Parameters:
+            filename: the file, which is made if need be.
+            format_name: as of `export_certificate`.
+
+        Raises KeyExportError and OSError.
+        """
         append_file(filename, self.export_certificate(format_name))
 
     def __eq__(self, other: object) -> bool:

@@ -75,7 +75,7 @@ class SSHKeyPair(CommentHolder, ABC):
         """
 
     def set_certificate(self, cert: SSHCertificate) -> None:
-        """Present a certificate in place of the key.
+        """Present `cert` in place of the key.
 
         Raises SignatureError if it is for another key, or needs signatures that the key pair does
         not make.
@@ -99,7 +99,7 @@ class SSHKeyPair(CommentHolder, ABC):
         return ()
 
     def blob_for(self, algorithm: bytes) -> bytes:
-        """Return the blob to send if one of `host_key_algorithms` was negotiated.
+        """Return the blob to send if `algorithm`, of `host_key_algorithms`, was negotiated.
 
         That is `public_data`, except for RSA keys in X.509 certificates: their blob begins with
         the negotiated name (RFC 6187 section 2.1).
@@ -147,7 +147,7 @@ class SSHLocalKeyPair(SSHKeyPair):
         return self.key.x509_sig_algorithms
 
     def sign(self, data: bytes, sig_algorithm: bytes) -> bytes:
-        """Sign data and return the signature blob; raises SignatureError."""
+        """Sign data with `sig_algorithm` and return the blob; raises SignatureError."""
         if sig_algorithm not in self.sig_algorithms:
             raise SignatureError(f"the key pair makes no {printable(sig_algorithm)} signature")
         return self.key.sign(data, sig_algorithm)

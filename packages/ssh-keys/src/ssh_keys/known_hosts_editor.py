@@ -145,6 +145,9 @@ class KnownHostsEditor:
         """Hash all names, as `ssh-keygen -H` does; return the number of lines that were changed.
 
         A line with several names becomes several lines. Lines with patterns or markers stay.
+
+        Parameters:
+            random: source of the salts: returns so many random bytes.
         """
         lines: list[bytes] = []
         changed = 0
@@ -221,6 +224,11 @@ def remove_known_host(
     filename: str | PathLike[str], host: str, port: int | None = None
 ) -> Sequence[KnownHostsLine]:
     """Remove the keys of a host from a file, and return the lines: `ssh-keygen -R`.
+
+    Parameters:
+        filename: the file.
+        host: name or address.
+        port: port number, None for the default.
 
     Raises OSError, and KeyImportError for a file that cannot be read.
     """

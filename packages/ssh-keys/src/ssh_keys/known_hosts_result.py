@@ -73,7 +73,7 @@ class KnownHostsResult(Record):
 
     @classmethod
     def from_match(cls, match: KnownHostsMatch) -> KnownHostsResult:
-        """Return the result that seven lists stand for."""
+        """Return the result that the seven lists of `match` stand for."""
         return cls(
             tuple(match.trusted_host_keys),
             tuple(match.trusted_ca_keys),

@@ -127,7 +127,11 @@ class SSHKeyRevocationList:
         self._keys.add(key.public_data)
 
     def revoke_hash(self, key: SSHKey, hash_name: str = "sha256") -> None:
-        """Revoke a key by its hash, `sha256` or `sha1`, which takes less space.
+        """Revoke a key by its hash, which takes less space (PROTOCOL.krl section 4).
+
+        Parameters:
+            key: the key.
+            hash_name: `sha256` or `sha1`.
 
         Raises KeyGenerationError for another hash.
         """
@@ -154,7 +158,12 @@ class SSHKeyRevocationList:
         self._authority(ca_key).serials.add(first, last)
 
     def revoke_key_id(self, ca_key: SSHKey | None, key_id: str) -> None:
-        """Revoke all certificates with a key id, of one authority or (None) of all."""
+        """Revoke all certificates with a key id (PROTOCOL.krl section 2.4).
+
+        Parameters:
+            ca_key: their authority; None for all.
+            key_id: the key id.
+        """
         self._authority(ca_key).key_ids.add(key_id)
 
     def revoke_certificate(self, certificate: SSHOpenSSHCertificate) -> None:
@@ -197,7 +206,7 @@ class SSHKeyRevocationList:
         return b"".join(parts)
 
     def write_krl(self, filename: str | PathLike[str]) -> None:
-        """Write the list to a file, atomically; raises OSError."""
+        """Write the list to the file `filename`, atomically; raises OSError."""
         write_file(filename, self.export_krl())
 
     # --- Reading -----------------------------------------------------------------------------

@@ -116,7 +116,7 @@ class SSHPKCS11KeyPair(SSHKeyPair):
         return self.key.x509_sig_algorithms
 
     def sign(self, data: bytes, sig_algorithm: bytes) -> bytes:
-        """Sign data on the token and return the signature blob (RFC 4253 section 6.6).
+        """Sign data with `sig_algorithm`, on the token, and return the blob (RFC 4253, 6.6).
 
         Raises SignatureError if the key has no such algorithm, or the token refuses.
         """

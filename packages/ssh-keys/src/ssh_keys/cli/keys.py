@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from pathlib import Path
 
+from ssh_keys.bubble_babble import bubblebabble
 from ssh_keys.certificate_base import SSHCertificate
 from ssh_keys.certificate_importing import read_certificate, read_certificate_list
 from ssh_keys.certificate_options import PERMISSIONS
@@ -88,6 +89,7 @@ def add_commands(commands: dict[str, ArgumentParser]) -> None:
         "--hash", default="sha256", choices=FINGERPRINT_HASHES, help="hash of fingerprints"
     )
     parser.add_argument("--randomart", action="store_true")
+    parser.add_argument("--bubblebabble", action="store_true", help="fingerprint in words")
     add_passphrase_options(parser)
     parser.set_defaults(run=show)
 
@@ -219,6 +221,9 @@ def show(options: Namespace) -> Answer:
             texts.append(
                 f"{subject.bits} {described['fingerprint']} {comment} ({subject.type_name})"
             )
+            if options.bubblebabble:
+                described["bubblebabble"] = bubblebabble(subject)
+                texts.append(str(described["bubblebabble"]))
             if options.randomart:
                 described["randomart"] = randomart(subject, options.hash)
                 texts.append(str(described["randomart"]))

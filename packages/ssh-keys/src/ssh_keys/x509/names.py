@@ -118,7 +118,7 @@ class X509Name(Record):
 
     @classmethod
     def from_der(cls, data: bytes) -> X509Name:
-        """Return the name that is encoded; raises KeyImportError."""
+        """Return the name that is encoded in `data`, DER of RFC 5280; raises KeyImportError."""
         reader = DERReader(data)
         names = reader.sequence()
         reader.end()
@@ -146,7 +146,7 @@ class X509Name(Record):
         return bool(self.rdns)
 
     def values(self, oid: str) -> tuple[str, ...]:
-        """Return the values of the attributes with an object identifier."""
+        """Return the values of the attributes with the object identifier `oid`, in dotted form."""
         return tuple(value for rdn in self.rdns for name, value in rdn if name == oid)
 
     def folded(self) -> X509Name:
@@ -223,11 +223,11 @@ class X509NamePattern(Record):
             raise KeyImportError(f"X.509 subject: {exc}") from None
 
     def matches(self, subject: X509Name) -> bool:
-        """Whether a name is what is meant, exactly as it is written."""
+        """Whether `subject` is what is meant, exactly as it is written."""
         return self._matches(self.name, subject)
 
     def resembles(self, subject: X509Name) -> bool:
-        """Whether a name is what is meant if case and blanks do not count."""
+        """Whether `subject` is what is meant if case and blanks do not count (RFC 5280, 7.1)."""
         return self._matches(self.name.folded(), subject.folded())
 
     def _matches(self, name: X509Name, subject: X509Name) -> bool:

@@ -86,7 +86,7 @@ class X509Trust:
         return self.joined(X509Trust(certificate.contents for certificate in certificates))
 
     def joined(self, other: X509Trust) -> X509Trust:
-        """Return the trust in what either of them trusts."""
+        """Return the trust in what either of them, this or `other`, trusts."""
         if not other:
             return self
         groups = (*self._by_subject.values(), *other._by_subject.values())
