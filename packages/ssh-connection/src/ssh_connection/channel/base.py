@@ -228,7 +228,7 @@ class Channel:
         if window > MAX_UINT32:
             raise ProtocolError("window adjusted above 2**32 - 1 bytes")
         self._send_window = window
-        if self._queue:
+        if self._queue and not self.scheduled:
             self._host.schedule_when_read(self)
 
     def on_eof(self) -> None:
