@@ -187,6 +187,9 @@ def test_packets_that_come_together_are_one_run() -> None:
     sink = RunSink()
     sink.feed(sealed(b"^1", b"^2", b"_", b"^3", b"^4", b"^5"))
     assert sink.runs == [[b"^1", b"^2"], [b"^3", b"^4", b"^5"]]
+    sink.feed(sealed(b"^6"))
+    assert len(sink.runs) == 2
+    assert sink.payloads[-1] == b"^6"
 
 
 def test_only_the_handler_that_was_named_is_replaced_by_runs() -> None:
