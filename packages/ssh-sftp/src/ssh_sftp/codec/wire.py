@@ -272,13 +272,19 @@ class Message:
 
     number: ClassVar[int] = -1
     _fields: ClassVar[tuple[tuple[str, WireType[object]], ...] | None] = None
+    _names: ClassVar[tuple[str, ...]] = ()
+
+    def __init_subclass__(cls) -> None:
+        cls._fields = None  # not those of the base
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         names = self.field_names()
-        if len(args) > len(names):
-            raise TypeError(f"{type(self).__name__} has {len(names)} fields, got {len(args)}")
         values = self.__dict__
         values.update(zip(names, args, strict=False))
+        if len(args) == len(names) and not kwargs:
+            return
+        if len(args) > len(names):
+            raise TypeError(f"{type(self).__name__} has {len(names)} fields, got {len(args)}")
         for name in names[len(args) :]:
             if name in kwargs:
                 values[name] = kwargs.pop(name)
@@ -292,15 +298,17 @@ class Message:
     @classmethod
     def field_names(cls) -> tuple[str, ...]:
         """Names of the fields in wire order."""
-        return tuple(name for name, _ in cls._codec())
+        cls._codec()
+        return cls._names
 
     @classmethod
     def _codec(cls) -> tuple[tuple[str, WireType[object]], ...]:
         # Resolved on first use: with some hundred declarations, resolving the annotations at
         # import would be most of the import time.
-        fields = cls.__dict__.get("_fields")
+        fields = cls._fields
         if fields is None:
             fields = tuple(_declared_fields(cls))
+            cls._names = tuple(name for name, _ in fields)
             cls._fields = fields
         return fields
 
@@ -310,9 +318,8 @@ class Message:
         Raises ValueError if a value does not fit its wire type.
         """
         values = self.__dict__
-        parts = [wire_type.encode(values[name]) for name, wire_type in self._codec()]
-        if self.number >= 0:
-            parts.insert(0, _BYTES[self.number])
+        parts = [_BYTES[self.number]] if self.number >= 0 else []
+        parts += [wire_type.encode(values[name]) for name, wire_type in self._codec()]
         return b"".join(parts)
 
     @classmethod
