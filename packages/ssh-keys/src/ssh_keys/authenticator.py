@@ -1,8 +1,8 @@
-"""Authenticators (FIDO2, CTAP 2) that make and use the keys of PROTOCOL.u2f: enroll, sign, list.
+"""Authenticators that make and use the keys of PROTOCOL.u2f: enroll, sign, list.
 
-python-fido2 (the extra `fido2`) talks to them, over USB. An authenticator knows a key by its
-application (for FIDO the "relying party") and a handle, and signs the hash of the data together
-with its flags and counter.
+They speak CTAP 2 (FIDO2) or U2F; python-fido2 (the extra `fido2`) talks to them, over USB. An
+authenticator knows a key by its application (for FIDO the "relying party") and a handle, and signs
+the hash of the data together with its flags and counter.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from hashlib import sha256
 from os import urandom
 from typing import TYPE_CHECKING, NamedTuple
 
+from ssh_keys import u2f
 from ssh_keys.errors import KeyPassphraseError
 
 if TYPE_CHECKING:
@@ -109,9 +110,11 @@ def enroll(
 
     Raises AuthenticatorError, KeyPassphraseError for a PIN that is missing or wrong.
     """
-    for ctap in _connected():
+    for device, ctap in _connected():
         with _failures():
-            return _enroll(ctap, algorithm, application, user, pin, resident, verify_required)
+            if ctap is not None:
+                return _enroll(ctap, algorithm, application, user, pin, resident, verify_required)
+            return _register(device, algorithm, application, resident or verify_required)
     raise AuthenticatorError("no authenticator is connected")
 
 
@@ -155,6 +158,19 @@ def _enroll(
     return _credential(data.public_key, data.credential_id, user, algorithm)
 
 
+def _register(
+    device: CtapDevice, algorithm: bytes, application: str, needs_ctap2: bool
+) -> Credential:
+    if algorithm.startswith(b"sk-ssh-ed25519"):
+        raise AuthenticatorError("the authenticator speaks U2F only, which has no Ed25519 keys")
+    if needs_ctap2:
+        raise AuthenticatorError(
+            "the authenticator speaks U2F only: it keeps no keys, and verifies no user"
+        )
+    point, handle = u2f.register(device, application)
+    return Credential(algorithm, point, handle)
+
+
 def get_assertion(
     application: str, handle: bytes, data: bytes, *, touch: bool, verify: bool, pin: PINArg
 ) -> Assertion:
@@ -171,10 +187,15 @@ def get_assertion(
     Raises AuthenticatorError, KeyPassphraseError for a PIN that is missing or wrong.
     """
     from_any = False
-    for ctap in _connected():
+    for device, ctap in _connected():
         from_any = True
         with _failures():
-            found = _assert(ctap, application, handle, data, touch, verify, pin)
+            if ctap is not None:
+                found = _assert(ctap, application, handle, data, touch, verify, pin)
+            else:
+                # Its flags will say that it verified nobody, and that it was touched.
+                made = u2f.authenticate(device, application, handle, data)
+                found = None if made is None else Assertion(*made)
             if found is not None:
                 return found
     reason = "has the key" if from_any else "is connected"
@@ -229,9 +250,9 @@ def list_credentials(application: str, pin: PINArg) -> list[Credential]:
     """
     from_any = False
     found: list[Credential] = []
-    for ctap in _connected():
+    for _, ctap in _connected():
         with _failures():
-            listed = _list(ctap, application, pin)
+            listed = None if ctap is None else _list(ctap, application, pin)
             if listed is not None:
                 from_any = True
                 found += listed
@@ -268,17 +289,23 @@ def _user_name(user: Mapping[str, object]) -> str:
     return text.decode("utf-8", "replace")
 
 
-def _connected() -> Iterator[Ctap2]:
+def _connected() -> Iterator[tuple[CtapDevice, Ctap2 | None]]:
+    """The authenticators of this machine, None behind those that speak U2F only."""
     from_usb = list_devices()
     from fido2.ctap2.base import Ctap2
+    from fido2.hid import CAPABILITY
 
     for device in from_usb:
         with device:
-            try:
-                ctap = Ctap2(device)
-            except (ValueError, OSError):
-                continue  # speaks U2F only, or is somebody else's
-            yield ctap
+            ctap = None
+            if device.capabilities & CAPABILITY.CBOR:
+                try:
+                    ctap = Ctap2(device)
+                except (ValueError, OSError):
+                    continue  # somebody else's
+            elif device.capabilities & CAPABILITY.NMSG:
+                continue
+            yield device, ctap
 
 
 def _authorize(
