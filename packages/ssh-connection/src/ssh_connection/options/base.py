@@ -188,8 +188,8 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
     exchange and authentication, None forbids both."""
 
     gss_store: Mapping[str, str] | None = None
-    """Where GSS-API credentials are, such as `{"ccache": "FILE:krb5cc"}` for a client or
-    `{"keytab": "krb5.keytab"}` for a server; by default where the system has them."""
+    """Where GSS-API credentials are, such as ``{"ccache": "FILE:krb5cc"}`` for a client
+    or ``{"keytab": "krb5.keytab"}`` for a server; by default where the system has them."""
 
     gss_kex: bool | tuple[()] = ()
     """Whether GSS-API may be used for key exchange, with its methods in front of those that are on
