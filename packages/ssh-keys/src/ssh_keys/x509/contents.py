@@ -100,6 +100,7 @@ class X509Contents(Record, kw_only=True):
         path_length: how many authorities may follow, None for any number.
         may_sign: keyUsage digitalSignature, None if there is no key usage.
         may_certify: keyUsage keyCertSign, None if there is no key usage.
+        may_revoke: keyUsage cRLSign, None if there is no key usage.
         purposes: object identifiers of ExtendedKeyUsage, None if there is none.
         alternative_names: subjectAltName.
         has_alternative_names: whether there is such an extension.
@@ -125,6 +126,7 @@ class X509Contents(Record, kw_only=True):
     path_length: int | None = None
     may_sign: bool | None = None
     may_certify: bool | None = None
+    may_revoke: bool | None = None
     purposes: tuple[str, ...] | None = None
     alternative_names: AlternativeNames = AlternativeNames()
     has_alternative_names: bool = False
@@ -228,7 +230,11 @@ def _add_extension(facts: dict[str, Any], extension: x509.Extension[x509.Extensi
     if isinstance(value, x509.BasicConstraints):
         facts.update(is_ca=value.ca, path_length=value.path_length)
     elif isinstance(value, x509.KeyUsage):
-        facts.update(may_sign=value.digital_signature, may_certify=value.key_cert_sign)
+        facts.update(
+            may_sign=value.digital_signature,
+            may_certify=value.key_cert_sign,
+            may_revoke=value.crl_sign,
+        )
     elif isinstance(value, x509.ExtendedKeyUsage):
         facts["purposes"] = tuple(purpose.dotted_string for purpose in value)
     elif isinstance(value, x509.SubjectAlternativeName):

@@ -7,7 +7,8 @@ each certificate certifies the one before, so nothing has to be searched for.
 
 Deliberately stricter than the RFC: anchors have to be valid at the time, too; an authority with an
 ExtendedKeyUsage may only issue for these purposes; SHA-1 and MD5 prove nothing. Revocation is by
-lists of certificates and subjects; CRLs and OCSP responses are not evaluated.
+lists of certificates and subjects, and by those lists of authorities (CRLs) that are at hand; OCSP
+responses are not evaluated.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from ssh_keys.errors import CertificateError, CertificateExpiredError, Certifica
 from ssh_keys.record import Record
 from ssh_keys.x509.constraints import check_name_constraints
 from ssh_keys.x509.contents import X509Contents
+from ssh_keys.x509.crl import RevocationList, check_not_revoked
 from ssh_keys.x509.purposes import allows_purpose
 
 if TYPE_CHECKING:
@@ -38,6 +40,11 @@ _BROKEN_HASHES = ("md5", "sha1")
 Anchors = Callable[[X509Contents], Iterable[X509Contents]]
 
 
+def no_lists(contents: X509Contents) -> Iterable[RevocationList]:
+    """The revocation lists of somebody who has none."""
+    return ()
+
+
 class PathPolicy(Record, kw_only=True):
     """What a path has to fulfil besides leading to an anchor.
 
@@ -46,12 +53,14 @@ class PathPolicy(Record, kw_only=True):
         purposes: object identifiers of which the certificates must allow one, None for any.
         revoked: certificates, in DER, that must be nowhere in the path.
         minimum_rsa_bits: smallest RSA key in the path.
+        lists: called with a certificate; returns the revocation lists with its issuer's name.
     """
 
     now: float
     purposes: frozenset[str] | None
     revoked: Collection[bytes] = ()
     minimum_rsa_bits: int = 2048
+    lists: Callable[[X509Contents], Iterable[RevocationList]] = no_lists
 
 
 def find_path(
@@ -129,6 +138,9 @@ def _check_path(path: Sequence[X509Contents], policy: PathPolicy) -> None:
                 if position and below.is_self_issued:
                     continue
                 check_name_constraints(contents.constraints, below)
+    # From the anchor down, as with the signatures: who signed a list, has to be trusted before.
+    for issuer, below in pairwise(reversed(path)):
+        check_not_revoked(below, issuer, policy.lists(below), policy.now)
 
 
 def _check_each(contents: X509Contents, policy: PathPolicy) -> None:

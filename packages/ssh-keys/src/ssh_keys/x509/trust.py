@@ -7,11 +7,13 @@ from os import PathLike, fspath
 
 from ssh_keys.errors import CertificateError, CertificateRevokedError, KeyImportError
 from ssh_keys.files import check_directory, file_exists, read_file
+from ssh_keys.formats.armour import iterate_pem
 from ssh_keys.key_material import MINIMUM_RSA_BITS
 from ssh_keys.record import Record
 from ssh_keys.time_values import current_time
 from ssh_keys.x509.certificate import SSHX509Certificate
 from ssh_keys.x509.contents import X509Contents, decode_contents
+from ssh_keys.x509.crl import RevocationList, decode_crl
 from ssh_keys.x509.decoding import is_x509_line, iterate_der, iterate_x509_pem, parse_x509_line
 from ssh_keys.x509.path import PathPolicy, find_path
 from ssh_keys.x509.purposes import X509Purposes, parse_purposes
@@ -63,13 +65,18 @@ class X509Trust:
         certificates: trusted certificates, of authorities or of users and hosts.
         directories: directories of certificates in PEM or DER, in files named by the hash of
             their subject as `openssl rehash` or `c_rehash` does it (`9d66eef0.0`). They are read
-            when a certificate of that name is needed.
+            when a certificate of that name is needed. Revocation lists of authorities are in
+            files named by the hash of their issuer (`9d66eef0.r0`).
+        crls: revocation lists (RFC 5280 section 5). What an authority issued is trusted only if
+            one of its lists is good now and does not have it. An authority without a list is
+            taken to have revoked nothing.
     """
 
     def __init__(
         self,
         certificates: Iterable[X509Contents] = (),
         directories: Iterable[str | PathLike[str]] = (),
+        crls: Iterable[RevocationList] = (),
     ) -> None:
         self._by_subject: dict[bytes, list[X509Contents]] = {}
         for contents in certificates:
@@ -77,9 +84,10 @@ class X509Trust:
             if contents not in known:
                 known.append(contents)
         self._directories = tuple(fspath(directory) for directory in directories)
+        self._crls = tuple(crls)
 
     def __bool__(self) -> bool:
-        return bool(self._by_subject or self._directories)
+        return bool(self._by_subject or self._directories or self._crls)
 
     def extended(self, certificates: Iterable[SSHX509Certificate]) -> X509Trust:
         """Return the same trust with further certificates."""
@@ -91,7 +99,9 @@ class X509Trust:
             return self
         groups = (*self._by_subject.values(), *other._by_subject.values())
         known = [each for group in groups for each in group]
-        return X509Trust(known, (*self._directories, *other._directories))
+        return X509Trust(
+            known, (*self._directories, *other._directories), (*self._crls, *other._crls)
+        )
 
     def validate(
         self,
@@ -122,6 +132,7 @@ class X509Trust:
             purposes=parse_purposes(purposes),
             revoked=frozenset(each.contents.der for each in revoked),
             minimum_rsa_bits=minimum_rsa_bits,
+            lists=self._lists,
         )
         chain = (certificate.contents, *certificate.intermediates)
         if any(each.der in policy.revoked for each in chain):
@@ -136,6 +147,33 @@ class X509Trust:
         yield from self._by_subject.get(contents.issuer_der, ())
         for directory in self._directories:
             yield from _in_directory(directory, contents)
+
+    def _lists(self, contents: X509Contents) -> Iterator[RevocationList]:
+        """Yield the revocation lists with the name of the issuer of a certificate."""
+        for each in self._crls:
+            if each.issuer_der == contents.issuer_der:
+                yield each
+        for directory in self._directories:
+            stem = f"{directory}/{contents.issuer.openssl_hash():08x}.r"
+            for number in range(MAXIMUM_FILES_OF_A_NAME):
+                path = f"{stem}{number}"
+                if not file_exists(path):
+                    break
+                try:
+                    found = list(_crls_of(read_file(path)))
+                except (OSError, KeyImportError) as exc:
+                    raise CertificateError(f"revocation list {path!a}: {exc}") from None
+                yield from (each for each in found if each.issuer_der == contents.issuer_der)
+
+
+def _crls_of(data: bytes) -> Iterator[RevocationList]:
+    """Decode the revocation lists in the data of a file; raises KeyImportError."""
+    if data.startswith(b"\x30"):
+        yield decode_crl(data)
+        return
+    for block in iterate_pem(data):
+        if block.label == b"X509 CRL":
+            yield decode_crl(block.data)
 
 
 def _in_directory(directory: str, contents: X509Contents) -> Iterator[X509Contents]:
@@ -159,7 +197,8 @@ def load_x509_trust(certs: X509CertsArg = (), paths: X509CertPathsArg = ()) -> X
     Parameters:
         certs: a file name, the bytes of certificates, an `SSHX509Certificate`, or a sequence of
             them. Files and bytes may hold several, in PEM, DER, or lines as of `known_hosts`. The
-            keys may be of types that SSH does not have.
+            keys may be of types that SSH does not have. Revocation lists (`X509 CRL`) in PEM may
+            stand beside them, or in files of their own.
         paths: directories of certificates, see `X509Trust`; one or a sequence.
 
     Raises OSError, also for directories that do not exist; and KeyImportError if a file holds
@@ -168,10 +207,13 @@ def load_x509_trust(certs: X509CertsArg = (), paths: X509CertPathsArg = ()) -> X
     directories = (paths,) if isinstance(paths, str | PathLike) else paths or ()
     for directory in directories:
         check_directory(directory)
-    return X509Trust(_load(certs or ()), directories)
+    crls: list[RevocationList] = []
+    return X509Trust(_load(certs or (), crls), directories, crls)
 
 
-def _load(certs: X509CertReference | Sequence[X509CertReference]) -> tuple[X509Contents, ...]:
+def _load(
+    certs: X509CertReference | Sequence[X509CertReference], crls: list[RevocationList]
+) -> tuple[X509Contents, ...]:
     references = (certs,) if isinstance(certs, str | PathLike | bytes) else certs
     if isinstance(references, SSHX509Certificate):
         references = (references,)
@@ -180,13 +222,23 @@ def _load(certs: X509CertReference | Sequence[X509CertReference]) -> tuple[X509C
         if isinstance(reference, SSHX509Certificate):
             loaded.append(reference.contents)
         elif isinstance(reference, bytes):
-            loaded.extend(_contents(reference))
+            loaded.extend(_with_crls(reference, crls))
         else:
             try:
-                loaded.extend(_contents(read_file(reference)))
+                loaded.extend(_with_crls(read_file(reference), crls))
             except KeyImportError as exc:
                 raise type(exc)(f"{fspath(reference)!r}: {exc}") from None
     return tuple(loaded)
+
+
+def _with_crls(data: bytes, crls: list[RevocationList]) -> Iterator[X509Contents]:
+    """Decode the certificates in the data of a file, and add the revocation lists to others."""
+    if b"-----BEGIN X509 CRL-----" not in data:
+        yield from _contents(data)
+        return
+    crls.extend(_crls_of(data))
+    if b" CERTIFICATE-----" in data:
+        yield from _contents(data)
 
 
 def _contents(data: bytes) -> Iterator[X509Contents]:
