@@ -18,6 +18,9 @@ _HEAVY = {"argparse", "cryptography.x509", "nacl", "pkcs11", "fido2", "tempfile"
 #: What no module of a package without an event loop may bring along.
 _LOOP = {"asyncio", "concurrent.futures", "logging", "selectors", "socket", "ssl", "subprocess"}
 
+#: What reads configuration files, which is only done if it is asked for.
+_CONFIG = {f"ssh_connection.config.{name}" for name in ("client_options", "files", "words")}
+
 #: Modules, and packages with all that is in them, that an import does not load.
 ABSENT: dict[str, set[str]] = {
     "ssh_keys": {*_HEAVY, *_LOOP, "dataclasses", "inspect", "pathlib"},
@@ -25,9 +28,10 @@ ABSENT: dict[str, set[str]] = {
     "ssh_sftp.codec": {*_HEAVY, *_LOOP, "dataclasses", "inspect", "pathlib", "ssh_sftp.client"},
     "ssh_transport": {*_HEAVY, "getpass", "gssapi", "stringprep"},
     "ssh_agent": {*_HEAVY, "dataclasses", "ssh_transport"},
-    "ssh_connection": {*_HEAVY, "gssapi", "shlex", "ssh_sftp", "stringprep"},
+    "ssh_connection": {*_HEAVY, *_CONFIG, "gssapi", "shlex", "ssh_sftp", "stringprep"},
     "ssh_meta": {
         *_HEAVY,
+        *_CONFIG,
         "gssapi",
         "shlex",
         "stringprep",

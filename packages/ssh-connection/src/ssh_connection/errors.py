@@ -9,6 +9,8 @@
     ├─ ChannelOpenError                    code = OPEN_* (RFC 4254 section 5.1)
     ├─ GlobalRequestError                  the peer answered SSH_MSG_REQUEST_FAILURE
     └─ ProcessError ─ TimeoutError         code = exit status
+    ValueError
+    └─ ConfigParseError                    a configuration file is wrong
     Exception
     ├─ ChannelListenError
     └─ BreakReceived  SignalReceived  TerminalSizeChanged  PasswordChangeRequired
@@ -30,6 +32,7 @@ __all__ = [
     "BreakReceived",
     "ChannelListenError",
     "ChannelOpenError",
+    "ConfigParseError",
     "GlobalRequestError",
     "IllegalUserName",
     "PasswordChangeRequired",
@@ -212,3 +215,20 @@ class PasswordChangeRequired(Exception):
         super().__init__(f"Password change required: {prompt}")
         self.prompt = prompt
         self.lang = lang
+
+
+class ConfigParseError(ValueError):
+    """A configuration file can not be used.
+
+    Parameters:
+        reason: what is wrong.
+        path: name of the file, empty if it is no single one.
+        line: number of the line in it, from 1; 0 for the file as a whole.
+    """
+
+    def __init__(self, reason: str, path: str = "", line: int = 0) -> None:
+        place = f"{printable(path)}:{line}: " if line else f"{printable(path)}: " if path else ""
+        super().__init__(f"{place}{printable(reason)}")
+        self.reason = reason
+        self.path = path
+        self.line = line

@@ -55,7 +55,7 @@ async def open_server(
         made,
         options,
         through,
-        through.options_class(config=options.config),
+        through.options_class(),
         sock=sock,
         flags=flags,
         backlog=backlog,

@@ -112,6 +112,7 @@ from ssh_connection import ByteReader as ByteReader
 from ssh_connection import ByteWriter as ByteWriter
 from ssh_connection import ChannelListenError as ChannelListenError
 from ssh_connection import ChannelOpenError as ChannelOpenError
+from ssh_connection import ConfigParseError as ConfigParseError
 from ssh_connection import ExecInterceptor as ExecInterceptor
 from ssh_connection import IllegalUserName as IllegalUserName
 from ssh_connection import KeyPairSource as KeyPairSource

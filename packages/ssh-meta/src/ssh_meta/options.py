@@ -55,7 +55,8 @@ class SSHClientConnectionOptions(ssh_connection.SSHClientConnectionOptions):
             self.agent_forwarder = ForwardedAgent(path or named)
         identities = None if self.agent_identities == () else self.agent_identities
         if isinstance(self.agent_path, tuple):
-            if self.client_keys == ():
+            # Keys that a configuration file names stand beside those of the agent.
+            if self.client_keys == () or "client_keys" in self.configured:
                 self.key_sources = (*self.key_sources, EnvironmentAgent(identities))
         elif self.agent_path:
             self.key_sources = (*self.key_sources, AgentKeySource(self.agent_path, identities))

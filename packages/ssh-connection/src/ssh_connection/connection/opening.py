@@ -14,6 +14,7 @@ from ..options.client import SSHClientConnectionOptions
 from ..options.server import SSHServerConnectionOptions
 from ..proxy import open_proxy, proxy_arguments
 from ..tunnel import TunnelSession, parse_destination
+from .canonical import canonical_options
 from .client_auth import local_username
 from .server_auth import load_server_resources_async
 
@@ -102,7 +103,7 @@ async def open_reverse(
         return connection(options, resources, tunnelled=tunnelled)
 
     async def hops(text: str, depth: int) -> SSHClientConnection:
-        return await open_hops(through, through.options_class(config=options.config), text, depth)
+        return await open_hops(through, through.options_class(), text, depth)
 
     return await _in_time(options, _open(prepare, options, sock, flags, hops, 0))
 
@@ -155,6 +156,9 @@ async def _open_client(
     flags: int,
     depth: int,
 ) -> C:
+    if options.canonicalize_hostname:
+        options = await canonical_options(options)
+
     async def prepare(tunnelled: bool) -> C:
         return await connection.prepare(options, tunnelled=tunnelled)
 

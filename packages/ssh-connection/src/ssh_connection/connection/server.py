@@ -38,6 +38,7 @@ from ..userauth.server import ServerAuthConfig, ServerAuthenticator
 from .base import version_string
 from .certificate_trust import CertificateTrust
 from .client_hosts import ClientHosts
+from .file_rules import FileRules
 from .gss import ServerGSS
 from .host_key_update import (
     HOST_KEYS,
@@ -120,6 +121,7 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
         self._service_requested = False
         self._idle_timer: asyncio.TimerHandle | None = None
         self._established: asyncio.Future[None] = self._loop.create_future()
+        self._rules_of_files = FileRules(options)
         self._extra["server_version"] = config.version.decode("ascii")
 
     @property
@@ -135,7 +137,7 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
 
     @property
     def _restrictions(self) -> KeyOptions:
-        return self._grant.restrictions
+        return self._rules_of_files.add_to(self._grant.restrictions)
 
     async def established(self) -> None:
         """Wait until the client is authenticated.
@@ -187,6 +189,14 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
 
     def _user_named(self, user: str) -> None:
         self.set_extra_info(username=user)
+        files = self._rules_of_files
+        rules = files.for_user(user, self._extra["peername"], self._extra["sockname"])
+        if rules is not None and self._policy is not None:
+            self._options = options = files.options
+            self._policy.use(options, rules)
+            if self._auth is not None:
+                required, tries = options.required_methods, options.max_auth_tries
+                self._auth.limit(required, tries, permitted=rules.permitted)
         if self._gss is not None:
             self._gss.accepted = None
 

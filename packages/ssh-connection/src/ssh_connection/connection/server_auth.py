@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ssh_keys import (
     CertificateType,
@@ -33,11 +34,16 @@ from ..userauth.password import PASSWORD
 from ..userauth.protocols import KbdIntChallenge, KeyOptions, MaybeAwait
 from ..userauth.publickey import PUBLICKEY
 from .client_hosts import ClientHosts, resolve_host
+from .denied_user import DeniedUser
 from .gss import check_acceptor
 from .host_keys import KnownHosts, load_known_hosts
 from .revocation import is_revoked, load_revoked_keys
 from .user_certificates import UserCertificates
+from .user_keys import read_user_keys
 from .x509_trust import server_x509_trust
+
+if TYPE_CHECKING:
+    from ..config import ServerRules
 
 __all__ = [
     "CallbackPolicy",
@@ -177,7 +183,8 @@ class CallbackPolicy:
         certificates: UserCertificates,
         client_hosts: ClientHosts,
     ) -> None:
-        self._server = server
+        self._owner = self._server = server
+        self._keys_of_files: SSHAuthorizedKeys | None = None
         self._on_user = on_user
         self._options = options
         self._resources = resources
@@ -190,12 +197,28 @@ class CallbackPolicy:
         self.grant = KeyGrant()
         self.user = ""
 
+    def use(self, options: SSHServerConnectionOptions, rules: ServerRules) -> None:
+        """Take what the configuration files of the server say about the user.
+
+        Parameters:
+            options: with what they set.
+            rules: all of it. Raises OSError and KeyImportError for authorized keys.
+        """
+        self._options = options
+        self._server = self._owner if rules.permitted else DeniedUser(self._owner)
+        self._keys_of_files = None
+        if not rules.permitted:
+            self._keys_of_files = SSHAuthorizedKeys()
+        elif rules.key_files is not None:
+            self._keys_of_files = read_user_keys(rules.key_files, self.user, strict=rules.strict)
+
     def begin(self, user: str) -> MaybeAwait[bool]:
         """Forget the last user, and ask the callback."""
         self.user = user
         self._on_user(user)
         self.grant = KeyGrant()
-        self.authorized_keys = self._resources.authorized_keys
+        of_files = self._keys_of_files
+        self.authorized_keys = self._resources.authorized_keys if of_files is None else of_files
         if self._options.rdns_lookup and not self._client_host:
             return self._begin_with_name(user)
         return self._server.begin_auth(user)
@@ -240,6 +263,8 @@ class CallbackPolicy:
         """Look for the authority in the authorized keys, then ask the callback about it."""
         if is_revoked(self._resources.revoked, certificate.key, certificate):
             return None
+        if self._server is not self._owner:
+            return None  # the user may not log in
         name = self._client_host or self._addr
         return self._certificates.validate(user, certificate, self.authorized_keys, name)
 

@@ -20,6 +20,7 @@ __all__ = [
     "AlgorithmsArg",
     "PolicyArg",
     "certificate_names",
+    "known_names",
     "select_algorithms",
     "x509_names",
 ]
@@ -106,6 +107,25 @@ def select_algorithms(policy: PolicyArg = None, **choices: AlgorithmsArg) -> Alg
     return _algorithms(policy, hashable)
 
 
+def known_names(option: str, text: str) -> str:
+    """Take the names out of a list that are not known here: the file may be for other programs.
+
+    Parameters:
+        option: which list, an option such as `kex_algs`.
+        text: names with commas between, perhaps with `+`, `-` or `^` in front.
+
+    Returns the list, empty if it changes nothing. Raises ValueError if no name of a list without
+    a sign is known: then nothing would be left of what it allows.
+    """
+    table, _ = _TABLES[option]
+    sign = text[0] if text[:1] in ("+", "-", "^") else ""
+    names = [name for name in text[len(sign) :].split(",") if name]
+    known = [n for n in names if "*" in n or "?" in n or n.encode("ascii", "replace") in table]
+    if not known and not sign:
+        raise ValueError("none of the algorithms is known")
+    return sign + ",".join(known) if known else ""
+
+
 def _named(name: str) -> Policy:
     try:
         return Policy.named(name)
@@ -139,6 +159,8 @@ def _algorithms(
         own_host_keys = HOST_KEY_ALGORITHMS.names(*_SOUND)
         own_signatures = signatures if "signature_algs" in chosen else sound
         ca_signatures = ca_signatures if "ca_signature_algs" in chosen else sound
+    if "server_host_key_algs" in chosen:
+        own_host_keys = names["server_host_key_algs"]
     return Algorithms(
         policy=policy,
         kex=names["kex_algs"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast, dataclass_transform
 
 from ssh_keys import KeyListArg, SSHKeyRevocationList, X509CertPathsArg, X509CertsArg, X509Purposes
 from ssh_keys.x509.purposes import parse_purposes
@@ -16,6 +16,7 @@ from .gss import GSSHostArg, GSSSettings, gss_kex_names, gss_settings
 from .units import parse_bytes, parse_seconds
 
 if TYPE_CHECKING:
+    from ..config import ServerConfig
     from ..connection.client import SSHClientConnection
 
 __all__ = [
@@ -79,6 +80,7 @@ class _OptionsMeta(type):
 
     def __call__(cls, *args: object, **kwargs: object) -> Any:
         base = kwargs.pop("options", None)
+        canonical = cast("str | None", kwargs.pop("canonical_host", None))
         if isinstance(base, SSHConnectionOptions):
             names = cls.option_names
             kwargs = {**{k: v for k, v in base.given.items() if k in names}, **kwargs}
@@ -90,9 +92,24 @@ class _OptionsMeta(type):
             if not any(kwargs[name] is value or kwargs[name] == value for value in harmless):
                 raise NotImplementedError(f"option {name}: {what} are not supported yet")
             del kwargs[name]
-        made = super().__call__(*args, **kwargs)
-        made.given = kwargs
+        values = kwargs
+        configured: frozenset[str] = frozenset()
+        configuration: ServerConfig | None = None
+        if kwargs.get("config"):
+            found, replacing, configuration = cls._configure(kwargs, canonical)
+            # `()` says "not given", whatever the default may be.
+            values = {k: v for k, v in kwargs.items() if v != () or k not in found}
+            configured = frozenset(found.keys() - values.keys())
+            values = {**found, **values, **replacing}
+        made = cast(Any, object.__new__(cast(Any, cls)))
+        made.given, made.configured, made.configuration = kwargs, configured, configuration
+        made.__init__(*args, **values)
         return made
+
+    def _configure(
+        cls, given: Mapping[str, object], canonical: str | None
+    ) -> tuple[dict[str, object], dict[str, object], ServerConfig | None]:
+        raise TypeError(f"{cls.__name__} reads no configuration files")
 
 
 class SSHConnectionOptions(metaclass=_OptionsMeta):
@@ -241,6 +258,10 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
     """What to do about errors of `encoding`, as for `bytes.decode`."""
 
     given: dict[str, object] = _derived()
+
+    configured: frozenset[str] = _derived()
+
+    configuration: ServerConfig | None = _derived()
 
     algorithms: Algorithms = _derived()
 

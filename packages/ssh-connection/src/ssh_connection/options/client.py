@@ -16,6 +16,7 @@ from ssh_keys import (
     X509Purposes,
 )
 
+from .. import config
 from ..protocols import AgentForwarder, KeyPairSource
 from ..userauth.client import CLIENT_METHODS
 from ..userauth.gssapi import GSSAPI_KEYEX, GSSAPI_WITH_MIC
@@ -23,7 +24,7 @@ from ..userauth.hostbased import HOSTBASED
 from ..userauth.publickey import PUBLICKEY
 from ..userauth.saslprep import SASLPrepError, saslprep
 from .algorithms import AlgorithmsArg
-from .base import LATER_BASE, NOTHING, Later, SSHConnectionOptions, _derived
+from .base import LATER_BASE, Later, SSHConnectionOptions, _derived
 from .gss import GSSSettings
 
 if TYPE_CHECKING:
@@ -42,11 +43,6 @@ PasswordArg: TypeAlias = str | Callable[[], str | Awaitable[str | None] | None] 
 
 _LATER: Later = {
     **LATER_BASE,
-    "canonicalize_hostname": ("canonical host names", NOTHING),
-    "canonical_domains": ("canonical host names", NOTHING),
-    "canonicalize_fallback_local": ("canonical host names", (*NOTHING, True)),
-    "canonicalize_max_dots": ("canonical host names", (*NOTHING, 1)),
-    "canonicalize_permitted_cnames": ("canonical host names", NOTHING),
 }
 
 
@@ -72,6 +68,24 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
     server_host_key_algs: AlgorithmsArg = ()
     """Host key algorithms, the preferred first; by default those of keys that are known for the
     host come first. `default` stands for the same."""
+
+    canonicalize_hostname: bool | Literal["always"] | tuple[()] = ()
+    """Whether the host is given its full name with `canonical_domains`, by looking for one that
+    exists; "always" also for connections through a tunnel or a proxy command. The configuration
+    files are then evaluated once more."""
+
+    canonical_domains: Sequence[str] = ()
+    """Domains to look for the host in."""
+
+    canonicalize_fallback_local: bool = True
+    """Whether a name that is in none of the domains may be left as it is; if not, OSError."""
+
+    canonicalize_max_dots: int = 1
+    """Dots that a name may have and still be looked for in the domains."""
+
+    canonicalize_permitted_cnames: Sequence[tuple[str, str]] = ()
+    """Which names may stand for which others: pairs of pattern lists, for the name that was looked
+    for and for the canonical name that the name service gave for it."""
 
     server_host_keys_handler: HostKeysHandler | None = None
     """Called when the server tells its host keys after authentication, as OpenSSH's does, with four
@@ -201,10 +215,20 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
             value = getattr(self, name)
             if isinstance(value, str):
                 _check_name(name, value)
+        if self.canonicalize_hostname not in ((), False, True, "always"):
+            raise ValueError("canonicalize_hostname must be True, False or 'always'")
         if self.client_host is not None:
             _check_name("client_host", self.client_host)
             if not self.client_host.isascii():
                 raise ValueError("client_host is not ASCII")
+
+    @classmethod
+    def _configure(
+        cls, given: Mapping[str, object], canonical: str | None
+    ) -> tuple[dict[str, object], dict[str, object], None]:
+        found = config.client_config(given["config"], given, cls.option_names, canonical)
+        # The host that was given is what the file knows it by.
+        return found, {"host": found.pop("host")}, None
 
     def _host_key_choice(self) -> AlgorithmsArg:
         return self.server_host_key_algs

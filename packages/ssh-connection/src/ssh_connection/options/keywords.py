@@ -88,6 +88,11 @@ class CreateConnectionKwargs(CommonKwargs, total=False):
     known_hosts: KnownHostsArg | tuple[()] | None
     host_key_alias: str | tuple[()] | None
     server_host_key_algs: AlgorithmsArg
+    canonicalize_hostname: bool | Literal["always"] | tuple[()]
+    canonical_domains: Sequence[str]
+    canonicalize_fallback_local: bool
+    canonicalize_max_dots: int
+    canonicalize_permitted_cnames: Sequence[tuple[str, str]]
     server_host_keys_handler: HostKeysHandler | None
     username: str | tuple[()]
     password: PasswordArg
@@ -129,6 +134,7 @@ class CreateServerKwargs(CommonKwargs, total=False):
     server_host_certs: CertListArg
     send_server_host_keys: bool
     passphrase: Passphrase
+    server_host_key_algs: AlgorithmsArg
     authorized_client_keys: AuthorizedKeysArg
     known_client_hosts: KnownHostsArg | None
     trust_client_host: bool

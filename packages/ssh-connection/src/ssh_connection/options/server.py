@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias
 
 from ssh_keys import (
     CertListArg,
@@ -15,13 +15,16 @@ from ssh_keys import (
     X509Purposes,
 )
 
+from .. import config
 from ..protocols import ExecInterceptor, SubsystemFactory
 from ..userauth.gssapi import GSSAPI_KEYEX, GSSAPI_WITH_MIC
 from ..userauth.server import SERVER_METHODS
+from .algorithms import AlgorithmsArg
 from .base import LATER_BASE, Later, Seconds, SSHConnectionOptions, _derived
 from .units import parse_seconds
 
 if TYPE_CHECKING:
+    from ..config import ServerConfig, ServerRules
     from ..server import ProcessHandler, SSHServer, StreamHandler
 
 __all__ = ["AuthorizedKeysArg", "SSHServerConnectionOptions"]
@@ -60,6 +63,9 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
     passphrase: Passphrase = None
     """Passphrase of encrypted host keys, or a function or coroutine function of the file name that
     returns it."""
+
+    server_host_key_algs: AlgorithmsArg = ()
+    """Host key algorithms that may be used if there is a key for them, the preferred first."""
 
     authorized_client_keys: AuthorizedKeysArg = None
     """authorized_keys files, or their content, that hold for all users."""
@@ -157,6 +163,23 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
     methods: tuple[bytes, ...] = _derived()
 
     required_methods: tuple[tuple[bytes, ...], ...] = _derived()
+
+    @classmethod
+    def _configure(
+        cls, given: Mapping[str, object], canonical: str | None
+    ) -> tuple[dict[str, object], dict[str, object], ServerConfig | None]:
+        found, configuration = config.server_config(given["config"], cls.option_names)
+        return found, {}, configuration
+
+    def with_rules(self, rules: ServerRules) -> Self:
+        """Return the options for one user: what was given, then what the configuration says."""
+        given = {n: value for n, value in self.given.items() if n != "config" and value != ()}
+        names = type(self).option_names
+        found = {name: value for name, value in rules.options.items() if name in names}
+        return type(self)(**{**found, **given})  # type: ignore[arg-type]
+
+    def _host_key_choice(self) -> AlgorithmsArg:
+        return self.server_host_key_algs
 
     def __post_init__(self) -> None:
         """Check the values; raises ValueError or TypeError."""

@@ -158,6 +158,7 @@ class ServerAuthenticator:
         self._on_success = on_success
         self._failures = 0
         self._requests = 0
+        self._permitted = True
         self._validators: dict[bytes, _Validator] = dict(_VALIDATORS)
         if config.gss is not None:
             for name, validate in _GSS_VALIDATORS.items():
@@ -179,6 +180,18 @@ class ServerAuthenticator:
     def start(self) -> None:
         """Wait for the first request."""
         self._conversation.start(self._main())
+
+    def limit(
+        self, required: Sequence[tuple[bytes, ...]], max_tries: int, *, permitted: bool
+    ) -> None:
+        """Change, for a user who has just been named, what has to be achieved and how often tried.
+
+        Parameters:
+            required, max_tries: as of `ServerAuthConfig`.
+            permitted: whether the user can get in at all.
+        """
+        self._config.required, self._config.max_tries = required, max_tries
+        self._permitted = permitted
 
     def close(self) -> None:
         """Give up: the connection is gone."""
@@ -225,7 +238,7 @@ class ServerAuthenticator:
         method = request.method_name
         if method == HOST_BOUND and self._config.host_key:
             method = PUBLICKEY  # by another name
-        if progress.open_house:
+        if progress.open_house and self._permitted:
             return True
         if method == NONE:
             self._fail(progress, partial=False)
@@ -242,7 +255,8 @@ class ServerAuthenticator:
         )
         if method in self._allowed(progress):
             verdict = await self._validators[method](exchange, request)
-        if verdict is Verdict.ACCEPTED and not self._take(progress, exchange):
+        taken = verdict is Verdict.ACCEPTED and self._permitted and self._take(progress, exchange)
+        if verdict is Verdict.ACCEPTED and not taken:
             verdict = Verdict.REFUSED
         self._config.log(f"{printable(method)} {verdict.name.lower()}")
         if verdict is Verdict.ACCEPTED:

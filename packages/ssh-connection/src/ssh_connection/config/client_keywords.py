@@ -1,0 +1,124 @@
+"""The keywords of ssh_config(5), and what their arguments may be."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .evaluate import Count, Keyword
+from .values import choice, flag, integer, names, one, raw, rekey, seconds, variables, words
+
+__all__ = ["CLIENT_ALIASES", "CLIENT_KEYWORDS", "NOT_APPLIED"]
+
+CLIENT_ALIASES: Final[dict[str, str]] = {
+    "challengeresponseauthentication": "kbdinteractiveauthentication",
+    "dsaauthentication": "pubkeyauthentication",
+    "globalknownhostsfile2": "globalknownhostsfile",
+    "hostbasedkeytypes": "hostbasedacceptedalgorithms",
+    "identityfile2": "identityfile",
+    "keepalive": "tcpkeepalive",
+    "pubkeyacceptedkeytypes": "pubkeyacceptedalgorithms",
+    "skeyauthentication": "kbdinteractiveauthentication",
+    "smartcarddevice": "pkcs11provider",
+    "tisauthentication": "kbdinteractiveauthentication",
+    "userknownhostsfile2": "userknownhostsfile",
+}
+"""Keyword that is called otherwise now, to its present name."""
+
+def _all(names: str, keyword: Keyword) -> dict[str, Keyword]:
+    return dict.fromkeys(names.split(), keyword)
+
+
+_FLAG = Keyword(flag)
+_ONE = Keyword(one)
+_NAMES = Keyword(names)
+_WORDS = Keyword(words)
+_NUMBER = Keyword(integer())
+
+_APPLIED: dict[str, Keyword] = {
+    "addressfamily": Keyword(choice("any", "inet", "inet6", flags=False)),
+    "bindaddress": _ONE,
+    "canonicaldomains": _WORDS,
+    "canonicalizefallbacklocal": _FLAG,
+    "canonicalizehostname": Keyword(choice("always")),
+    "canonicalizemaxdots": Keyword(integer(-1)),
+    "canonicalizepermittedcnames": _WORDS,
+    "casignaturealgorithms": _NAMES,
+    "certificatefile": Keyword(one, Count.EACH),
+    "ciphers": _NAMES,
+    "compression": Keyword(choice("yes", "no", flags=False)),
+    "connecttimeout": Keyword(seconds("none")),
+    "enablesshkeysign": _FLAG,
+    "forwardagent": _ONE,
+    "forwardx11": _FLAG,
+    "globalknownhostsfile": _WORDS,
+    "gssapiauthentication": _FLAG,
+    "gssapidelegatecredentials": _FLAG,
+    "gssapikeyexchange": _FLAG,
+    "gssapiserveridentity": _ONE,
+    "hostbasedauthentication": _FLAG,
+    "hostkeyalgorithms": _NAMES,
+    "hostkeyalias": _ONE,
+    "hostname": _ONE,
+    "identitiesonly": _FLAG,
+    "identityagent": _ONE,
+    "identityfile": Keyword(one, Count.EACH),
+    "ignoreunknown": _ONE,
+    "kbdinteractiveauthentication": _FLAG,
+    "kexalgorithms": _NAMES,
+    "macs": _NAMES,
+    "passwordauthentication": _FLAG,
+    "pkcs11provider": _ONE,
+    "port": Keyword(integer(1, 65535)),
+    "preferredauthentications": _ONE,
+    "proxycommand": Keyword(raw),
+    "proxyjump": _ONE,
+    "pubkeyacceptedalgorithms": _NAMES,
+    "pubkeyauthentication": Keyword(choice("unbound", "host-bound")),
+    "rekeylimit": Keyword(rekey, Count.PARTS),
+    "remotecommand": Keyword(raw),
+    "requesttty": Keyword(choice("auto", "force")),
+    "revokedhostkeys": _ONE,
+    "sendenv": Keyword(words, Count.WORDS),
+    "serveralivecountmax": Keyword(integer(1)),
+    "serveraliveinterval": Keyword(seconds()),
+    "sessiontype": Keyword(choice("none", "subsystem", "default", flags=False)),
+    "setenv": Keyword(variables),
+    "tcpkeepalive": _FLAG,
+    "user": _ONE,
+    "userknownhostsfile": _WORDS,
+    "xauthlocation": _ONE,
+}
+
+NOT_APPLIED: Final[dict[str, Keyword]] = {
+    **_all(
+        "batchmode checkhostip clearallforwardings enableescapecommandline exitonforwardfailure"
+        " forkafterauthentication forwardx11trusted gatewayports gssapirenewalforcesrekey"
+        " gssapitrustdns hashknownhosts nohostauthenticationforlocalhost permitlocalcommand"
+        " proxyusefdpass stdinnull streamlocalbindunlink useroaming visualhostkey"
+        " useprivilegedport warnweakcrypto",
+        _FLAG,
+    ),
+    **_all(
+        "addkeystoagent bindinterface channeltimeout controlpath controlpersist escapechar"
+        " forwardx11timeout gssapiclientidentity gssapikexalgorithms hostbasedacceptedalgorithms"
+        " ipqos kbdinteractivedevices localcommand logverbose obscurekeystroketiming"
+        " permitremoteopen refuseconnection securitykeyprovider syslogfacility tag tunneldevice"
+        " versionaddendum",
+        _WORDS,
+    ),
+    **_all("dynamicforward localforward remoteforward", Keyword(words, Count.EACH)),
+    **_all("connectionattempts numberofpasswordprompts requiredrsasize", _NUMBER),
+    "controlmaster": Keyword(choice("auto", "ask", "autoask")),
+    "fingerprinthash": Keyword(choice("md5", "sha256", flags=False)),
+    "knownhostscommand": Keyword(raw),
+    "localcommand": Keyword(raw),
+    "loglevel": _ONE,
+    "streamlocalbindmask": _ONE,
+    "stricthostkeychecking": Keyword(choice("ask", "accept-new", "off=no")),
+    "tunnel": Keyword(choice("point-to-point", "ethernet")),
+    "updatehostkeys": Keyword(choice("ask")),
+    "verifyhostkeydns": Keyword(choice("ask")),
+}
+"""Keywords that are checked, and change nothing here."""
+
+CLIENT_KEYWORDS: Final[dict[str, Keyword]] = {**_APPLIED, **NOT_APPLIED}

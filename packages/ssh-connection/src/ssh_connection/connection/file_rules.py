@@ -1,0 +1,67 @@
+"""What the configuration files of a server say about one connection, and about its user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from .. import config
+from ..options.server import SSHServerConnectionOptions
+from ..userauth.options import merge_key_options
+from ..userauth.protocols import KeyOptions
+
+if TYPE_CHECKING:
+    from ..config import ServerRules
+
+__all__ = ["FileRules"]
+
+
+class FileRules:
+    """The rules of the files for one connection; without files they change nothing.
+
+    Parameters:
+        options: of the listener.
+    """
+
+    __slots__ = ("_base", "_restrictions", "options")
+
+    def __init__(self, options: SSHServerConnectionOptions) -> None:
+        self._base = self.options = options
+        self._restrictions: Mapping[str, object] | None = None
+
+    def for_user(self, user: str, peername: object, sockname: object) -> ServerRules | None:
+        """Evaluate the files for a user; None if there are no files.
+
+        Parameters:
+            user: who wants to log in.
+            peername, sockname: socket addresses of the client and of this end.
+
+        Raises ConfigParseError, and ValueError for options that contradict each other.
+        """
+        configuration = self._base.configuration
+        if configuration is None:
+            return None
+        login = config.login_of(user, _address(peername)[0], _address(sockname))
+        rules = configuration.rules(login)
+        self.options = self._base.with_rules(rules)
+        self._restrictions = rules.restrictions
+        return rules
+
+    def add_to(self, restrictions: KeyOptions) -> KeyOptions:
+        """Return the restrictions of keys with those of the files."""
+        if not self._restrictions:
+            return restrictions
+        forced = self._restrictions.get("command")
+        merged = merge_key_options(
+            self._restrictions,
+            # The command of the files is the one that is run, whatever a key says (sshd_config(5)).
+            {n: v for n, v in restrictions.items() if n != "command" or forced is None},
+        )
+        assert merged is not None
+        return merged
+
+
+def _address(name: object) -> tuple[str, int]:
+    if isinstance(name, tuple) and len(name) > 1:
+        return str(name[0]), int(name[1])
+    return "", 0

@@ -1,0 +1,435 @@
+"""ssh_config(5) as options of clients; tests/interop holds the parser against OpenSSH's."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssh_connection import (
+    ConfigParseError,
+    SSHClientConnectionOptions,
+    connect,
+    get_server_host_key,
+)
+from ssh_connection.config import files as config_files
+from ssh_connection.config.tokens import expand, expand_home
+from ssh_connection.config.words import split_line, split_words
+from ssh_keys import generate_private_key
+from tests.connection.loopback import HOST, HOST_KEY, USER_KEY, authorized, serving
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home directory without anything, and no display or agent."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SHELL", "/bin/sh")
+    for name in ("DISPLAY", "SSH_AUTH_SOCK"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / ".ssh").mkdir(mode=0o700)
+
+
+def options(path: Path, text: str, host: str = "host", **given: Any) -> SSHClientConnectionOptions:
+    """Options with a file."""
+    file = path / "config"
+    file.write_text(text)
+    return SSHClientConnectionOptions(config=str(file), host=host, **given)
+
+
+def refused(path: Path, text: str, line: int, match: str, host: str = "host") -> None:
+    """Check that a file is refused, and where."""
+    with pytest.raises(ConfigParseError, match=match) as caught:
+        options(path, text, host)
+    assert (caught.value.path, caught.value.line) == (str(path / "config"), line)
+    assert str(caught.value).startswith(f"{path / 'config'}:{line}: ")
+    assert str(caught.value).isprintable()
+
+
+# --- Values ----------------------------------------------------------------------------------
+
+
+def test_first_value_holds_and_options_go_first(tmp_path: Path) -> None:
+    text = "Host host\nUser bob\nPort 2222\nHost *\nUser alice\nServerAliveInterval 1m30s\n"
+    found = options(tmp_path, text)
+    assert (found.username, found.port, found.keepalive_interval) == ("bob", 2222, 90)
+    given_first = options(tmp_path, text, username="me", port=22, keepalive_interval=0)
+    assert (given_first.username, given_first.port, given_first.keepalive_interval) == ("me", 22, 0)
+    # Criteria see what was given, as they see options of the command line in OpenSSH.
+    text = "Match user me\nPort 33\nMatch !user me\nPort 44\n"
+    assert options(tmp_path, text, username="me").port == 33
+    assert options(tmp_path, text, username="you").port == 44
+
+
+def test_no_file_is_read_unless_it_is_asked_for(tmp_path: Path) -> None:
+    (tmp_path / ".ssh" / "config").write_text("User bob\n")
+    assert SSHClientConnectionOptions(host="host").username == ()
+    nothings: list[Any] = [None, (), [], "", False]
+    for nothing in nothings:
+        assert SSHClientConnectionOptions(config=nothing, host="host").username == ()
+    assert SSHClientConnectionOptions(config=True, host="host").username == "bob"
+
+
+def test_every_value(tmp_path: Path) -> None:
+    (tmp_path / "id").write_bytes(generate_private_key("ssh-ed25519").export_private_key())
+    (tmp_path / "kh").write_bytes(b"")
+    found = options(
+        tmp_path,
+        f"""
+        AddressFamily inet
+        BindAddress 127.0.0.1
+        CASignatureAlgorithms ssh-ed25519
+        Ciphers aes256-ctr,rijndael-cbc@lysator.liu.se
+        Compression yes
+        ConnectTimeout 5
+        HostKeyAlgorithms ssh-ed25519
+        HostKeyAlias other
+        HostName %h.example.org
+        IdentityFile {tmp_path}/id
+        IdentityFile {tmp_path}/none
+        KexAlgorithms +diffie-hellman-group14-sha1
+        KbdInteractiveAuthentication no
+        MACs hmac-sha2-512
+        PasswordAuthentication no
+        PreferredAuthentications publickey
+        ProxyCommand nc "%h" %p 100%%
+        PubkeyAuthentication host-bound
+        PubkeyAcceptedAlgorithms ^rsa-sha2-256
+        RekeyLimit 1G 1h
+        RemoteCommand run %n as %r
+        RequestTTY force
+        SendEnv LANG LC_*
+        SendEnv -LANG
+        ServerAliveCountMax 7
+        SetEnv A=1 "B=2 3"
+        TCPKeepAlive no
+        User bob
+        UserKnownHostsFile ~/kh ~/none
+        GlobalKnownHostsFile none
+        """,
+    )
+    assert found.host == "host.example.org"
+    assert found.family == socket.AF_INET
+    assert found.local_addr == ("127.0.0.1", 0)
+    assert found.algorithms.ciphers == (b"aes256-ctr",)
+    assert found.algorithms.compressions[0] == b"zlib@openssh.com"
+    assert found.algorithms.host_keys == (b"ssh-ed25519",)
+    assert found.algorithms.kex[-1] == b"diffie-hellman-group14-sha1"
+    assert found.algorithms.signatures[0] == b"rsa-sha2-256"
+    assert found.algorithms.macs == (b"hmac-sha2-512",)
+    assert found.connect_timeout == 5
+    assert found.host_key_alias == "other"
+    assert found.client_keys == [str(tmp_path / "id")]
+    assert found.methods == (b"publickey",)
+    command = ["/bin/sh", "-c", 'exec nc "host.example.org" 22 100%%']
+    assert found.proxy_command == command
+    assert (found.rekey_bytes, found.rekey_seconds) == (1 << 30, 3600)
+    assert (found.command, found.request_pty) == ("run host as bob", "force")
+    assert found.send_env == ["LC_*"]
+    assert found.env == ["A=1", "B=2 3"]
+    assert found.tcp_keepalive is False
+    assert found.known_hosts == str(tmp_path / "kh")
+
+
+def test_nobody_is_trusted_where_no_known_hosts_are(tmp_path: Path) -> None:
+    text = "UserKnownHostsFile none\nGlobalKnownHostsFile /no/such/file\n"
+    found = options(tmp_path, text)
+    # None would trust everybody, and () would read the usual file.
+    assert found.known_hosts == b""
+    assert options(tmp_path, "StrictHostKeyChecking no\n").known_hosts == ()
+    (tmp_path / "a").write_bytes(b"one")
+    (tmp_path / "b").write_bytes(b"two")
+    found = options(tmp_path, "UserKnownHostsFile ~/a ~/b\n")
+    assert isinstance(found.known_hosts, bytes)
+    assert found.known_hosts.startswith(b"one\ntwo")
+
+
+def test_jumps(tmp_path: Path) -> None:
+    assert options(tmp_path, "ProxyJump me@a:2222,[::1]:3\n").tunnel == "me@a:2222,[::1]:3"
+    assert options(tmp_path, "ProxyJump ssh://%r@jump\nUser bob").tunnel == "bob@jump"
+    assert options(tmp_path, "ProxyJump none\nProxyCommand x\n").proxy_command == ()
+    both = options(tmp_path, "ProxyCommand x\nProxyJump a\n")
+    assert (both.proxy_command, both.tunnel) == (["/bin/sh", "-c", "exec x"], ())
+    # What was given goes first, whichever of the two it is.
+    assert options(tmp_path, "ProxyCommand x\n", tunnel=None).proxy_command == ()
+    assert options(tmp_path, "ProxyJump x\n", proxy_command=["y"]).tunnel == ()
+    # A host is not reached through itself.
+    assert options(tmp_path, "ProxyJump host\n").tunnel == ()
+    assert options(tmp_path, "ProxyJump host:2222\n").tunnel == "host:2222"
+
+
+def test_tokens_and_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NAME", "%h")
+    tokens = {"h": "HOST%p", "p": "22"}
+    assert expand("%h:%p %% ${NAME} $NAME", tokens, os.environ) == "HOST%p:22 % %h $NAME"
+    assert expand("${NAME}", tokens) == "${NAME}"
+    for wrong in ("%x", "%", "${NO_SUCH_NAME}", "${}"):
+        with pytest.raises(ValueError):
+            expand(wrong, tokens, os.environ)
+    with pytest.raises(ValueError, match="too long"):
+        expand("%a" * 1000, {"a": "x" * 1000})
+    assert expand_home("~/a", "/home") == "/home/a"
+    assert expand_home("a~", "/home") == "a~"
+    with pytest.raises(ValueError, match="other users"):
+        expand_home("~root/a", "/home")
+    (tmp_path / "host-key.pub").write_text("x")
+    text = "CertificateFile ~/%h-key.pub\nIdentityFile none\nIdentityFile ${HOME}/%n-key.pub\n"
+    found = options(tmp_path, text)
+    assert found.client_certs == [str(tmp_path / "host-key.pub")]
+    assert found.client_keys == []
+
+
+def test_blocks_see_the_host_name(tmp_path: Path) -> None:
+    text = (
+        "Match originalhost host host real.example.org\nPort 5\n"
+        "Host host\nHostname real.example.org\n"
+        "Match host real.example.org\nUser bob\n"
+        "Match final host real.example.org\nPort 6\n"
+    )
+    found = options(tmp_path, text)
+    assert (found.username, found.port) == ("bob", 5)
+
+
+def test_commands_in_criteria(tmp_path: Path) -> None:
+    mark = tmp_path / "mark"
+    text = f'Match exec "test %n = host"\nUser yes\nMatch host other exec "touch {mark}"\nPort 1\n'
+    assert options(tmp_path, text).username == "yes"
+    # What can not matter any more is not run.
+    assert not mark.exists()
+    assert options(tmp_path, text, host="third").username == ()
+
+
+# --- Hostile input ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["$(touch x)", "a;b", "-oX", "a`b`", "a b", "a'b", "a|b"])
+def test_names_reach_no_shell(tmp_path: Path, host: str) -> None:
+    mark = tmp_path / "mark"
+    for text in (f'Match exec "touch {mark} %h"\nPort 3\n', "ProxyCommand nc %h %p\n"):
+        with pytest.raises(ConfigParseError, match="can not be given to a command"):
+            options(tmp_path, text, host)
+    with pytest.raises(ConfigParseError, match="can not be given to a command"):
+        options(tmp_path, "ProxyCommand nc %r\n", username=host.replace(" ", " -"))
+    assert not mark.exists()
+
+
+def test_files_in_a_circle(tmp_path: Path) -> None:
+    with pytest.raises(ConfigParseError, match="more than 16 files in files"):
+        options(tmp_path, f"Include {tmp_path}/config\n")
+    (tmp_path / "b").write_text(f"Include {tmp_path}/*\n")
+    # Every level opens both again: the number of lines ends it before the number of levels does.
+    start = time.monotonic()
+    with pytest.raises(ConfigParseError):
+        options(tmp_path, f"Include {tmp_path}/b {tmp_path}/b\nUser x\n" * 50)
+    assert time.monotonic() - start < 20
+
+
+def test_included_files(tmp_path: Path) -> None:
+    (tmp_path / ".ssh" / "one.conf").write_text("Host other\nUser eve\nHost *\nPort 5\n")
+    (tmp_path / ".ssh" / "two.conf").write_text("Compression yes\n")
+    found = options(tmp_path, "Include *.conf nothing-there ~/none\nUser bob\n")
+    assert (found.username, found.port) == ("bob", 5)
+    # The blocks of a file end with it, and none of them applies inside of one that does not.
+    found = options(tmp_path, "Host nobody\nInclude one.conf\nHost host\nUser bob\n")
+    assert (found.username, found.port) == ("bob", ())
+    (tmp_path / ".ssh" / "bad.conf").write_text("\nPort x\n")
+    with pytest.raises(ConfigParseError, match=r"bad\.conf:2: port: 'x' is no number"):
+        options(tmp_path, "Include bad.conf\n")
+
+
+def test_large_files(tmp_path: Path) -> None:
+    with pytest.raises(ConfigParseError, match="larger than"):
+        options(tmp_path, "# " + "x" * (1 << 20))
+    with pytest.raises(ConfigParseError, match="more than 100000 lines"):
+        options(tmp_path, "User x\n" * 100_001)
+    # Patterns take no more time than their length.
+    start = time.monotonic()
+    options(tmp_path, "Host " + "a*" * 2000 + "b\nUser x\n", "a" * 250)
+    assert time.monotonic() - start < 5
+
+
+def test_files_that_are_none(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        SSHClientConnectionOptions(config=str(tmp_path / "none"), host="host")
+    with pytest.raises(OSError):
+        SSHClientConnectionOptions(config=str(tmp_path), host="host")
+    with pytest.raises(ConfigParseError, match="not a regular file"):
+        SSHClientConnectionOptions(config="/dev/zero", host="host")
+    with pytest.raises(TypeError):
+        SSHClientConnectionOptions(config=5, host="host")  # type: ignore[arg-type]
+
+
+def test_own_file_that_others_can_write(tmp_path: Path) -> None:
+    file = tmp_path / ".ssh" / "config"
+    file.write_text("User bob\n")
+    file.chmod(0o666)
+    with pytest.raises(ConfigParseError, match="others can write to it"):
+        SSHClientConnectionOptions(config=True, host="host")
+    # Whoever names a file knows it.
+    assert SSHClientConnectionOptions(config=str(file), host="host").username == "bob"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "match"),
+    [
+        ("User bob\nPort x\n", 2, "'x' is no number"),
+        ("Nonsense 1\n", 1, "nonsense: no such keyword"),
+        ('\n\nUser "bob\n', 3, "quotes without an end"),
+        ("Match nonsense x\n", 1, "no criterion nonsense"),
+        ("Compression maybe\n", 1, "none of yes, no"),
+        ("Ciphers rot13\n", 1, "none of the algorithms is known"),
+        ("ProxyCommand nc %x\n", 1, "no token %x"),
+        ("ProxyJump [::1\n", 1, "not .user@.host"),
+        ("UserKnownHostsFile ~nobody/x\n", 1, "other users"),
+        ("IdentityFile %q\n", 1, "no token %q"),
+        ("User a\0b\n", 1, "zero byte"),
+        ("RekeyLimit 1G 1h x\n", 1, "not one argument or two"),
+        ("\x1b[31m 1\n", 1, r"no such keyword"),
+    ],
+)
+def test_errors_name_the_place(tmp_path: Path, text: str, line: int, match: str) -> None:
+    refused(tmp_path, text, line, match)
+
+
+def test_unknown_keywords_that_are_named(tmp_path: Path) -> None:
+    assert options(tmp_path, "IgnoreUnknown My*,Other\nMyOption x\nother y\nUser b\n").username
+
+
+@given(st.text(max_size=200))
+def test_any_line_is_split_or_refused(text: str) -> None:
+    for line in text.split("\n"):
+        try:
+            split = split_line(line)
+            if split is not None:
+                split_words(split[1])
+        except ValueError:
+            pass
+
+
+@given(st.binary(max_size=300))
+def test_any_file_is_read_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "any"
+    path.write_bytes(data)
+    try:
+        SSHClientConnectionOptions(config=str(path), host="host")
+    except (ConfigParseError, ValueError):
+        pass
+
+
+# --- Connections -----------------------------------------------------------------------------
+
+
+async def test_connect_by_a_name_of_the_file(tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_bytes(USER_KEY.export_private_key())
+    async with serving(authorized_client_keys=authorized()) as acceptor:
+        port = acceptor.get_port()
+        known = tmp_path / "known"
+        known.write_bytes(f"[{HOST}]:{port} ".encode() + HOST_KEY.export_public_key())
+        config = tmp_path / "config"
+        config.write_text(
+            f"Host short\n Hostname {HOST}\n Port {port}\n User user\n IdentityFile {key}\n"
+            f" UserKnownHostsFile {known}\n RemoteCommand of the file\n"
+            "Host far\n ProxyJump short\n Hostname 127.0.0.1\n"
+            f" HostKeyAlias [{HOST}]:{port}\n User user\n IdentityFile {key}\n"
+            f" UserKnownHostsFile {known}\n Port {port}\n"
+        )
+        async with connect("short", config=config) as conn:
+            assert conn.get_extra_info("host") == HOST
+            assert (await conn.run(input="")).stdout == "of the file\n"
+        # The jump host is looked up in the file as well.
+        async with connect("far", config=config) as conn:
+            assert (await conn.run("far", input="")).stdout == "far\n"
+        found = await get_server_host_key("short", config=str(config))
+        assert found is not None
+        assert found.public_data == HOST_KEY.public_data
+        config.write_text("Port x\n")
+        with pytest.raises(ConfigParseError):
+            await connect("short", config=config)
+
+
+async def test_proxy_command_of_the_file(tmp_path: Path) -> None:
+    script = tmp_path / "relay.py"
+    script.write_text(
+        "import os, socket, sys, threading\n"
+        "sock = socket.create_connection((sys.argv[1], int(sys.argv[2])))\n"
+        "def back():\n"
+        "    while data := sock.recv(65536): os.write(1, data)\n"
+        "    os._exit(0)\n"
+        "threading.Thread(target=back).start()\n"
+        "while data := os.read(0, 65536): sock.sendall(data)\n"
+        "sock.shutdown(socket.SHUT_WR)\n"
+    )
+    config = tmp_path / "config"
+    async with serving() as acceptor:
+        config.write_text(
+            f"Hostname {HOST}\nPort {acceptor.get_port()}\nUser user\n"
+            f"ProxyCommand {sys.executable} {script} %h %p 2>/dev/null\n"
+        )
+        async with connect(
+            "any", config=config, password="secret", client_keys=None, known_hosts=None
+        ) as conn:
+            assert conn.get_extra_info("proxy_pid")
+            assert (await conn.run("x", input="")).stdout == "x\n"
+
+
+# --- Canonical names -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A name service: name to canonical name; the address is that of the tests."""
+    known: dict[str, str] = {}
+    real = socket.getaddrinfo
+
+    def look_up(host: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(host, str) and host.rstrip(".").endswith(".test"):
+            if host.rstrip(".") not in known:
+                raise socket.gaierror(socket.EAI_NONAME, "not known")
+            name = known[host.rstrip(".")]
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, name, (HOST, args[0] or 0))]
+        return real(host, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return known
+
+
+async def test_canonical_names(tmp_path: Path, names: dict[str, str]) -> None:
+    config = tmp_path / "config"
+    names.update({"short.b.test": "short.b.test", "alias.b.test": "real.c.test"})
+    async with serving() as acceptor:
+        config.write_text(
+            "CanonicalizeHostname yes\nCanonicalDomains a.test b.test\n"
+            "CanonicalizePermittedCNAMEs *.b.test:*.c.test\n"
+            f"Host *.test\nUser user\nPort {acceptor.get_port()}\n"
+        )
+
+        async def host(name: str, **kwargs: Any) -> object:
+            async with connect(
+                name, password="secret", client_keys=None, known_hosts=None, **kwargs
+            ) as conn:
+                return conn.get_extra_info("host")
+
+        assert await host("short", config=config) == "short.b.test"
+        names["real.c.test"] = "real.c.test"
+        assert await host("alias", config=config) == "real.c.test"
+        given = {"canonicalize_hostname": True, "canonical_domains": ["b.test"]}
+        port = acceptor.get_port()
+        # Without permission the alias itself is the name.
+        assert await host("alias", username="user", port=port, **given) == "alias.b.test"
+        with pytest.raises(OSError):
+            await host("nowhere", port=port, canonicalize_fallback_local=False, **given)
+
+
+def test_commands_that_take_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config_files, "EXEC_SECONDS", 0.2)
+    assert config_files.local_facts().run("true") is True
+    assert config_files.local_facts().run("sleep 5") is False
