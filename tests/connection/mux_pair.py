@@ -50,6 +50,15 @@ class MemoryCore:
         assert not self.blocked
         self.send(b"".join((head, data)))
 
+    def send_data_run(self, head: bytes, data: memoryview, size: int) -> int:
+        """Queue payloads as long as not blocked."""
+        assert len(data) % size == 0
+        taken = 0
+        while taken < len(data) and not self.blocked:
+            self.send_data(head, data[taken : taken + size])
+            taken += size
+        return taken
+
     def fail(self, error: DisconnectError) -> None:
         """End the connection."""
         if self.closed_with is None:

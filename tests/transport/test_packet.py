@@ -282,6 +282,49 @@ def test_output_buffers_are_used_again_only_when_nobody_holds_them() -> None:
     assert bytes(held) == text
 
 
+@pytest.mark.parametrize("name", CIPHERS.names(), ids=lambda name: name.decode())
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_run_is_written_as_single_packets_are(name: bytes, compressed: bool) -> None:
+    row = CIPHERS[name]
+    mac = None if row.tag_size else MACS[b"hmac-sha2-256-etm@openssh.com"]
+    mac_key = os.urandom(mac.key_size) if mac else b""
+    keys = (os.urandom(row.key_size), os.urandom(row.iv_size), mac_key, mac)
+    writer, sink = PacketWriter(os.urandom), RunSink()
+    writer.set_sealer(row.sealer(*keys), reset_sequence=True)
+    sink.reader.set_opener(row.opener(*keys), reset_sequence=True)
+    if compressed:
+        method = COMPRESSIONS[b"zlib"]
+        assert method.compressor is not None
+        assert method.decompressor is not None
+        writer.set_compressor(method.compressor())
+        sink.reader.set_decompressor(method.decompressor())
+    data = memoryview(os.urandom(1000) * 100)
+    writer.write(b"^before")
+    taken = runs = 0
+    while taken < len(data):
+        used = writer.write_run(b"^", data[taken:], 1000, 16_000)
+        assert used >= 1000
+        taken += used
+        runs += 1
+        assert writer.size == len(writer.output())
+        sink.feed(bytes(writer.output()))
+        writer.sent(reusable=True)
+    assert compressed or writer.needs_cover or runs <= 8
+    assert sink.payloads[0] == b"^before"
+    assert b"".join(payload[1:] for payload in sink.payloads[1:]) == data
+    assert {len(payload) for payload in sink.payloads[1:]} == {1001}
+    assert writer.seq == sink.reader.seq == 101
+    assert writer.epoch_bytes == sink.reader.epoch_bytes
+
+
+def test_padding_of_a_run_is_random() -> None:
+    writer = PacketWriter(os.urandom)
+    writer.write_run(b"^", memoryview(bytes(100)), 10, 100_000)
+    output = bytes(writer.output())
+    packet = len(output) // 10
+    assert len({output[pos : pos + packet] for pos in range(0, len(output), packet)}) == 10
+
+
 def test_output_grows_without_losing_what_is_there() -> None:
     payloads = [os.urandom(50_000) for _ in range(40)]
     sink = Sink()

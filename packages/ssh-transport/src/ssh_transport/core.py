@@ -20,7 +20,7 @@ from .events import Disconnected, Event, PreBannerLine, VersionReceived
 from .explain import Explanation, explain
 from .identification import Identification
 from .keepalive import Keepalive
-from .messages import Disconnect, Ignore, Ping, ServiceAccept, ServiceRequest
+from .messages import Disconnect, Ignore, ServiceAccept, ServiceRequest
 from .negotiation import NegotiatedAlgorithms, decode_kexinit
 from .packet import PacketReader, ReceiveBuffer
 from .packet_writer import OutputPool, PacketWriter
@@ -32,7 +32,6 @@ __all__ = ["TransportCore"]
 
 _FLUSH_SIZE = 128 * 1024
 _COVER = Ignore(b"").encode()
-_PING = Ping(b"").encode()
 
 
 def _nothing() -> None:
@@ -276,6 +275,25 @@ class TransportCore:
         if writer.epoch_bytes > writer.check_at:
             self._attempt(self._epochs.check_limits)
 
+    def send_data_run(self, head: bytes, data: memoryview, size: int) -> int:
+        """Send messages of `head` and `size` bytes of `data` each until it ends or `blocked`.
+
+        Returns the bytes of `data` that were taken; its length has to be a multiple of `size`.
+        """
+        writer, taken = self.writer, 0
+        while taken < len(data) and not self.blocked:
+            if writer.needs_cover:
+                writer.write(_COVER)
+            quiet = not writer.size
+            taken += writer.write_run(head, data[taken:], size, _FLUSH_SIZE)
+            if writer.size >= _FLUSH_SIZE:
+                self.on_output_full()
+            elif quiet:
+                self.on_output()
+            if writer.epoch_bytes > writer.check_at:
+                self._attempt(self._epochs.check_limits)
+        return taken
+
     def _attempt(self, act: Callable[[], None]) -> bool:
         try:
             act()
@@ -430,26 +448,10 @@ class TransportCore:
             if now >= self._epochs.deadline:
                 self._epochs.handle_timer()
             if now >= self._keepalive.deadline:
-                self._check_alive(now)
+                may_ask = self._epochs.may_send  # a key exchange has a time-out of its own
+                self._keepalive.handle_timer(now, self, self._reader.progress, may_ask=may_ask)
         except DisconnectError as exc:
             self.fail(exc)
-
-    def _check_alive(self, now: float) -> None:
-        # PROTOCOL section 1.10: an answer is due to a ping of who announced it. SSH_MSG_IGNORE has
-        # none, but keeps firewalls from forgetting the connection, and TCP finds out.
-        ping = b"ping@openssh.com" in self.peer_extensions
-        hook = self.on_keepalive
-        may_ask = self._epochs.may_send  # a key exchange has a time-out of its own
-        answerable = may_ask and (ping or hook is not None)
-        due = self._keepalive.check(now, self._reader.progress, answerable=answerable)
-        if not due or not may_ask:
-            return
-        if ping:
-            self.send(_PING)
-        elif hook is not None:
-            hook()
-        else:
-            self.send(_COVER)
 
     def send_debug(self, text: str, always_display: bool, lang: str) -> None:
         """Send SSH_MSG_DEBUG (RFC 4253 section 11.3)."""

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
+from typing import Protocol
 
 from .errors import ConnectionTimeoutError
+from .messages import Ignore, Ping
 
-__all__ = ["Keepalive"]
+__all__ = ["Keepalive", "KeepaliveHost"]
+
+_IGNORE = Ignore(b"").encode()
+_PING = Ping(b"").encode()
+
+
+class KeepaliveHost(Protocol):
+    """What a probe needs from the connection."""
+
+    peer_extensions: dict[bytes, bytes]
+    on_keepalive: Callable[[], None] | None
+
+    def send(self, payload: bytes) -> None:
+        """Send a message."""
 
 
 class Keepalive:
@@ -54,3 +70,29 @@ class Keepalive:
             )
         self._unanswered += answerable
         return True
+
+    def handle_timer(
+        self, now: float, host: KeepaliveHost, seen: tuple[int, ...], *, may_ask: bool
+    ) -> None:
+        """Send a probe if one is due.
+
+        PROTOCOL section 1.10: an answer is due to a ping of who announced it. SSH_MSG_IGNORE has
+        none, but keeps firewalls from forgetting the connection, and TCP finds out.
+
+        Parameters:
+            host: sends it.
+            may_ask: whether anything may be sent now.
+
+        Raises as `check` does.
+        """
+        ping = b"ping@openssh.com" in host.peer_extensions
+        ask = host.on_keepalive
+        answerable = may_ask and (ping or ask is not None)
+        if not self.check(now, seen, answerable=answerable) or not may_ask:
+            return
+        if ping:
+            host.send(_PING)
+        elif ask is not None:
+            ask()
+        else:
+            host.send(_IGNORE)

@@ -244,9 +244,7 @@ class PacketReader:
         header, block = opener.header_size, opener.block_size
         lead = 4 if opener.length_in_block else 0
         decompressor = self._decompressor
-        handlers = self._handlers
-        if handlers is None:
-            handlers = self._load_handlers()
+        handlers = self._handlers or self._load_handlers()
         run, run_number = self._run, self._run_number
         pos, end, seq = self._start, self._end, self.seq
         while end - pos >= header and not self._reload:
@@ -286,9 +284,7 @@ class PacketReader:
             if decompressor is None:
                 handlers[packet[1]](packet, 2, payload_end)
             else:
-                payload = decompressor.decompress(packet[1:payload_end], MAX_PAYLOAD)
-                if not payload:
-                    raise ProtocolError("packet with an empty payload")
+                payload = _decompressed(decompressor, packet[1:payload_end])
                 handlers[payload[0]](payload, 1, len(payload))
         if run:
             self.epoch_bytes += pos - self._start
@@ -314,9 +310,7 @@ class PacketReader:
 
     def _handle_behind_run(self) -> None:
         packet, self._behind_run = self._behind_run, b""
-        handlers = self._handlers
-        if handlers is None:
-            handlers = self._load_handlers()
+        handlers = self._handlers or self._load_handlers()
         handlers[packet[1]](packet, 2, len(packet) - packet[0])
 
     def _impossible_length(self, length: int, block: int) -> int:
@@ -336,3 +330,10 @@ class PacketReader:
         if self.encrypted:
             return MACError()
         return ProtocolError("packet with impossible padding")
+
+
+def _decompressed(decompressor: Decompressor, data: bytes) -> bytes:
+    payload = decompressor.decompress(data, MAX_PAYLOAD)
+    if not payload:
+        raise ProtocolError("packet with an empty payload")
+    return payload

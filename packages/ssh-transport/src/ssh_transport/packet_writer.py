@@ -140,6 +140,40 @@ class PacketWriter:
         self.epoch_bytes += stop - pos
         self.seq = (self.seq + 1) & _SEQ_MASK
 
+    def write_run(self, head: bytes, data: memoryview, size: int, limit: int) -> int:
+        """Append packets with the payload `head` and the next `size` bytes of `data`.
+
+        At least one, then more while less than `limit` bytes of output are ready; what is left of
+        `data` behind the last whole `size` stays. Returns the bytes of `data` that were used.
+        """
+        if self._compressor is not None or self.needs_cover:
+            self.write(head, data[:size])
+            return size
+        start = self.size
+        # The first one checks the size and makes room for as many as may follow.
+        pos = size
+        self.write(head, data[:size])
+        packet = self.size - start
+        body = 1 + len(head) + size
+        padding = self._block - (body + self._lead) % self._block
+        padding += self._block if padding < _MIN_PADDING else 0
+        count = min(len(data) // size, 1 + (limit - self.size) // packet) - 1
+        if count < 1:
+            return pos
+        buf = self._room(count * packet + SEAL_SLACK)
+        fillers = self._random(count * padding)
+        view, seal, seq, out = self._view, self._seal, self.seq, self.size
+        front = _BYTES[padding] + head
+        for index in range(0, count * padding, padding):
+            filler = fillers[index : index + padding]
+            body_bytes = b"".join((front, data[pos : pos + size], filler))
+            out = seal(buf, view, out, body_bytes, seq)
+            pos += size
+            seq = (seq + 1) & _SEQ_MASK
+        self.epoch_bytes += out - self.size
+        self.seq, self.size = seq, out
+        return pos
+
     def _room(self, size: int) -> bytearray:
         buf = self._buf
         if buf is not None and len(buf) - self.size >= size:

@@ -354,10 +354,7 @@ class Channel:
         view = memoryview(data)
         head = _DATA(SSH_MSG_CHANNEL_DATA, self.peer_number, size)
         room = min(self._send_window, quantum + size - 1, len(data) - start)
-        pos, stop = start, start + room // size * size
-        while pos < stop and not core.blocked:
-            core.send_data(head, view[pos : pos + size])
-            pos += size
+        pos = start + core.send_data_run(head, view[start : start + room // size * size], size)
         if pos == len(data):
             self._queue.popleft()
         self._offset = pos % len(data)

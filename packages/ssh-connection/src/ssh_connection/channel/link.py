@@ -47,6 +47,13 @@ class PacketSender(Protocol):
         """Send the payload head + data; only while not `blocked`."""
         ...
 
+    def send_data_run(self, head: bytes, data: memoryview, size: int) -> int:
+        """Send payloads of head and `size` bytes of data each, until it ends or `blocked`.
+
+        Returns the bytes of `data` that were taken.
+        """
+        ...
+
     def fail(self, error: DisconnectError) -> None:
         """End the connection with SSH_MSG_DISCONNECT."""
         ...
