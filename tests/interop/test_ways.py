@@ -1,4 +1,4 @@
-"""Ways to a connection with OpenSSH at the other end: proxies, jumps, tunnels, the other way round."""
+"""Ways to OpenSSH: proxies, jumps, tunnels, and the other way round."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ async def test_sshd_connects_to_us(
     )
     dialled = socket.create_connection((HOST, acceptor.get_port()))
     server = subprocess.Popen(
-        [program("sshd"), "-i", "-f", str(settings)], stdin=dialled, stdout=dialled
+        [program("sshd"), "-i", "-f", str(settings)], stdin=dialled.fileno(), stdout=dialled.fileno()
     )
     dialled.close()
     try:
