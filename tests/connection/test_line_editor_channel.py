@@ -94,6 +94,44 @@ async def test_lines_of_a_process() -> None:
     assert got == ["hello\n", "hello\n"]
 
 
+async def test_control_d_ends_one_read() -> None:
+    got: list[object] = []
+
+    async def handler(process: SSHServerProcess[str]) -> None:
+        stdin = process.stdin
+        got.append([line async for line in stdin])
+        got.append(await stdin.read())
+        got.append(await stdin.read(10))
+        got.append(await stdin.read(10))
+        for reading in (stdin.readexactly(5), stdin.readuntil("x"), stdin.readexactly(5)):
+            try:
+                await reading
+            except asyncio.IncompleteReadError as exc:
+                got.append(exc.partial)
+        got.append(await stdin.readline())
+        assert stdin.at_eof()
+        process.exit(0)
+
+    async with terminal(handler) as streams:
+        streams[0].write(b"one\r\x04two\r\x04\x04abc\r\x04\x04de\r\x04")
+        streams[0].write_eof()
+        await finish(streams)
+    assert got == [["one\n"], "two\n", "", "abc\n", "", "", "de\n", ""]
+
+
+async def test_control_d_ends_what_stdin_is_redirected_to() -> None:
+    async def handler(process: SSHServerProcess[str]) -> None:
+        child = await asyncio.create_subprocess_exec(
+            "tr", "a-z", "A-Z", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        await process.redirect(stdin=child.stdin, stdout=child.stdout)
+        process.exit(await child.wait())
+
+    async with terminal(handler) as streams:
+        streams[0].write(b"abc\r\x04")
+        assert await finish(streams) == b"abc\r\nABC\r\n"
+
+
 async def test_breaks_and_sizes_come_in_order() -> None:
     got: list[object] = []
 
@@ -537,11 +575,11 @@ async def test_lines_that_nobody_reads_are_bounded() -> None:
         process.append(made)
         await got.wait()
 
-    window = 8192
+    window = 4096
     chan = start_terminal(peer, SSHServerProcess(handler), window=window)
     await asyncio.sleep(0)
     peer.send(94, 0, b"x" * 1000 + b"\r")
-    for _ in range(1500):
+    for _ in range(500):
         peer.send(94, 0, b"\x1b[A\r")
         peer.sent()
     await asyncio.sleep(0)
@@ -555,7 +593,7 @@ async def test_lines_that_nobody_reads_are_bounded() -> None:
     for _ in range(100):
         assert await asyncio.wait_for(reader.readline(), WAIT) == "x" * 1000 + "\n"
     assert len(chan._typed) < held
-    for _ in range(1401):
+    for _ in range(401):
         assert await asyncio.wait_for(reader.readline(), WAIT) == "x" * 1000 + "\n"
         peer.sent()
         peer.end.mux.on_writable()

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol, TypeVar
 
-__all__ = ["Receiver"]
+__all__ = ["InputEnd", "Receiver"]
 
 AnyStr_contra = TypeVar("AnyStr_contra", bytes, str, contravariant=True)
+
+
+class InputEnd(Exception):
+    """Control-D at a terminal: one read comes to an end here, and more can be read behind it."""
 
 
 class Receiver(Protocol[AnyStr_contra]):

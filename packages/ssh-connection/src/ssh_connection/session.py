@@ -172,6 +172,13 @@ class SSHServerSession(SSHSession[AnyStr]):
         """
         return False
 
+    def soft_eof_received(self) -> bool | None:
+        """Control-D was pressed on an empty line, see `SSHLineEditorChannel`.
+
+        Unlike behind EOF, more may be typed. Returns as `eof_received`, which it calls by default.
+        """
+        return self.eof_received()
+
     def signal_received(self, signal: str) -> None:
         """The client sends a signal (RFC 4254 section 6.9).
 

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import AnyStr, Generic, Protocol
 
 from .channel.text import SSHChannel
-from .stream_buffer import StreamBuffer
+from .receiver import InputEnd
+from .stream_buffer import StreamBuffer, incomplete
 
 __all__ = ["SSHReader", "SSHWriter", "StreamSession"]
 
@@ -91,18 +92,25 @@ class SSHReader(Generic[AnyStr]):
             n: return at most so many bytes or characters, as soon as there are any; -1: read
                 until EOF or an exception in the stream.
 
-        Returns an empty result at EOF.
+        Returns an empty result at EOF; also where Control-D was typed at a terminal, behind which
+        more can be read.
         """
         buffer = self._buffer
-        if n > 0:
-            data = buffer.read_nowait(n)
-            if data is not None:
-                return data
-        return await buffer.read(n)
+        try:
+            if n > 0:
+                data = buffer.read_nowait(n)
+                if data is not None:
+                    return data
+            return await buffer.read(n)
+        except InputEnd:
+            return buffer.empty()
 
     async def readline(self) -> AnyStr:
         """Read a line with its newline; what is left at EOF or when the window is full."""
-        return await self._buffer.readline()
+        try:
+            return await self._buffer.readline()
+        except InputEnd:
+            return self._buffer.empty()
 
     async def readuntil(
         self,
@@ -119,7 +127,10 @@ class SSHReader(Generic[AnyStr]):
         Raises asyncio.IncompleteReadError, whose `partial` has the data, if EOF or an exception
         in the stream comes first or the window is full; ValueError for an empty separator.
         """
-        return await self._buffer.readuntil(separator, max_separator_len)
+        try:
+            return await self._buffer.readuntil(separator, max_separator_len)
+        except InputEnd:
+            raise incomplete(self._buffer.empty(), None) from None
 
     async def readexactly(self, n: int) -> AnyStr:
         """Read exactly `n` bytes or characters.
@@ -127,7 +138,10 @@ class SSHReader(Generic[AnyStr]):
         Raises asyncio.IncompleteReadError, whose `partial` has the data, if EOF or an exception
         in the stream comes first.
         """
-        return await self._buffer.readexactly(n)
+        try:
+            return await self._buffer.readexactly(n)
+        except InputEnd:
+            raise incomplete(self._buffer.empty(), n) from None
 
 
 class SSHWriter(Generic[AnyStr]):

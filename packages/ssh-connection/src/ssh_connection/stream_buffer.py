@@ -11,9 +11,10 @@ from ssh_transport.errors import ProtocolError
 
 from .channel.text import SSHChannel
 from .decoding import TextDecoder
+from .receiver import InputEnd
 from .separator import compile_separator, find_separator
 
-__all__ = ["StreamBuffer"]
+__all__ = ["StreamBuffer", "incomplete"]
 
 _LARGE: Final = 16384  # a piece of this size is returned as it is: joining would copy it
 _SMALL: Final = 4096  # pieces up to this size are joined, so that many tiny ones cost little
@@ -270,6 +271,12 @@ class StreamBuffer(Generic[AnyStr]):
         elif self._eof and self._error is not None:
             raise self._error
 
+    def _pass_end(self) -> None:
+        """The read that an `InputEnd` has ended is over: the next one goes on behind it."""
+        if self._items and isinstance(self._items[0], InputEnd):
+            self._items.popleft()
+            self._costs.popleft()
+
     def _ended(self) -> bool:
         """Whether no data comes before an exception or the end."""
         return (self._eof and not self._items) or (
@@ -348,6 +355,7 @@ class StreamBuffer(Generic[AnyStr]):
             raise
         if not parts:
             self._raise_head()
+        self._pass_end()
         return self.empty().join(parts)
 
     async def readexactly(self, n: int) -> AnyStr:
@@ -373,7 +381,8 @@ class StreamBuffer(Generic[AnyStr]):
         if left:
             if not parts:
                 self._raise_head()
-            raise _incomplete(result, n)
+            self._pass_end()
+            raise incomplete(result, n)
         return result
 
     async def readline(self) -> AnyStr:
@@ -423,7 +432,8 @@ class StreamBuffer(Generic[AnyStr]):
         self._channel.consumed(cost)
         if not parts:
             self._raise_head()
-        raise _incomplete(self.empty().join(parts), None)
+        self._pass_end()
+        raise incomplete(self.empty().join(parts), None)
 
     def _pop_uncounted(self) -> tuple[AnyStr, int]:
         """Remove the first piece; the part of it that was read before counts as consumed."""
@@ -445,6 +455,7 @@ class StreamBuffer(Generic[AnyStr]):
         return cost * 2 >= window and self._channel.receive_room <= window >> 6
 
 
-def _incomplete(partial: object, expected: int | None) -> asyncio.IncompleteReadError:
+def incomplete(partial: object, expected: int | None) -> asyncio.IncompleteReadError:
+    """Return the error of a read that came to an end before it was complete."""
     # typeshed knows bytes only; the class takes text as well.
     return asyncio.IncompleteReadError(cast("bytes", partial), expected)

@@ -10,7 +10,7 @@ from ssh_keys import Error
 from .channel.text import SSHChannel
 from .constants import EXTENDED_DATA_STDERR
 from .errors import BreakReceived, SignalReceived, TerminalSizeChanged
-from .receiver import Receiver
+from .receiver import InputEnd, Receiver
 from .session import (
     SSHClientSession,
     SSHServerSession,
@@ -210,6 +210,15 @@ class SSHServerStreamSession(SSHStreamSession[AnyStr], SSHServerSession[AnyStr])
     def break_received(self, msec: int) -> bool:
         """Put the break into stdin."""
         self._receivers[None].feed_exception(BreakReceived(msec))
+        return True
+
+    def soft_eof_received(self) -> bool:
+        """End one read of stdin; what it is redirected to ends for good."""
+        receiver = self._receivers[None]
+        if receiver is self._buffers[None]:
+            receiver.feed_exception(InputEnd())
+        else:
+            receiver.feed_eof()
         return True
 
     def signal_received(self, signal: str) -> None:

@@ -57,11 +57,11 @@ class ClientX11(ClientAgent):
 
     def _x11_channel(self, request: ChannelOpen) -> Channel:
         """Make the channel for an X11 connection; raises ChannelOpenError if none is expected."""
-        opened = X11Open.decode(request.type_data)
         if self._x11 is None:
             self._log.warning("the server asked for a display that it was not offered")
             raise ChannelOpenError(OPEN_ADMINISTRATIVELY_PROHIBITED, "no display is forwarded")
         self._x11.check_open()
+        opened = X11Open.decode(request.type_data)
         mux = self._require_mux()
         if sum(isinstance(each, SSHX11Channel) for each in mux.channels) >= MAX_X11_CHANNELS:
             raise ChannelOpenError(OPEN_RESOURCE_SHORTAGE, "too many X11 connections")

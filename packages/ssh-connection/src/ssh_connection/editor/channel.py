@@ -189,7 +189,7 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
             if isinstance(answer, Awaitable):
                 self._breaking = self.loop.create_task(self._wait_for_break(answer))
         elif event.kind is EventKind.END:
-            if not session.eof_received():
+            if not session.soft_eof_received():
                 self.write_eof()
         elif self._view is None or not self._decodes:
             text: object = event.text

@@ -9,7 +9,7 @@ from typing import AnyStr, Protocol, Self, cast
 
 from ..channel.text import SSHChannel
 from ..errors import BreakReceived, SignalReceived, TerminalSizeChanged
-from ..receiver import Receiver
+from ..receiver import InputEnd, Receiver
 from ..stream_session import SSHStreamSession
 from .redirect import (
     DEVNULL,
@@ -150,7 +150,9 @@ class SSHProcess(SSHStreamSession[AnyStr]):
         buffer = self._buffers[datatype]
         if old is buffer:
             for item, item_type in buffer.take_items():
-                if isinstance(item, Exception):
+                if isinstance(item, InputEnd):
+                    receiver.feed_eof()
+                elif isinstance(item, Exception):
                     receiver.feed_exception(item)
                 else:
                     receiver.feed(item, 0, item_type if item_type is not None else datatype)
