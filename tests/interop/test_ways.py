@@ -76,7 +76,7 @@ def test_tokens_are_those_of_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     found = client_config(str(config), {"host": "short"}, {"client_keys"})["client_keys"]
     # The home directory has slashes in it, so its file is nowhere.
     assert found == [path for path in theirs if "/d-/" not in path]
-    assert len(theirs) - 1 == len(found)  # type: ignore[arg-type]
+    assert len(found) == len(theirs) - 1
 
 
 async def test_listening_at_sshd_for_ssh(
@@ -133,7 +133,9 @@ async def test_sshd_connects_to_us(
     )
     dialled = socket.create_connection((HOST, acceptor.get_port()))
     server = subprocess.Popen(
-        [program("sshd"), "-i", "-f", str(settings)], stdin=dialled.fileno(), stdout=dialled.fileno()
+        [program("sshd"), "-i", "-f", str(settings)],
+        stdin=dialled.fileno(),
+        stdout=dialled.fileno(),
     )
     dialled.close()
     try:
