@@ -100,7 +100,9 @@ def test_extensions_of_the_layers_above_are_announced() -> None:
 def test_delayed_compression_that_only_one_side_announced_means_nothing() -> None:
     # RFC 8308 section 3.2: it takes effect only if both sides sent it.
     lists = b"\0\0\0\x09zlib,none\0\0\0\x09zlib,none"
-    pair = Pair(server={"extensions": {b"delay-compression": lists}}).start()
+    pair = Pair()
+    pair.server.config.extensions = {b"delay-compression": lists}
+    pair.start()
     assert pair.client.peer_extensions[b"delay-compression"] == lists
     pair.authenticate()
     pair.client.send(DATA + bytes(1000))
@@ -111,6 +113,11 @@ def test_delayed_compression_that_only_one_side_announced_means_nothing() -> Non
     pair.pump()
     (end,) = pair.of_type(Role.CLIENT, Disconnected)
     assert isinstance(end.error, MessageOrderError)
+
+
+def test_delayed_compression_is_never_announced() -> None:
+    with pytest.raises(ValueError, match="delay-compression"):
+        Pair(client={"extensions": {b"delay-compression": b""}})
 
 
 @pytest.mark.parametrize("count", [2, 3])

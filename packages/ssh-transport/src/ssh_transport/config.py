@@ -20,6 +20,9 @@ DEFAULT_VERSION = b"SSH-2.0-ssh_meta_0.1.0"
 # mistake, and the defaults in its place would hide it.
 _FROM_POLICY: tuple[bytes, ...] = (b"",)
 
+# RFC 8308 section 3.2: who announces it to a peer that does so, too, has to do it.
+_NOT_OURS = b"delay-compression"
+
 
 @dataclass(kw_only=True, slots=True)
 class TransportConfig:
@@ -84,6 +87,8 @@ class TransportConfig:
             raise ValueError("rekey_bytes must be 1024 or more, the times above 0 seconds")
         if self.keepalive_seconds < 0 or self.keepalive_count < 1:
             raise ValueError("keepalive_seconds must not be negative, keepalive_count 1 or more")
+        if _NOT_OURS in self.extensions:
+            raise ValueError("delay-compression cannot be announced: it is not done")
         self._ask_policy()
         if self.role is Role.SERVER:
             self.host_key_algorithms = tuple(
