@@ -157,7 +157,7 @@ class PacketWriter:
         body = 1 + len(head) + size
         padding = self._block - (body + self._lead) % self._block
         padding += self._block if padding < _MIN_PADDING else 0
-        count = min(len(data) // size, 1 + (limit - self.size) // packet) - 1
+        count = min(len(data) // size - 1, -(-(limit - self.size) // packet))
         if count < 1:
             return pos
         buf = self._room(count * packet + SEAL_SLACK)
