@@ -28,6 +28,7 @@ from ssh_keys.formats.armour import PEMBlock, decode_base64, iterate_pem
 from ssh_keys.formats.dropbear import decode_dropbear, is_dropbear
 from ssh_keys.formats.pem_encryption import decrypt_pem
 from ssh_keys.formats.rfc4716 import iterate_rfc4716
+from ssh_keys.formats.sshcom import decode_sshcom, iterate_sshcom
 from ssh_keys.key import SSHKey
 from ssh_keys.key_material import printable
 from ssh_keys.key_types import decode_ssh_private_key, decode_ssh_public_key
@@ -89,7 +90,7 @@ def import_private_key(
 
     Parameters:
         data: a private key: OpenSSH (PROTOCOL.key), PEM or DER of PKCS#1, SEC 1 and PKCS#8,
-            PuTTY's PPK, Dropbear.
+            PuTTY's PPK, Dropbear, ssh.com.
         passphrase: what the key is encrypted with; ignored if it is not encrypted.
         unsafe_skip_rsa_key_validation: leave out the costly primality tests of RSA keys, for keys
             from a trusted source.
@@ -393,6 +394,10 @@ def _private_keys(
             yield _openssh_private_key(block, passphrase, skip_validation)
         elif block.label in _DER_PRIVATE_LABELS:
             yield _pem_private_key(block, passphrase, skip_validation)
+    for content, comment in iterate_sshcom(data):
+        key = decode_ssh_private_key(Reader(decode_sshcom(content, passphrase)), skip_validation)
+        key.set_comment(comment)
+        yield key
 
 
 def _putty_private_key(

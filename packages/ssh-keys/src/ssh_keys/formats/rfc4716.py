@@ -10,28 +10,33 @@ from ssh_keys.formats.armour import decode_base64
 
 __all__ = ["encode_rfc4716", "iterate_rfc4716"]
 
-_BEGIN, _END = b"---- BEGIN SSH2 PUBLIC KEY ----", b"---- END SSH2 PUBLIC KEY ----"
+_PUBLIC = b"PUBLIC KEY"
+_BEGIN, _END = b"---- BEGIN SSH2 %b ----", b"---- END SSH2 %b ----"
 #: RFC 4716 section 3.3: header tag and value.
 _MAXIMUM_TAG, _MAXIMUM_VALUE, _LINE = 64, 1024, 72
 
 
-def iterate_rfc4716(data: bytes) -> Iterator[tuple[bytes, bytes | None]]:
+def iterate_rfc4716(data: bytes, label: bytes = _PUBLIC) -> Iterator[tuple[bytes, bytes | None]]:
     """Find the keys in a file and return (key blob, comment).
+
+    Parameters:
+        data: the file.
+        label: what stands in the lines around a key.
 
     Raises KeyImportError for a key without END line or with malformed headers.
     """
     lines = iter(data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n"))
     for line in lines:
-        if line.rstrip() == _BEGIN:
-            yield _parse(lines)
+        if line.rstrip() == _BEGIN % label:
+            yield _parse(lines, _END % label)
 
 
-def _parse(lines: Iterator[bytes]) -> tuple[bytes, bytes | None]:
+def _parse(lines: Iterator[bytes], end: bytes) -> tuple[bytes, bytes | None]:
     comment: bytes | None = None
     body: list[bytes] = []
     for line in lines:
         line = line.rstrip()
-        if line == _END:
+        if line == end:
             return decode_base64(b"".join(body)), comment
         if b":" not in line:
             body.append(line)
@@ -52,7 +57,7 @@ def _parse(lines: Iterator[bytes]) -> tuple[bytes, bytes | None]:
 
 def encode_rfc4716(public_data: bytes, comment: bytes | None) -> bytes:
     """Return a key in RFC 4716 form; the comment has no line breaks."""
-    lines = [_BEGIN]
+    lines = [_BEGIN % _PUBLIC]
     if comment:
         header = b'Comment: "' + comment + b'"'
         while len(header) > _LINE:
@@ -61,4 +66,4 @@ def encode_rfc4716(public_data: bytes, comment: bytes | None) -> bytes:
         lines.append(header)
     text = binascii.b2a_base64(public_data, newline=False)
     lines += [text[start : start + 70] for start in range(0, len(text), 70)]
-    return b"\n".join((*lines, _END, b""))
+    return b"\n".join((*lines, _END % _PUBLIC, b""))
