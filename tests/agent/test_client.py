@@ -17,6 +17,7 @@ from ssh_agent import (
     constraints,
 )
 from ssh_keys import (
+    KeyImportError,
     SignatureError,
     SSHKey,
     SSHLocalKeyPair,
@@ -164,6 +165,29 @@ async def test_encrypted_key_file(agent: RunningAgent, tmp_path: Path) -> None:
     async with connect_agent(agent.path) as client:
         await client.add_keys(str(tmp_path / "key"), "secret")
         assert [pair.public_data for pair in await client.get_keys()] == [key.public_data]
+
+
+async def test_the_pass_phrase_of_a_key_may_be_asked_for(
+    agent: RunningAgent, tmp_path: Path
+) -> None:
+    key = new_key()
+    key.write_private_key(tmp_path / "key", passphrase="secret")
+    asked: list[str] = []
+
+    async def ask(filename: str) -> str:
+        asked.append(filename)
+        await asyncio.sleep(0)
+        return "secret"
+
+    async with connect_agent(agent.path) as client:
+        await client.add_keys(str(tmp_path / "key"), ask)
+        assert [pair.public_data for pair in await client.get_keys()] == [key.public_data]
+        await client.remove_all()
+        await client.add_keys(str(tmp_path / "key"), lambda filename: "secret")
+        assert len(await client.get_keys()) == 1
+        with pytest.raises(KeyImportError):
+            await client.add_keys(str(tmp_path / "key"), lambda filename: "wrong")
+    assert asked == [str(tmp_path / "key")]
 
 
 async def test_agent_keys_cannot_be_added(agent: RunningAgent) -> None:

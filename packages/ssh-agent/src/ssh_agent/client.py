@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ssh_keys import Error, KeyPairListArg, SSHKeyPair, load_keypairs
+from ssh_keys import Error, KeyPairListArg, Passphrase, load_keypairs_async
 from ssh_keys.wire import Message, PacketDecodeError, encode_string
 
 from .constraints import Constraint, confirm_use
@@ -228,7 +228,7 @@ class SSHAgentClient:
     async def add_keys(
         self,
         keylist: KeyPairListArg = (),
-        passphrase: str | None = None,
+        passphrase: Passphrase = None,
         lifetime: int | None = None,
         confirm: bool = False,
         *,
@@ -239,7 +239,8 @@ class SSHAgentClient:
         Parameters:
             keylist: the keys (see "Specifying private keys"); () for those of the user's default
                 keys that need no other pass phrase.
-            passphrase: for those of them that are encrypted.
+            passphrase: for those of them that are encrypted; text, or a function of the file
+                name, which may be a coroutine function.
             lifetime: seconds until the agent forgets the keys; None for never.
             confirm: whether the agent asks its user before each signature.
             constraints: more limits, see `ssh_agent.constraints`.
@@ -249,7 +250,13 @@ class SSHAgentClient:
         """
         limits = _constraints(lifetime, confirm, constraints)
         # Reading files and deriving a key from a pass phrase both take too long for the loop.
-        pairs = await asyncio.to_thread(_load_keys, keylist, passphrase)
+        default = keylist == ()
+        pairs = await load_keypairs_async(
+            await asyncio.to_thread(_default_keys) if default else keylist,
+            passphrase,
+            ignore_encrypted=default,
+            run=asyncio.to_thread,
+        )
         for pair in pairs:
             contents = private_contents(pair)
             comment = pair.get_comment_bytes() or b""
@@ -390,12 +397,10 @@ def _constraints(lifetime: int | None, confirm: bool, more: Sequence[Constraint]
     return b"".join([*parts, *more])
 
 
-def _load_keys(keylist: KeyPairListArg, passphrase: str | None) -> Sequence[SSHKeyPair]:
-    if keylist != ():
-        return load_keypairs(keylist, passphrase)
+def _default_keys() -> list[Path]:
     folder = Path.home() / ".ssh"
-    files = [folder / name for name in _DEFAULT_KEYS if (folder / name).is_file()]
-    return load_keypairs(files, passphrase, ignore_encrypted=True)
+    return [folder / name for name in _DEFAULT_KEYS if (folder / name).is_file()]
+
 
 
 class AgentConnecting:
