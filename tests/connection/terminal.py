@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyte
 
 from ssh_connection.editor.cells import shown
-from ssh_connection.editor.line_editor import InputEvent, LineEditor
+from ssh_connection.editor.events import InputEvent
+from ssh_connection.editor.line_editor import LineEditor
 
 
 class Emulator(pyte.Screen):  # type: ignore[misc, unused-ignore]

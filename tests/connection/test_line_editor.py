@@ -22,9 +22,9 @@ from ssh_connection.constants import (
 from ssh_connection.editor import LineEditor
 from ssh_connection.editor.bindings import DEFAULT_BINDINGS
 from ssh_connection.editor.cells import next_position, previous_position, shown
+from ssh_connection.editor.events import EventKind, InputEvent
 from ssh_connection.editor.history import MAX_CHARACTERS, History
 from ssh_connection.editor.keys import MAX_SEQUENCE, KeyDecoder
-from ssh_connection.editor.line_editor import EventKind, InputEvent
 from tests.connection.terminal import Emulator, Terminal
 
 LEFT, RIGHT, UP, DOWN = "\x1b[D", "\x1b[C", "\x1b[A", "\x1b[B"

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, AnyStr, Final, Protocol, cast
 
+from .. import editor as lazily
 from ..channel.base import Deliver
 from ..channel.state import HalfState
 from ..channel.text import DataType
 from ..connection.forced_command import RestrictedChannel
 from ..decoding import TextDecoder
-from .line_editor import EventKind, InputEvent, KeyHandler, LineEditor
+from .events import EventKind, InputEvent, KeyHandler
 
 if TYPE_CHECKING:
     import asyncio
+
+    from .line_editor import LineEditor
 
 __all__ = ["EditorSettings", "SSHLineEditorChannel"]
 
@@ -80,7 +83,7 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
         columns, rows = self._term_size[:2]
         settings = self._settings
         echo = self._echo
-        self._editor = LineEditor(
+        self._editor = lazily.LineEditor(
             term_type,
             columns,
             rows,

@@ -11,21 +11,17 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
-from enum import Enum
-from typing import Final, NamedTuple
+from typing import Final
 
 from ..constants import PTY_ECHO, PTY_ICANON, PTY_ONLCR, PTY_OPOST
 from .bindings import key_bindings
 from .buffer import EditBuffer
+from .events import EventKind, InputEvent, KeyHandler
 from .history import History
 from .keys import KeyDecoder
 from .screen import Screen
 
-__all__ = ["EventKind", "InputEvent", "KeyHandler", "LineEditor"]
-
-KeyHandler = Callable[[str, int], "bool | tuple[str, int]"]
-"""Takes the line and the position of the cursor in it. Returns the new line and position; or True
-to beep and leave the line as it is, False to do what the key does without the handler."""
+__all__ = ["LineEditor"]
 
 _WORK: Final = 1024
 """Characters after which `next_event` returns without an event, so that output is sent."""
@@ -34,26 +30,6 @@ _WORK: Final = 1024
 _PRINTABLE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
 
 _PLAIN_TERMINALS: Final = frozenset({"", "dumb", "unknown"})
-
-
-class EventKind(Enum):
-    """What has happened at a terminal."""
-
-    LINE = 1
-    """A line was entered; its text ends with a newline."""
-    DATA = 2
-    """Something was typed while lines are not edited."""
-    INTERRUPT = 3
-    """Control-C: the line was thrown away."""
-    END = 4
-    """Control-D on an empty line: the end of the input."""
-
-
-class InputEvent(NamedTuple):
-    """Something for the application."""
-
-    kind: EventKind
-    text: str = ""
 
 
 class LineEditor:
