@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from ssh_keys import Error, KeyPairListArg, Passphrase, load_keypairs_async
+from ssh_keys import Error, KeyPairListArg, Passphrase, SSHKeyPair, load_keypairs_async
 from ssh_keys.wire import Message, PacketDecodeError, encode_string
 
 from .constraints import Constraint, confirm_use
