@@ -7,9 +7,10 @@ the agent and SFTP): no import goes upwards.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ssh_keys import SSHKeyPair
+from ssh_keys.record import Record
 
 if TYPE_CHECKING:
     from .channel.session_server import SSHServerChannel
@@ -21,8 +22,34 @@ __all__ = [
     "ByteWriter",
     "ExecInterceptor",
     "KeyPairSource",
+    "SessionBinding",
+    "SessionForwarder",
+    "SessionKeyPair",
     "SubsystemFactory",
 ]
+
+
+class SessionBinding(Record):
+    """What proves to an agent which server a connection is with (PROTOCOL.agent section 1).
+
+    Parameters:
+        host_key: the host key, or its certificate, as the server sent it.
+        session_id: exchange hash of the first key exchange.
+        signature: the server's signature of it.
+    """
+
+    host_key: bytes
+    session_id: bytes
+    signature: bytes
+
+
+@runtime_checkable
+class SessionKeyPair(Protocol):
+    """A key pair of somebody who wants to know for which server it signs."""
+
+    def bound_to(self, binding: SessionBinding) -> SSHKeyPair:
+        """Return the same key pair for one session."""
+        ...
 
 
 class KeyPairSource(Protocol):
@@ -66,6 +93,15 @@ class AgentForwarder(Protocol):
 
     async def open(self) -> tuple[ByteReader, ByteWriter]:
         """Open one connection to the agent; raises OSError, ValueError or ssh_keys.Error."""
+        ...
+
+
+@runtime_checkable
+class SessionForwarder(Protocol):
+    """An `AgentForwarder` that tells the agent for which session it is used."""
+
+    async def open_bound(self, binding: SessionBinding) -> tuple[ByteReader, ByteWriter]:
+        """Do as `AgentForwarder.open`."""
         ...
 
 

@@ -182,7 +182,7 @@ class KeyEpochs:
     ) -> None:
         """Ask the owner whether it trusts the host key."""
         self._host.pause()
-        self._host.emit(HostKeyOffered(key, blob, certificate))
+        self._host.emit(HostKeyOffered(key, blob, certificate, self.kex.host_key_signature))
 
     def signature_awaited(self, signature: Awaitable[bytes]) -> None:
         """Ask the owner to wait for the signature."""

@@ -57,17 +57,26 @@ class HostKeyOffered(Record):
             certificate, only its own signature is checked yet: ask `certificate.validate`, and
             whether its authority is trusted. Of an X.509 certificate nothing is checked: ask
             `X509Trust.validate`, and whether it is for the host (`KnownHostsResult.check_x509`).
+        signature: the signature of the exchange hash, which was verified.
     """
 
     key: SSHKey
     blob: bytes
     certificate: SSHCertificate | None = None
+    signature: bytes = b""
 
-    def __init__(self, key: SSHKey, blob: bytes, certificate: SSHCertificate | None = None) -> None:
+    def __init__(
+        self,
+        key: SSHKey,
+        blob: bytes,
+        certificate: SSHCertificate | None = None,
+        signature: bytes = b"",
+    ) -> None:
         values = self.__dict__
         values["key"] = key
         values["blob"] = blob
         values["certificate"] = certificate
+        values["signature"] = signature
 
 
 class SignatureNeeded(Record):

@@ -155,6 +155,7 @@ class KeyExchange:
         self.gss_context: GSSContext | None = None
         self._exchange_hash = b""
         self._offered_key: SSHKey | None = None
+        self.host_key_signature = b""
         self._new_opener: PacketOpener | None = None
 
     # --- KEXINIT ---
@@ -392,6 +393,7 @@ class KeyExchange:
             return
         self.state = KexState.DECISION
         self._offered_key, self._host_key_blob = key, proof.host_key
+        self.host_key_signature = proof.signature
         self._host.host_key_offered(key, proof.host_key, certificate)
 
     def host_key_accepted(self) -> None:

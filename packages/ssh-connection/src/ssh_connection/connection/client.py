@@ -37,6 +37,7 @@ from ..logging import Peer
 from ..messages.connection import ChannelOpen
 from ..mux import Mux
 from ..options.client import HostKeysHandler, SSHClientConnectionOptions
+from ..protocols import SessionBinding, SessionKeyPair
 from ..userauth.client import ClientAuthConfig, ClientAuthenticator
 from ..userauth.hostbased import HostIdentity
 from ..userauth.publickey import HOST_BOUND_EXTENSION
@@ -108,7 +109,7 @@ class SSHClientConnection(ClientSessions, ClientTunnel, ClientForwarding):
         self._host_keys_told = False
         self._client: SSHClient | None = None
         self._auth: ClientAuthenticator | None = None
-        self._host_key_blob = b""
+        self._host_key_blob = self._host_key_signature = b""
         self._established: asyncio.Future[None] = self._loop.create_future()
         port = DEFAULT_PORT if isinstance(options.port, tuple) else options.port
         username = local_username() if isinstance(options.username, tuple) else options.username
@@ -234,6 +235,7 @@ class SSHClientConnection(ClientSessions, ClientTunnel, ClientForwarding):
         self._log.debug("host key %s is trusted", key.get_fingerprint())
         self._extra["server_host_certificate"] = certificate
         self._host_key_blob = self._host_key_blob or event.blob
+        self._host_key_signature = self._host_key_signature or event.signature
         self._core.accept_host_key()
 
     def _host_key_to_sign(self) -> bytes:
@@ -252,7 +254,7 @@ class SSHClientConnection(ClientSessions, ClientTunnel, ClientForwarding):
         config = ClientAuthConfig(
             user=str(self._extra["username"]),
             methods=options.methods,
-            keypairs=self._keypairs,
+            keypairs=self._bound_keypairs(),
             sig_algorithms=options.algorithms.own_signatures,
             allow_trivial=not options.disable_trivial_auth,
             log=self._log.debug,
@@ -274,6 +276,17 @@ class SSHClientConnection(ClientSessions, ClientTunnel, ClientForwarding):
         # Request and first attempt leave in one flight: the answer to the one is no surprise.
         self._core.request_service(b"ssh-userauth")
         self._auth.start()
+
+    def _bound_keypairs(self) -> Sequence[SSHKeyPair]:
+        """Return the key pairs, with agents told which server they sign for."""
+        if not self._host_key_signature:
+            return self._keypairs  # GSS-API has proved who the server is
+        session_id, signature = self._core.session_id, self._host_key_signature
+        self._binding = binding = SessionBinding(self._host_key_blob, session_id, signature)
+        return [
+            pair.bound_to(binding) if isinstance(pair, SessionKeyPair) else pair
+            for pair in self._keypairs
+        ]
 
     def _auth_succeeded(self) -> None:
         self._log.info("authenticated as %s", Peer(self._extra["username"]))

@@ -15,7 +15,13 @@ from ..constants import (
 )
 from ..errors import ChannelOpenError
 from ..options.client import SSHClientConnectionOptions
-from ..protocols import AgentForwarder, ByteReader, ByteWriter
+from ..protocols import (
+    AgentForwarder,
+    ByteReader,
+    ByteWriter,
+    SessionBinding,
+    SessionForwarder,
+)
 from ..stream import SSHReader, SSHWriter
 from ..stream_session import SSHUNIXStreamSession
 from .base import SSHConnection
@@ -31,6 +37,7 @@ _READ_SIZE = 65536
 class ClientAgent(SSHConnection):
     """Passes the agent on, to servers that were offered it in a session."""
 
+    _binding: SessionBinding | None = None
     _agent_offered = False
     _agents_opening = 0
 
@@ -55,7 +62,10 @@ class ClientAgent(SSHConnection):
             raise ChannelOpenError(OPEN_RESOURCE_SHORTAGE, "too many connections to the agent")
         self._agents_opening += 1
         try:
-            reader, writer = await forwarder.open()
+            if self._binding is not None and isinstance(forwarder, SessionForwarder):
+                reader, writer = await forwarder.open_bound(self._binding)
+            else:
+                reader, writer = await forwarder.open()
         except (OSError, Error, ValueError) as exc:
             self._log.warning("the agent can not be forwarded: %s", exc)
             raise ChannelOpenError(OPEN_CONNECT_FAILED, "no connection to the agent") from None
