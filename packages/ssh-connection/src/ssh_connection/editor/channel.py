@@ -50,8 +50,9 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
     what the session writes gets the line ends that terminals need (PTY_ONLCR). Control-C is a break
     of 0 milliseconds, Control-D on an empty line the end of the input.
 
-    As long as the session or the client is behind, nothing is decoded, shown or delivered: what is
-    kept is one window of what was typed, one of lines that were not read, and one line.
+    As long as the session or the client is behind, nothing is decoded, shown or delivered: what was
+    typed ahead is shown when its turn has come, and not before the session could hide it. What is
+    kept is at most one window of it, one of lines that were not read, and one line.
     """
 
     # Of the class: most sessions have no terminal, and should not pay for one.
@@ -63,6 +64,8 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
     _typed = bytearray()
     _typed_credit = 0
     _unread = 0
+    _reader_waits = False
+    _peer_closed = False
     _output_full = False
     _editing = False
     _end_waits = False
@@ -126,17 +129,22 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
     def _type(self, packet: bytes, start: int, end: int, datatype: DataType) -> None:
         self._typed += memoryview(packet)[start:end]
         self._edit()
+        if self._unread >= self.window and self.receive_room <= self.window >> 6 and self._view:
+            # Nothing more can come: a reader that waits for the end of something gets what is here.
+            self._view(b"", 0, 0, None)
 
     def _may_edit(self) -> bool:
         """Whether everybody can follow: session, client, and a break that is being handled."""
-        return not (
-            self._output_full
-            or self._reading_paused
-            or self._unread >= self.window
-            or self._breaking is not None
-            or self._close_wanted
-            or self._finished
-        )
+        if self._reading_paused or self._unread >= self.window or self._breaking is not None:
+            return False
+        if self._close_wanted or self._finished:
+            return False
+        if self._peer_closed:
+            return True
+        # A line that was not read yet may be the one in front of a password.
+        editor = self._editor
+        typed_ahead = self._unread and editor is not None and editor.line_mode
+        return not self._output_full and (not typed_ahead or self._reader_waits)
 
     def _edit(self) -> None:
         """Let the editor have what was typed, and the session what comes of it."""
@@ -201,6 +209,7 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
             data = self._encode(event.text)
             if self._explicit:
                 self._unread += len(data)
+                self._reader_waits = False
             self._view(data, 0, len(data), None)
 
     async def _wait_for_break(self, answer: Awaitable[bool]) -> None:
@@ -233,6 +242,13 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
         if self._editor is not None:
             self._typed.clear()
 
+    def _closed(self, exc: Exception | None) -> None:
+        # The client is gone in order: what it has typed can still be read.
+        self._peer_closed = exc is None
+        if self._peer_closed and self._editor is not None:
+            self._edit_now()
+        super()._closed(exc)
+
     def _cleanup(self) -> None:
         super()._cleanup()
         if self._breaking is not None:
@@ -258,7 +274,10 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
         super().give_back()
 
     def reopen(self) -> None:
-        """A reader waits for more: open a small window even by a little."""
+        """A reader waits for more: go on, and open a small window even by a little."""
+        if self._editor is not None and not self._reader_waits:
+            self._reader_waits = True
+            self._edit_later()
         if self._typed_credit and self.receive_room <= self.window // 2:
             self._open_window()
         super().reopen()

@@ -85,6 +85,11 @@ class LineEditor:
         """Whether there is something that `next_event` has not looked at yet."""
         return self._position < len(self._input) or bool(self._events)
 
+    @property
+    def line_mode(self) -> bool:
+        """Whether lines are edited."""
+        return self._line_mode
+
     def feed(self, text: str) -> None:
         """Take what was typed."""
         self._input = self._input[self._position :] + text

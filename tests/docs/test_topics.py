@@ -1,0 +1,66 @@
+"""The examples of the pages on terminals and on X11 run."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import ssh_meta
+
+TOPICS = Path(__file__).resolve().parents[2] / "docs/topics"
+
+
+def example(page: str) -> dict[str, Any]:
+    """The names that the examples of a page define."""
+    text = (TOPICS / page).read_text(encoding="utf-8")
+    names: dict[str, Any] = {"asyncio": asyncio, "os": os}
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 1
+    exec(blocks[0], names)
+    return names
+
+
+KEY = ssh_meta.generate_private_key("ssh-ed25519")
+
+
+def options(port: int) -> dict[str, Any]:
+    """Of a client."""
+    known_hosts = f"[127.0.0.1]:{port} ".encode() + KEY.export_public_key()
+    return {
+        "known_hosts": known_hosts,
+        "username": "ada",
+        "client_keys": [KEY],
+        "agent_path": None,
+    }
+
+
+async def test_terminals() -> None:
+    names = example("terminals.md")
+    keys = ssh_meta.SSHAuthorizedKeys(KEY.export_public_key().decode())
+    async with await names["listen"](KEY, keys) as acceptor:
+        port = acceptor.get_port()
+        async with ssh_meta.connect("127.0.0.1", port, **options(port)) as conn:
+            done = await conn.run(term_type="xterm", input="Adaa\x7f\rhidden\r")
+    assert str(done.stdout).startswith("Name: Ada")
+    assert str(done.stdout).endswith("Secret: \r\nHello, Ada\r\n")
+    assert "hidden" not in str(done.stdout)
+
+
+async def test_x11(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("DISPLAY", ":4711")
+    monkeypatch.setenv("XAUTHORITY", str(tmp_path / "auth"))
+    names = example("x11.md")
+    keys = ssh_meta.SSHAuthorizedKeys(KEY.export_public_key().decode())
+    async with await names["listen"](KEY, keys) as acceptor:
+        port = acceptor.get_port()
+        # No such display: whether a real one answers is for the interop tests.
+        monkeypatch.setitem(os.environ, "PATH", str(tmp_path))
+        (tmp_path / "xdpyinfo").write_text("#!/bin/sh\necho $DISPLAY\n")
+        (tmp_path / "xdpyinfo").chmod(0o700)
+        done = await names["show"]("127.0.0.1", port, **options(port))
+    assert re.fullmatch(r"localhost:\d+\.0\n", str(done.stdout))
