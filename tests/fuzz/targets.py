@@ -311,7 +311,7 @@ def connected(data: bytes) -> None:
                     other.accept_service(event.name)
     if text[:1] >= b"\x80":
         victim.authenticated()
-    victim.set_handlers(dict.fromkeys(range(50, 128), _taken))
+    victim.set_handlers(dict.fromkeys(range(50, 128), _taken), (94, _taken_run))
     for payload in _payloads(text[1:]):
         sender.writer.write(payload)
     victim.feed(sender.take_output())
@@ -322,6 +322,13 @@ def connected(data: bytes) -> None:
 
 def _taken(packet: bytes, start: int, end: int) -> None:
     assert 0 < start <= end <= len(packet)
+
+
+def _taken_run(packets: list[bytes]) -> None:
+    assert packets
+    for packet in packets:
+        assert packet[1] == 94
+        assert 2 <= len(packet) - packet[0] <= len(packet)
 
 
 Target = Callable[[bytes], None]
