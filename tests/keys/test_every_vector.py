@@ -12,10 +12,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import ssh_keys
-from ssh_keys import KeyEncryptionError, KeyImportError, KeyPassphraseError
+from ssh_keys import (
+    KeyEncryptionError,
+    KeyImportError,
+    KeyPassphraseError,
+    SSHOpenSSHCertificate,
+)
 from ssh_keys.formats import openssh_key
+from ssh_keys.time_values import FOREVER, parse_time
 
-from .support import VECTORS, needs_vectors
+from .support import VECTORS, needs_ssh_keygen, needs_vectors
+from .test_certificate import facts
 
 pytestmark = needs_vectors
 
@@ -190,3 +197,48 @@ def test_every_changed_byte(path: Path, mask: int, monkeypatch: pytest.MonkeyPat
 
 
 _derive = functools.lru_cache(maxsize=64)(openssh_key.derive)
+
+
+# --- ssh-keygen ------------------------------------------------------------------------------
+
+
+def _moments(text: str) -> list[int]:
+    """The two ends of `from … to …` in seconds; ssh-keygen prints local time."""
+    words = dict(zip(text.split()[::2], text.split()[1::2], strict=False))
+    if text == "forever":
+        return [0, FOREVER]
+    start = parse_time(words["from"].replace("-", "").replace(":", "").replace("T", ""))
+    if "to" not in words:
+        return [start, FOREVER]
+    return [start, parse_time(words["to"].replace("-", "").replace(":", "").replace("T", ""))]
+
+
+@needs_ssh_keygen
+@of_kind("certificate")
+def test_certificates_as_ssh_keygen_prints_them(path: Path) -> None:
+    if path.name.startswith("mldsa") or path.name == "bad_sourceaddr.cert":
+        pytest.skip("ssh-keygen 9.2 does not know the type, or we refuse it")
+    printed = facts(path)
+    certificate = ssh_keys.read_certificate(path)
+    assert isinstance(certificate, SSHOpenSSHCertificate)
+    fields = certificate.fields
+    assert (
+        printed["Type"] == f"{certificate.get_algorithm()} {fields.type.name.lower()} certificate"
+    )
+    assert certificate.get_fingerprint() in printed["Public key"]
+    assert certificate.signing_key.get_fingerprint() in printed["Signing CA"]
+    assert printed["Signing CA"].endswith(f"(using {certificate.signature_algorithm.decode()})")
+    assert printed["Key ID"] == f'"{fields.key_id}"'
+    assert printed["Serial"] == str(fields.serial)
+    assert printed["Principals"] == (" ".join(fields.principals) or "(none)")
+    assert _moments(printed["Valid"]) == [fields.valid_after, fields.valid_before]
+    for heading, options in (
+        ("Critical Options", fields.critical_options),
+        ("Extensions", fields.extensions),
+    ):
+        for name, data in options.items():
+            assert name in printed[heading]
+            assert (
+                not data or data[4:].decode() in printed[heading] or "UNKNOWN" in printed[heading]
+            )
+        assert options or printed[heading] == "(none)"
