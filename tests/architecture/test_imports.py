@@ -51,6 +51,7 @@ IO_MODULES = (
     "ssh_connection.api",
     "ssh_connection.client",
     "ssh_connection.config.accounts",
+    "ssh_connection.config.canonical",
     "ssh_connection.config.client_options",
     "ssh_connection.config.files",
     "ssh_connection.config.identities",

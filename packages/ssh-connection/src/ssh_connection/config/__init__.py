@@ -5,7 +5,8 @@ first used. Reading is one step (`files`), with all the input and output in it b
 `Match exec`; the others are pure: `words` splits lines, `directives` knows the shape of a file,
 `values` checks values, `evaluate` and `criteria` decide what applies, `tokens` expands.
 `client_keywords` and `server_keywords` say which keyword has what value, `client_options` and
-`server_options` what becomes of it.
+`server_options` what becomes of it. `file_rules`, `denied_user` and `user_keys` are for the users
+of a server, `canonical` looks up names of hosts.
 """
 
 from __future__ import annotations
@@ -14,27 +15,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .accounts import is_safe_file
+    from .canonical import canonical_options
     from .client_options import client_config, client_values
-    from .server_options import ServerConfig, ServerRules, login_of, server_config
+    from .denied_user import DeniedUser
+    from .file_rules import FileRules
+    from .server_options import ServerConfig, ServerRules, server_config
+    from .user_keys import read_user_keys
 
 __all__ = [
+    "DeniedUser",
+    "FileRules",
     "ServerConfig",
     "ServerRules",
+    "canonical_options",
     "client_config",
     "client_values",
-    "is_safe_file",
-    "login_of",
+    "read_user_keys",
     "server_config",
 ]
 
 _HOME = {
+    "DeniedUser": "denied_user",
+    "FileRules": "file_rules",
     "ServerConfig": "server_options",
     "ServerRules": "server_options",
-    "is_safe_file": "accounts",
-    "login_of": "server_options",
+    "canonical_options": "canonical",
     "client_config": "client_options",
     "client_values": "client_options",
+    "read_user_keys": "user_keys",
     "server_config": "server_options",
 }
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
 
 from ssh_transport.errors import ConnectionTimeoutError
 
+from .. import config
 from ..options.base import SSHConnectionOptions
 from ..options.client import SSHClientConnectionOptions
 from ..options.server import SSHServerConnectionOptions
 from ..proxy import open_proxy, proxy_arguments
 from ..tunnel import TunnelSession, parse_destination
-from .canonical import canonical_options
 from .client_auth import local_username
 from .server_auth import load_server_resources_async
 
@@ -157,7 +157,7 @@ async def _open_client(
     depth: int,
 ) -> C:
     if options.canonicalize_hostname:
-        options = await canonical_options(options)
+        options = await config.canonical_options(options)
 
     async def prepare(tunnelled: bool) -> C:
         return await connection.prepare(options, tunnelled=tunnelled)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from ssh_keys import HOST_KEY_ALGORITHMS, SSHAuthorizedKeys, sig_algorithm_of
 from ssh_transport.config import TransportConfig
@@ -21,6 +21,7 @@ from ssh_transport.errors import (
 from ssh_transport.events import Event, ServiceRequested, SignatureNeeded
 from ssh_transport.protocols import Role
 
+from .. import config as config_files
 from ..channel.base import Channel
 from ..constants import DEFAULT_LANG, OPEN_UNKNOWN_CHANNEL_TYPE
 from ..errors import ChannelOpenError
@@ -38,7 +39,6 @@ from ..userauth.server import ServerAuthConfig, ServerAuthenticator
 from .base import version_string
 from .certificate_trust import CertificateTrust
 from .client_hosts import ClientHosts
-from .file_rules import FileRules
 from .gss import ServerGSS
 from .host_key_update import (
     HOST_KEYS,
@@ -56,6 +56,9 @@ from .server_auth import (
 from .server_forward import ServerForwarding
 from .server_sessions import ServerSessions
 from .user_certificates import UserCertificates
+
+if TYPE_CHECKING:
+    from ..config import FileRules
 
 __all__ = ["SSHServerConnection", "StartupHandler"]
 
@@ -121,7 +124,9 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
         self._service_requested = False
         self._idle_timer: asyncio.TimerHandle | None = None
         self._established: asyncio.Future[None] = self._loop.create_future()
-        self._rules_of_files = FileRules(options)
+        self._rules_of_files: FileRules | None = None
+        if options.configuration is not None:
+            self._rules_of_files = config_files.FileRules(options, options.configuration)
         self._extra["server_version"] = config.version.decode("ascii")
 
     @property
@@ -137,7 +142,8 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
 
     @property
     def _restrictions(self) -> KeyOptions:
-        return self._rules_of_files.add_to(self._grant.restrictions)
+        restrictions, files = self._grant.restrictions, self._rules_of_files
+        return restrictions if files is None else files.add_to(restrictions)
 
     async def established(self) -> None:
         """Wait until the client is authenticated.
@@ -190,8 +196,8 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
     def _user_named(self, user: str) -> None:
         self.set_extra_info(username=user)
         files = self._rules_of_files
-        rules = files.for_user(user, self._extra["peername"], self._extra["sockname"])
-        if rules is not None and self._policy is not None:
+        if files is not None and self._policy is not None:
+            rules = files.for_user(user, self._extra["peername"], self._extra["sockname"])
             self._options = options = files.options
             self._policy.use(options, rules)
             if self._auth is not None:

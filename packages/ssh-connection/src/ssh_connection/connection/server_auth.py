@@ -23,6 +23,7 @@ from ssh_keys import (
 from ssh_keys.record import Record
 from ssh_transport.constants import NULL_HOST_KEY
 
+from .. import config
 from ..constants import DEFAULT_LANG
 from ..errors import PasswordChangeRequired
 from ..options.server import AuthorizedKeysArg, SSHServerConnectionOptions
@@ -34,12 +35,10 @@ from ..userauth.password import PASSWORD
 from ..userauth.protocols import KbdIntChallenge, KeyOptions, MaybeAwait
 from ..userauth.publickey import PUBLICKEY
 from .client_hosts import ClientHosts, resolve_host
-from .denied_user import DeniedUser
 from .gss import check_acceptor
 from .host_keys import KnownHosts, load_known_hosts
 from .revocation import is_revoked, load_revoked_keys
 from .user_certificates import UserCertificates
-from .user_keys import read_user_keys
 from .x509_trust import server_x509_trust
 
 if TYPE_CHECKING:
@@ -205,12 +204,13 @@ class CallbackPolicy:
             rules: all of it. Raises OSError and KeyImportError for authorized keys.
         """
         self._options = options
-        self._server = self._owner if rules.permitted else DeniedUser(self._owner)
+        self._server = self._owner if rules.permitted else config.DeniedUser(self._owner)
         self._keys_of_files = None
         if not rules.permitted:
             self._keys_of_files = SSHAuthorizedKeys()
         elif rules.key_files is not None:
-            self._keys_of_files = read_user_keys(rules.key_files, self.user, strict=rules.strict)
+            names, strict = rules.key_files, rules.strict
+            self._keys_of_files = config.read_user_keys(names, self.user, strict=strict)
 
     def begin(self, user: str) -> MaybeAwait[bool]:
         """Forget the last user, and ask the callback."""

@@ -3,34 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from .. import config
 from ..options.server import SSHServerConnectionOptions
 from ..userauth.options import merge_key_options
 from ..userauth.protocols import KeyOptions
-
-if TYPE_CHECKING:
-    from ..config import ServerRules
+from .server_options import ServerConfig, ServerRules, login_of
 
 __all__ = ["FileRules"]
 
 
 class FileRules:
-    """The rules of the files for one connection; without files they change nothing.
+    """The rules of the files for one connection.
 
     Parameters:
         options: of the listener.
+        configuration: the files.
     """
 
-    __slots__ = ("_base", "_restrictions", "options")
+    __slots__ = ("_base", "_configuration", "_restrictions", "options")
 
-    def __init__(self, options: SSHServerConnectionOptions) -> None:
+    def __init__(self, options: SSHServerConnectionOptions, configuration: ServerConfig) -> None:
         self._base = self.options = options
+        self._configuration = configuration
         self._restrictions: Mapping[str, object] | None = None
 
-    def for_user(self, user: str, peername: object, sockname: object) -> ServerRules | None:
-        """Evaluate the files for a user; None if there are no files.
+    def for_user(self, user: str, peername: object, sockname: object) -> ServerRules:
+        """Evaluate the files for a user.
 
         Parameters:
             user: who wants to log in.
@@ -38,11 +36,8 @@ class FileRules:
 
         Raises ConfigParseError, and ValueError for options that contradict each other.
         """
-        configuration = self._base.configuration
-        if configuration is None:
-            return None
-        login = config.login_of(user, _address(peername)[0], _address(sockname))
-        rules = configuration.rules(login)
+        login = login_of(user, _address(peername)[0], _address(sockname))
+        rules = self._configuration.rules(login)
         self.options = self._base.with_rules(rules)
         self._restrictions = rules.restrictions
         return rules

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ssh_keys import KeyImportError, SSHAuthorizedKeys, read_authorized_keys
 
-from .. import config
+from .accounts import is_safe_file
 
 __all__ = ["read_user_keys"]
 
@@ -21,7 +21,7 @@ def read_user_keys(paths: Sequence[str], user: str, *, strict: bool) -> SSHAutho
     """
     found: list[str] = []
     for path in paths:
-        if strict and not config.is_safe_file(path, user):
+        if strict and not is_safe_file(path, user):
             continue
         try:
             read_authorized_keys(path)
