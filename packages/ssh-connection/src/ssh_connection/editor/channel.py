@@ -99,8 +99,13 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
         self._typed = bytearray()
         self._raw_output = TextDecoder(lambda: (self._encoding, "surrogateescape"))
         # On this object alone: a check in the methods would cost every other channel time.
-        vars(self).update(write=self._write_edited, write_raw=self._write_raw_edited)
-        self.credit_mark = 1  # every byte that the session reads is counted, in `give_back`
+        vars(self).update(
+            write=self._write_edited,
+            write_raw=self._write_raw_edited,
+            give_back=self._give_back_edited,
+            reopen=self._reopen_edited,
+        )
+        self.credit_mark = 1  # every byte that the session reads is counted, in `_give_back_edited`
 
     def set_encoding(self, encoding: str | None, errors: str = "strict") -> None:
         """Change the encoding; with None, the session gets bytes, and lines are not edited."""
@@ -256,7 +261,7 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
 
     # --- Windows -----------------------------------------------------------------------------
 
-    def give_back(self) -> None:
+    def _give_back_edited(self) -> None:
         """Open the window by what was consumed; lines that were read free none, but room."""
         if self._unread:
             read = min(self.credit, self._unread)
@@ -273,7 +278,7 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
         self._typed_credit = 0
         super().give_back()
 
-    def reopen(self) -> None:
+    def _reopen_edited(self) -> None:
         """A reader waits for more: go on, and open a small window even by a little."""
         if self._editor is not None and not self._reader_waits:
             self._reader_waits = True
