@@ -257,12 +257,26 @@ def test_large_files(tmp_path: Path) -> None:
 def test_files_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         SSHClientConnectionOptions(config=str(tmp_path / "none"), host="host")
-    with pytest.raises(OSError):
+    with pytest.raises(ConfigParseError, match="not a regular file"):
         SSHClientConnectionOptions(config=str(tmp_path), host="host")
     with pytest.raises(ConfigParseError, match="not a regular file"):
         SSHClientConnectionOptions(config="/dev/zero", host="host")
     with pytest.raises(TypeError):
         SSHClientConnectionOptions(config=5, host="host")  # type: ignore[arg-type]
+
+
+def test_values_that_options_refuse(tmp_path: Path) -> None:
+    with pytest.raises(ConfigParseError, match=r"config: username has a control character"):
+        options(tmp_path, 'User "a\x01b"\n')
+    with pytest.raises(ValueError, match="username has a control character") as caught:
+        options(tmp_path, "Port 22\n", username="a\x01b")
+    assert not isinstance(caught.value, ConfigParseError)
+
+
+def test_pipes_are_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigParseError, match="not a regular file"):
+        options(tmp_path, f"Include {tmp_path}/pipe\n")
 
 
 def test_own_file_that_others_can_write(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ IN_MATCH: dict[str, list[str]] = {
     "KbdInteractiveAuthentication": ["yes", "no"],
     "ChallengeResponseAuthentication": ["yes", "no"],
     "MaxAuthTries": ["3", "1"],
-    "MaxSessions": ["0", "4"],
+    "MaxSessions": ["4", "1"],
     "PasswordAuthentication": ["yes", "no", "maybe"],
     "PermitOpen": ["any", "none", "host:22", "a:1 b:*"],
     "PermitRootLogin": ["yes", "no", "prohibit-password", "without-password", "x"],

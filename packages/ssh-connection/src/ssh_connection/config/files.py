@@ -72,14 +72,16 @@ class ConfigReader:
         return self._read(path, own, 0)
 
     def _read(self, path: str, own: bool, depth: int) -> File:
+        status = os.stat(path)
+        named_pipe = depth == 0 and stat.S_ISFIFO(status.st_mode)
+        if not (stat.S_ISREG(status.st_mode) or named_pipe or path == os.devnull):
+            # Others may never end, or wait for ever when they are opened.
+            raise ConfigParseError("not a regular file", path)
         with open(path, "rb") as file:
             status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode) and not stat.S_ISFIFO(status.st_mode):
-                # /dev/null is empty, and a device that is not may never end.
-                if path != os.devnull:
-                    raise ConfigParseError("not a regular file", path)
-            if own and (status.st_mode & 0o022 or status.st_uid not in (0, os.getuid())):
-                raise ConfigParseError("others can write to it", path)
+            if own and hasattr(os, "getuid"):
+                if status.st_mode & 0o022 or status.st_uid not in (0, os.getuid()):
+                    raise ConfigParseError("others can write to it", path)
             data = file.read(MAX_SIZE + 1)
         if len(data) > MAX_SIZE:
             raise ConfigParseError(f"larger than {MAX_SIZE} bytes", path)

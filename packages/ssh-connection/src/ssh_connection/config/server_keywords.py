@@ -76,7 +76,7 @@ _APPLIED: dict[str, Keyword] = {
     "logingracetime": Keyword(seconds()),
     "macs": _NAMES,
     "maxauthtries": Keyword(integer(1), in_match=True),
-    "maxsessions": Keyword(integer(), in_match=True),
+    "maxsessions": Keyword(integer(1), in_match=True),
     "maxstartups": Keyword(_startups),
     "passwordauthentication": _MATCH_FLAG,
     "permitopen": Keyword(words, in_match=True),

@@ -11,6 +11,7 @@ from ssh_keys.x509.purposes import parse_purposes
 from ssh_transport.negotiation import GSS_METHODS
 
 from ..channel.link import DEFAULT_MAX_PKTSIZE
+from ..errors import ConfigParseError
 from .algorithms import Algorithms, AlgorithmsArg, PolicyArg, select_algorithms
 from .gss import GSSHostArg, GSSSettings, gss_kex_names, gss_settings
 from .units import parse_bytes, parse_seconds
@@ -103,7 +104,13 @@ class _OptionsMeta(type):
             values = {**found, **values, **replacing}
         made = cast(Any, object.__new__(cast(Any, cls)))
         made.given, made.configured, made.configuration = kwargs, configured, configuration
-        made.__init__(*args, **values)
+        try:
+            made.__init__(*args, **values)
+        except ValueError as exc:
+            if not isinstance(exc, ConfigParseError) and str(exc).startswith(tuple(configured)):
+                # Options are checked by what they are for, wherever they come from.
+                raise ConfigParseError(str(exc), str(kwargs["config"])) from None
+            raise
         return made
 
     def _configure(
