@@ -43,7 +43,6 @@ class SessionBinding(Record):
     signature: bytes
 
 
-@runtime_checkable
 class SessionKeyPair(Protocol):
     """A key pair of somebody who wants to know for which server it signs."""
 

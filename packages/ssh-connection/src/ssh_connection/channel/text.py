@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, AnyStr, Final, Generic, Protocol, cast
 from ssh_transport.errors import ProtocolError
 
 from ..decoding import TextDecoder
-from ..session import SSHSession, ViewSession
+from ..session import SSHSession
 from .base import Channel, Deliver, DeliverRun
 from .link import DEFAULT_MAX_PKTSIZE, DEFAULT_WINDOW, ChannelHost, ConnectionServices
 from .state import HalfState
@@ -116,8 +116,9 @@ class SSHChannel(Channel, Generic[AnyStr]):
         session = self._session
         if session is None or self._finished:
             return
-        if isinstance(session, ViewSession):
-            self._view = session.data_view_received
+        # Not `isinstance` with a Protocol, which takes longer than all else that a session starts.
+        if (view := getattr(session, "data_view_received", None)) is not None:
+            self._view = view
             self._explicit = session.explicit_consumption
             self._decodes = session.decodes
             if self._explicit:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Sequence
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 from ssh_keys import (
     Error,
@@ -283,8 +283,9 @@ class SSHClientConnection(ClientSessions, ClientTunnel, ClientForwarding):
             return self._keypairs  # GSS-API has proved who the server is
         session_id, signature = self._core.session_id, self._host_key_signature
         self._binding = binding = SessionBinding(self._host_key_blob, session_id, signature)
+        # `isinstance` with a Protocol would take a hundredth of the handshake.
         return [
-            pair.bound_to(binding) if isinstance(pair, SessionKeyPair) else pair
+            cast("SessionKeyPair", pair).bound_to(binding) if hasattr(pair, "bound_to") else pair
             for pair in self._keypairs
         ]
 
