@@ -137,6 +137,14 @@ def test_every_value(tmp_path: Path) -> None:
     assert found.known_hosts == str(tmp_path / "kh")
 
 
+def test_keys_that_are_given_stay_needed(tmp_path: Path) -> None:
+    text = "IdentityFile ~/none\n"
+    assert options(tmp_path, text).ignore_encrypted is True
+    assert options(tmp_path, text, passphrase="x").ignore_encrypted == ()
+    found = options(tmp_path, text, client_keys=["mine"])
+    assert (found.client_keys, found.ignore_encrypted) == (["mine"], ())
+
+
 def test_nobody_is_trusted_where_no_known_hosts_are(tmp_path: Path) -> None:
     text = "UserKnownHostsFile none\nGlobalKnownHostsFile /no/such/file\n"
     found = options(tmp_path, text)

@@ -47,8 +47,9 @@ def identity_options(conversion: Conversion) -> None:
             elif os.path.exists(path):
                 private.append(path)
         made["client_keys"] = private
-        if conversion.given.get("passphrase") is None:
-            made["ignore_encrypted"] = True
+        given = conversion.given
+        if given.get("passphrase") is None and given.get("client_keys", ()) == ():
+            made["ignore_encrypted"] = True  # not of keys that somebody named in the program
     if "certificatefile" in values:
         certificates = [conversion.path(line[0]) for line in values["certificatefile"]]
         made["client_certs"] = [path for path in certificates if os.path.exists(path)]
