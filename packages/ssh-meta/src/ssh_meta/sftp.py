@@ -99,7 +99,6 @@ class SFTPClientSession(SSHClientSession[bytes]):
 
     def __init__(self, handler: SFTPClientHandler) -> None:
         self._handler = handler
-        self._received = handler.data_received
         self._run_received = handler.data_run_received
 
     def connection_made(self, chan: SSHClientChannel[bytes]) -> None:
@@ -110,7 +109,7 @@ class SFTPClientSession(SSHClientSession[bytes]):
     def data_view_received(self, packet: bytes, start: int, end: int, datatype: int | None) -> None:
         """Hand the data on; what the server's process says on its stderr is no SFTP."""
         if datatype is None:
-            self._received(packet, start, end)
+            self._run_received([packet], start, [end])
         # `consumed` of the channel, without a call.
         chan = self._chan
         chan.credit += end - start
@@ -153,7 +152,6 @@ class SFTPServerSession(SSHServerSession[bytes]):
 
     def __init__(self, server: SFTPServer) -> None:
         self._handler = ssh_sftp.SFTPServerHandler(server)
-        self._received = self._handler.data_received
         self._run_received = self._handler.data_run_received
 
     def connection_made(self, chan: SSHServerChannel[bytes]) -> None:
@@ -163,7 +161,7 @@ class SFTPServerSession(SSHServerSession[bytes]):
 
     def data_view_received(self, packet: bytes, start: int, end: int, datatype: int | None) -> None:
         """Hand the data on."""
-        self._received(packet, start, end)
+        self._run_received([packet], start, [end])
         self._consumed(end - start)
 
     def data_run_received(

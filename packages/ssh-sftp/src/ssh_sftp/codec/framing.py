@@ -109,28 +109,23 @@ class PacketFramer:
 
         Raises PacketDecodeError for a length of 0 or above `max_length`.
         """
-        size = end - start
-        if size < self._need and size >= _SMALL_CHUNK and self._buffer is None:
-            # The middle of a data packet, which is what most chunks are.
-            if not self._paused:
-                self._pieces.append(memoryview(data)[start:end])
-                self._need -= size
-                return
-        if not self._paused:
-            start = self._run(data, start, end)
-        if start < end:
-            self._backlog.append((data, start, end))
-            self.backlog_size += end - start
+        self.feed_run([data], start, [end])
 
     def feed_run(self, packets: list[bytes], start: int, ends: list[int]) -> None:
         """Take what several objects bring, `packets[i][start : ends[i]]`, as `feed` does."""
         for data, end in zip(packets, ends, strict=True):
             size = end - start
-            if _SMALL_CHUNK <= size < self._need and self._buffer is None and not self._paused:
-                self._pieces.append(memoryview(data)[start:end])
-                self._need -= size
-            else:
-                self.feed(data, start, end)
+            rest = start
+            if not self._paused:
+                if _SMALL_CHUNK <= size < self._need and self._buffer is None:
+                    # The middle of a data packet, which is what most chunks are.
+                    self._pieces.append(memoryview(data)[start:end])
+                    self._need -= size
+                    continue
+                rest = self._run(data, start, end)
+            if rest < end:
+                self._backlog.append((data, rest, end))
+                self.backlog_size += end - rest
 
     def _run(self, data: bytes, pos: int, end: int) -> int:
         """Hand over packets until the data end or a handler pauses; return the position."""
