@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 import ssh_connection
@@ -148,3 +150,31 @@ def test_scp_is_one_more_interceptor() -> None:
 def test_secrets_do_not_show() -> None:
     text = repr(client(password="hunter2", passphrase="hunter3"))
     assert "hunter" not in text
+
+
+def test_agents_of_a_configuration_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSH_AUTH_SOCK", "/run/agent")
+    monkeypatch.setenv("OTHER", "/run/other")
+    config = tmp_path / "config"
+
+    def found(text: str, **given: object) -> ssh_meta.SSHClientConnectionOptions:
+        config.write_text(text)
+        return client(config=str(config), host="host", **given)
+
+    # Keys that a file names stand beside those of the agent.
+    assert [type(s).__name__ for s in found("IdentityFile /none\n").key_sources] == [
+        "EnvironmentAgent"
+    ]
+    assert found("IdentityAgent $OTHER\n").agent_path == "/run/other"
+    assert found("IdentityAgent SSH_AUTH_SOCK\n").agent_path == ()
+    none = found("IdentityAgent none\nForwardAgent yes\nIdentityFile /none\n")
+    assert (none.agent_path, none.key_sources, none.agent_forwarder) == (None, (), None)
+    assert found("ForwardAgent yes\n").agent_forwarder is not None
+    assert found("ForwardAgent /run/third\n").agent_forwarding == "/run/third"
+    assert found("ForwardAgent yes\n", agent_forwarding=False).agent_forwarder is None
+    monkeypatch.delenv("SSH_AUTH_SOCK")
+    assert found("ForwardAgent yes\n").agent_forwarder is None
+    # Only the keys that are named, and none is.
+    assert found("IdentitiesOnly yes\nIdentityFile /none\n").agent_identities == []

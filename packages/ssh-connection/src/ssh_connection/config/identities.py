@@ -93,7 +93,7 @@ def _agents(conversion: Conversion) -> None:
             made["agent_forwarding"] = _socket(conversion, forward) or False
         else:
             # Of an agent that is not there nothing can be forwarded.
-            there = bool(environ.get("SSH_AUTH_SOCK") or made.get("agent_path"))
+            there = bool(made.get("agent_path", environ.get("SSH_AUTH_SOCK")))
             made["agent_forwarding"] = known and (there or bool(conversion.given.get("agent_path")))
 
 
