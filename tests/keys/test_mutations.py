@@ -18,8 +18,12 @@ import pytest
 import ssh_keys
 from ssh_keys import KeyEncryptionError, KeyImportError, SSHKeyRevocationList
 from ssh_keys.formats import openssh_key, pbe, ppk
+from ssh_keys.wire import encode_string
 
 from .support import VECTORS, make_key
+from .test_sshcom import RSA, container, integer
+from .test_x509_crl import by_root
+from .x509_support import build, root
 
 KEY = make_key("ecdsa-sha2-nistp256")
 LIMITS = (
@@ -57,6 +61,10 @@ def corpus() -> list[bytes]:
         b"@revoked host,h* x509v3-ssh-rsa Subject:O=Org,*\nhost " + x509.export_certificate(),
         b'principals="a",cert-authority x509v3-ssh-rsa Subject:O=Org,CN=a\\,b\n',
     ]
+    files.append(build(root()).export_certificate("pem") + by_root([7, 70000]))
+    old = container(RSA, encode_string(b"".join(map(integer, (65537, 3, 5, 7, 11, 13)))))
+    label = b"SSH2 ENCRYPTED PRIVATE KEY ----\n"
+    files.append(b"---- BEGIN %b%b---- END %b" % (label, base64.encodebytes(old), label))
     krl = SSHKeyRevocationList(1, "c")
     krl.revoke_serials(KEY, 1, 5)
     krl.revoke_serials(KEY, 90, 900)
