@@ -125,6 +125,7 @@ async def test_control_d_ends_what_stdin_is_redirected_to() -> None:
             "tr", "a-z", "A-Z", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
         )
         await process.redirect(stdin=child.stdin, stdout=child.stdout)
+        await process.stdout.drain()
         process.exit(await child.wait())
 
     async with terminal(handler) as streams:
