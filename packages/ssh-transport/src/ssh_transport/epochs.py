@@ -22,12 +22,10 @@ from .packet import PacketReader
 from .packet_writer import PacketWriter
 from .phases import Phase
 from .protocols import PacketOpener, PacketSealer, Role
-from .rekey import RekeyLimits
+from .rekey import MIN_PACKET, RekeyLimits
 from .slow_steps import SlowStep
 
 __all__ = ["EpochHost", "KeyEpochs"]
-
-_MIN_PACKET = 16  # bytes (RFC 4253 section 6)
 
 
 class EpochHost(Protocol):
@@ -91,6 +89,7 @@ class KeyEpochs:
         self.strict = False
         self.receiving_kex = True
         self._limits = RekeyLimits(config.rekey_bytes, config.rekey_seconds)
+        reader.check_at = writer.check_at = self._limits.first_check
         self._kex_deadline: float | None = clock() + config.kex_timeout
         self._peer_reads_ext_info = self._sent_keys = self._authenticated = False
 
@@ -133,9 +132,9 @@ class KeyEpochs:
                 raise ProtocolError("sequence numbers ran out before new keys were agreed on")
             # Not before the user is authenticated: ask again with the next packet.
             idle = self.kex.state is KexState.IDLE
-            room = 0 if idle else (limits.last_packet - packets) * _MIN_PACKET
+            room = 0 if idle else (limits.last_packet - packets) * MIN_PACKET
         else:
-            room = (limits.max_packets - packets) * _MIN_PACKET
+            room = (limits.max_packets - packets) * MIN_PACKET
             room = min(room, limits.max_bytes - size)
         reader.check_at = reader.epoch_bytes + room
         writer.check_at = writer.epoch_bytes + room
@@ -198,7 +197,6 @@ class KeyEpochs:
         first = not self._sent_keys
         self._sent_keys = True
         self._writer.set_sealer(sealer, reset_sequence=self.strict)
-        self._reader.check_at = self._writer.check_at = 0
         self._start_compression(sending=True, receiving=False, methods=(False, self._authenticated))
         self._limits.restart(
             self._clock(),
@@ -206,6 +204,7 @@ class KeyEpochs:
             block_size=block_size,
             configured_bytes=self._config.rekey_bytes,
         )
+        self._writer.check_at = self._limits.first_check
         if first and self._peer_reads_ext_info:
             self._send_ext_info()
         self.may_send = True
@@ -217,7 +216,10 @@ class KeyEpochs:
         """The peer's NEWKEYS was received: the exchange is complete."""
         first = self.receiving_kex and self._host.phase is Phase.FIRST_KEX
         self._reader.set_opener(opener, reset_sequence=self.strict)
-        self._reader.check_at = self._writer.check_at = 0
+        first_check = self._limits.first_check
+        self._reader.check_at = first_check
+        # What was found due until now could not be started before this exchange was complete.
+        self._writer.check_at = min(self._writer.check_at, first_check)
         self._start_compression(sending=False, receiving=True, methods=(False, self._authenticated))
         self.receiving_kex = False
         self._kex_deadline = None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["RekeyLimits"]
+__all__ = ["MIN_PACKET", "RekeyLimits"]
+
+MIN_PACKET = 16
+"""The least size of a packet, in bytes (RFC 4253 section 6)."""
 
 # RFC 4344 section 3.1: at the latest after 2**32 packets, as sequence numbers would repeat; half
 # of it leaves time for the exchange itself.
@@ -32,6 +35,11 @@ class RekeyLimits:
         """Start a new epoch at `now`, with a cipher good for `blocks` blocks."""
         self._started_at = now
         self.max_bytes = min(configured_bytes, blocks * block_size)
+
+    @property
+    def first_check(self) -> int:
+        """Bytes of an epoch in one direction before which no limit can be reached."""
+        return min(self.max_bytes, self.max_packets * MIN_PACKET)
 
     @property
     def deadline(self) -> float:
