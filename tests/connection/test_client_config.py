@@ -216,6 +216,18 @@ def test_commands_in_criteria(tmp_path: Path) -> None:
 # --- Hostile input ---------------------------------------------------------------------------
 
 
+def test_what_settles_the_name_is_settled_before_the_final_pass(tmp_path: Path) -> None:
+    late = options(
+        tmp_path,
+        "Match final all\nCanonicalizeHostname yes\nCanonicalizeMaxDots 5\n"
+        "CanonicalizeFallbackLocal no\nPort 77\n",
+    )
+    assert (late.canonicalize_hostname, late.canonicalize_max_dots) == (False, 1)
+    assert (late.canonicalize_fallback_local, late.port) == (True, 77)
+    early = options(tmp_path, "CanonicalizeMaxDots 5\nMatch final all\nCanonicalizeMaxDots 6\n")
+    assert early.canonicalize_max_dots == 5
+
+
 @pytest.mark.parametrize("host", ["$(touch x)", "a;b", "-oX", "a`b`", "a b", "a'b", "a|b"])
 def test_names_reach_no_shell(tmp_path: Path, host: str) -> None:
     mark = tmp_path / "mark"

@@ -126,6 +126,8 @@ def test_values(config: Path, tmp_path: Path) -> None:
         ("UseDNS yes\nMatch Host *.example.org\n", "which UseDNS contradicts"),
         ("AllowUsers bob\nNoSuch x\n", "2: nosuch: no such keyword"),
         ("PermitOpen nothing\n", "not host:port"),
+        ("AuthenticationMethods publickey any\n", '1: authenticationmethods: "any" must stand'),
+        ("AuthenticationMethods publickey\nAuthenticationMethods any\n", "2: .* must stand alone"),
         ("Ciphers rot13\n", "1: ciphers: none of the algorithms is known"),
         ("MaxStartups 0\n", "out of range"),
     ],

@@ -63,6 +63,14 @@ _KNOWN_HOSTS = {
 }
 
 
+# What decided about the name of the host is not decided again by blocks that wait for the name.
+_SETTLED: Values = {
+    "canonicalizehostname": [("no",)],
+    "canonicalizemaxdots": [("1",)],
+    "canonicalizefallbacklocal": [("yes",)],
+}
+
+
 def client_values(
     config: object,
     given: Mapping[str, object],
@@ -98,7 +106,7 @@ def client_values(
         if canonical is not None or evaluation.wants_final:
             host = (canonical or evaluation.host()).lower()
             target = Target(original, host, final=True)
-            values: Values = {**evaluation.values, "hostname": [(host,)]}
+            values: Values = {**_SETTLED, **evaluation.values, "hostname": [(host,)]}
             places = evaluation.places
             evaluation = ClientEvaluation(target, facts, values, check_proxy_names)
             evaluation.places.update(places)

@@ -128,7 +128,10 @@ class Evaluation(ABC):
             raise directive.error("this restriction is not supported")
         if applies:
             self.places.setdefault(directive.name, directive)
-            self._add(directive.name, keyword.count, value)
+            try:
+                self._add(directive.name, keyword.count, value)
+            except ValueError as exc:
+                raise directive.error(str(exc)) from None
 
     def _add(self, name: str, count: Count, value: tuple[str, ...]) -> None:
         lines = self.values.setdefault(name, [])

@@ -78,6 +78,10 @@ class ServerEvaluation(Evaluation):
         return harmless is None or (len(value) == 1 and value[0].lower() in harmless)
 
     def _add(self, name: str, count: object, value: tuple[str, ...]) -> None:
+        if name == "authenticationmethods" and "any" in value:
+            # A restriction and its opposite: OpenSSH refuses this order of the two, too.
+            if len(value) > 1 or name in self._matched or name in self._everybody:
+                raise ValueError('"any" must stand alone')
         # Lines of blocks override the others, whatever the order.
         self.values = self._matched if self._in_match else self._everybody
         super()._add(name, count, value)  # type: ignore[arg-type]
