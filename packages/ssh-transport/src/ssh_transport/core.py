@@ -109,11 +109,10 @@ class TransportCore:
 
         Also after a negotiation that failed; None before the peer's SSH_MSG_KEXINIT.
         """
-        ours, theirs = self._epochs.kex.kexinits
-        if not theirs:
+        if self._epochs.kex.kexinits is None:
             return None
-        read = [decode_kexinit(payload, 1, len(payload)) for payload in (ours, theirs)]
-        return explain(self.role, *read)
+        ours, theirs = self._epochs.kex.kexinits
+        return explain(self.role, ours, decode_kexinit(theirs, 1, len(theirs)))
 
     @property
     def host_key(self) -> SSHKey | None:

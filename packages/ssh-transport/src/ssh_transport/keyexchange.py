@@ -143,7 +143,8 @@ class KeyExchange:
         self._host_key_blob = b""
         self._our_payload = b""
         self._our_init: KexInit | None = None
-        self.kexinits = (b"", b"")
+        # For `explain`: ours as what all connections share, which a payload is not (its cookie).
+        self.kexinits: tuple[KexInit, bytes] | None = None
         self._their_payload = b""
         self._drop_guess = False
         self._run: KexRun | None = None
@@ -187,9 +188,9 @@ class KeyExchange:
         self.start()
         assert self._our_init is not None
         self._their_payload = packet[start - 1 : end]
-        self.kexinits = (self._our_payload, self._their_payload)
+        self.kexinits = (self._our_init, self._their_payload)
         self._host.kexinit_received(theirs)
-        algorithms = agree(self._config.role, *self.kexinits)
+        algorithms = agree(self._config.role, self._our_payload, self._their_payload)
         self._drop_guess = theirs.first_kex_packet_follows and not guess_is_right(
             self._our_init, theirs
         )
