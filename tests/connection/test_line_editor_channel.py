@@ -319,6 +319,10 @@ async def test_wrong_text_closes_the_channel() -> None:
         streams[0].write(b"ab\xff\r")
         await finish(streams)
         assert session.got == []
+        # The server hears of it when the client has answered its close.
+        async with asyncio.timeout(WAIT):
+            while not lost:
+                await asyncio.sleep(0)
         assert isinstance(lost[0], ProtocolError)
 
 
