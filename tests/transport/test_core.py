@@ -83,6 +83,29 @@ def test_bytes_may_arrive_in_any_pieces(chunk: int) -> None:
     assert pair.received[Role.SERVER] == [b"x" * 5000]
 
 
+@pytest.mark.parametrize("name", [b"aes128-gcm@openssh.com", b"aes128-ctr", b"aes128-cbc"])
+@pytest.mark.parametrize("count", [1, 3, 200])
+def test_a_run_of_data_arrives_and_wakes_the_adapter(name: bytes, count: int) -> None:
+    """With CBC, whose first packet is a cover, nobody was told that there is output."""
+    pair = connected(ciphers=(name,))
+    pair.client.take_output()
+    woken: list[str] = []
+    sent = bytearray()
+
+    def flush() -> None:
+        woken.append("full")
+        sent.extend(pair.client.take_output())
+
+    pair.client.on_output = lambda: woken.append("started")
+    pair.client.on_output_full = flush
+    data = os.urandom(1000) * count
+    assert pair.client.send_data_run(DATA, memoryview(data), 1000) == len(data)
+    assert woken
+    assert woken[-1] == "started" or not pair.client.output_size
+    pair.server.feed(bytes(sent + pair.client.take_output()))
+    assert b"".join(pair.received[Role.SERVER]) == data
+
+
 @pytest.mark.parametrize("name", CIPHERS.names(), ids=lambda name: name.decode())
 def test_every_cipher_with_every_mac_carries_data_and_rekeys(name: bytes) -> None:
     macs = MACS.names() if not CIPHERS[name].tag_size else (b"hmac-sha2-256",)

@@ -281,9 +281,9 @@ class TransportCore:
         """
         writer, taken = self.writer, 0
         while taken < len(data) and not self.blocked:
+            quiet = not writer.size
             if writer.needs_cover:
                 writer.write(_COVER)
-            quiet = not writer.size
             taken += writer.write_run(head, data[taken:], size, _FLUSH_SIZE)
             if writer.size >= _FLUSH_SIZE:
                 self.on_output_full()
