@@ -23,7 +23,6 @@ from ssh_connection import (
     connect,
     listen,
 )
-from ssh_connection.options.base import Later
 from ssh_connection.options.units import parse_bytes, parse_seconds
 from ssh_keys import Status
 from ssh_transport import CIPHERS, Policy
@@ -102,18 +101,11 @@ SEED_SERVER = (
     [(SSHClientConnectionOptions, SEED_CLIENT), (SSHServerConnectionOptions, SEED_SERVER)],
 )
 def test_options_of_the_seed_are_known(cls: type[SSHConnectionOptions], seed: str) -> None:
-    assert set(seed.split()) - names(cls) - set(cls.later) == set()
+    assert set(seed.split()) - names(cls) == set()
 
 
 @pytest.mark.parametrize("cls", CLASSES)
-def test_what_is_not_built_yet_says_so(cls: Any) -> None:
-    later: Later = cls.later
-    assert not set(later) & names(cls)
-    for name, (what, harmless) in later.items():
-        with pytest.raises(NotImplementedError, match=f"option {name}: {re.escape(what)}"):
-            cls(**{name: object()})
-        for value in harmless:
-            cls(**{name: value})
+def test_unknown_options(cls: Any) -> None:
     with pytest.raises(TypeError):
         cls(no_such_option=1)
 
@@ -273,7 +265,7 @@ def test_malformed_times(text: str) -> None:
         parse_seconds("time", text)
 
 
-# Of host-based authentication and TUN/TAP forwarding, which are not built yet.
+# Of TUN/TAP forwarding, which is not built yet.
 LATER_CALLBACKS = {
     "tap_requested",
     "tun_requested",

@@ -61,6 +61,23 @@ async def test_algorithms(options: dict[str, object]) -> None:
         assert {value[0] for value in options.values()} <= set(names)  # type: ignore[index]
 
 
+@pytest.mark.parametrize(
+    ("server", "client", "agreed"), [(None, 6, 3), (3, 6, 3), (4, 6, 4), (6, 6, 6), (6, 3, 3)]
+)
+async def test_version_of_sftp(
+    server: int | None, client: int, agreed: int, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"content")
+    async with (
+        running_server(sftp_factory=True, sftp_version=server) as port,
+        connected(port) as conn,
+        conn.start_sftp_client(sftp_version=client) as sftp,
+    ):
+        assert sftp.version == agreed
+        async with sftp.open(str(tmp_path / "file"), "rb") as file:
+            assert await file.read() == b"content"
+
+
 async def test_many_sessions_at_once() -> None:
     async with running_server(max_sessions=50) as port, connected(port) as conn:
         texts = [f"session {number}" for number in range(40)]

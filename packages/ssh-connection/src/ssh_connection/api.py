@@ -61,7 +61,7 @@ def merge_options(kind: type[O], options: O | None, **given: object) -> O:
         options: what to start from, if there is something.
         given: option name to value; `()` stands for not given.
 
-    Raises ValueError, TypeError and NotImplementedError for options that can not be.
+    Raises ValueError and TypeError for options that can not be.
     """
     new = {name: value for name, value in given.items() if value != ()}
     if options is not None and not new:

@@ -24,6 +24,7 @@ class _AgentKwargs(keywords.CommonKwargs, total=False):
 class _FileKwargs(keywords.CommonKwargs, total=False):
     sftp_factory: SFTPFactoryArg
     allow_scp: bool
+    sftp_version: int | None
 
 
 class CreateConnectionKwargs(keywords.CreateConnectionKwargs, _AgentKwargs, total=False):

@@ -7,12 +7,11 @@ ssh-connection knows (a source of key pairs, the factory of a subsystem).
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import ssh_connection
 import ssh_sftp
 from ssh_connection import SSHServerChannel
-from ssh_connection.options.base import Later
 from ssh_keys import KeyListArg
 
 from .agent import AgentKeySource, AgentPath, EnvironmentAgent, ForwardedAgent
@@ -27,7 +26,6 @@ __all__ = ["SFTPFactoryArg", "SSHClientConnectionOptions", "SSHServerConnectionO
 SFTPFactoryArg: TypeAlias = bool | Callable[[SSHServerChannel[bytes]], "SFTPServer"] | None
 """A subclass of `SFTPServer`, or a function that makes one for a channel; True for `SFTPServer`."""
 
-_NOT_YET = (None, (), False, "")
 
 
 class SSHClientConnectionOptions(ssh_connection.SSHClientConnectionOptions):
@@ -65,14 +63,13 @@ class SSHClientConnectionOptions(ssh_connection.SSHClientConnectionOptions):
 class SSHServerConnectionOptions(ssh_connection.SSHServerConnectionOptions):
     """Options of `listen` and `create_server`."""
 
-    later: ClassVar[Later] = {
-        **ssh_connection.SSHServerConnectionOptions.later,
-        "sftp_version": ("versions of SFTP above 3 on servers", (*_NOT_YET, 3)),
-    }
-
     sftp_factory: SFTPFactoryArg = None
     """Serves SFTP: True for an `SFTPServer` with the rights of this process, a subclass of it, or
     a function of the channel that makes one. None and False for no SFTP."""
+
+    sftp_version: int | None = None
+    """Highest version of SFTP that the server agrees on, 3 to 6; None for `max_version` of the
+    class that `sftp_factory` gives, which is 3 unless it says otherwise."""
 
     allow_scp: bool = False
     """Whether clients may also copy files with the old scp protocol, on what `sftp_factory`
@@ -81,10 +78,13 @@ class SSHServerConnectionOptions(ssh_connection.SSHServerConnectionOptions):
     def __post_init__(self) -> None:
         """Check the values; raises ValueError or TypeError."""
         super().__post_init__()
+        if self.sftp_version is not None and not 3 <= self.sftp_version <= 6:
+            raise ValueError(f"sftp_version must be 3 to 6, not {self.sftp_version}")
         if self.allow_scp and not self.sftp_factory:
             raise ValueError("allow_scp needs an sftp_factory, whose files it serves")
         if self.sftp_factory:
             factory = ssh_sftp.SFTPServer if self.sftp_factory is True else self.sftp_factory
-            self.subsystems = {**(self.subsystems or {}), "sftp": sftp_subsystem(factory)}
+            sftp = sftp_subsystem(factory, self.sftp_version)
+            self.subsystems = {**(self.subsystems or {}), "sftp": sftp}
             if self.allow_scp:
                 self.exec_interceptors = (*self.exec_interceptors, scp_interceptor(factory))

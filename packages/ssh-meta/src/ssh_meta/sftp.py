@@ -145,13 +145,14 @@ class SFTPServerSession(SSHServerSession[bytes]):
 
     Parameters:
         server: what the requests are made to.
+        sftp_version: highest version to agree on, 3 to 6; None is what the server says.
     """
 
     # One call less per packet than when the channel counts.
     explicit_consumption = True
 
-    def __init__(self, server: SFTPServer) -> None:
-        self._handler = ssh_sftp.SFTPServerHandler(server)
+    def __init__(self, server: SFTPServer, sftp_version: int | None = None) -> None:
+        self._handler = ssh_sftp.SFTPServerHandler(server, sftp_version=sftp_version)
         self._run_received = self._handler.data_run_received
 
     def connection_made(self, chan: SSHServerChannel[bytes]) -> None:
@@ -189,11 +190,11 @@ class SFTPServerSession(SSHServerSession[bytes]):
 
 
 def sftp_subsystem(
-    factory: Callable[[SSHServerChannel[bytes]], SFTPServer],
+    factory: Callable[[SSHServerChannel[bytes]], SFTPServer], sftp_version: int | None = None
 ) -> Callable[[SSHServerChannel[bytes]], SSHServerSession[bytes]]:
     """Return what serves the subsystem `sftp` with the servers that `factory` makes."""
 
     def start(chan: SSHServerChannel[bytes]) -> SSHServerSession[bytes]:
-        return SFTPServerSession(factory(chan))
+        return SFTPServerSession(factory(chan), sftp_version)
 
     return start

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias, cast, dataclass_transform
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, dataclass_transform
 
 from ssh_keys import KeyListArg, SSHKeyRevocationList, X509CertPathsArg, X509CertsArg, X509Purposes
 from ssh_keys.x509.purposes import parse_purposes
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ConfigArg",
-    "Later",
     "ProxyCommandArg",
     "RevokedKeysArg",
     "SSHConnectionOptions",
@@ -41,14 +40,6 @@ ProxyCommandArg: TypeAlias = str | Sequence[str] | None
 RevokedKeysArg: TypeAlias = KeyListArg | SSHKeyRevocationList | None
 """A key revocation list, or keys."""
 
-Later: TypeAlias = Mapping[str, tuple[str, tuple[object, ...]]]
-"""Name of an option that is known but not built yet: what it belongs to, and the values that ask
-for nothing."""
-
-NOTHING: tuple[object, ...] = (None, (), False, "")
-
-LATER_BASE: dict[str, tuple[str, tuple[object, ...]]] = {}
-
 
 _DERIVED = object()
 
@@ -60,7 +51,7 @@ def _derived(*, init: Literal[False] = False) -> Any:
 
 @dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(_derived,))
 class _OptionsMeta(type):
-    """Makes options objects: on top of other options, without those that are not built yet.
+    """Makes options objects: on top of other options.
 
     The annotations of a class are its options, what they are set to is their defaults. To type
     checkers that is a dataclass; a real one would compile a function of seventy parameters at
@@ -87,12 +78,6 @@ class _OptionsMeta(type):
             kwargs = {**{k: v for k, v in base.given.items() if k in names}, **kwargs}
         elif base is not None:
             raise TypeError(f"options must be an options object, not {type(base).__name__}")
-        later: Later = getattr(cls, "later", {})
-        for name in [name for name in kwargs if name in later]:
-            what, harmless = later[name]
-            if not any(kwargs[name] is value or kwargs[name] == value for value in harmless):
-                raise NotImplementedError(f"option {name}: {what} are not supported yet")
-            del kwargs[name]
         values = kwargs
         configured: frozenset[str] = frozenset()
         configuration: ServerConfig | None = None
@@ -126,8 +111,6 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
     options=base, port=2222)` makes a new object out of all that was given for `base` and what is
     given now.
     """
-
-    later: ClassVar[Later] = LATER_BASE
 
     options: SSHConnectionOptions | None = None
     """Options object to take everything from that is not given here."""

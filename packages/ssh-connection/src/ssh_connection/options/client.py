@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ssh_keys import (
     CertListArg,
@@ -24,7 +24,7 @@ from ..userauth.hostbased import HOSTBASED
 from ..userauth.publickey import PUBLICKEY
 from ..userauth.saslprep import SASLPrepError, saslprep
 from .algorithms import AlgorithmsArg
-from .base import LATER_BASE, Later, SSHConnectionOptions, _derived
+from .base import SSHConnectionOptions, _derived
 from .gss import GSSSettings
 
 if TYPE_CHECKING:
@@ -41,15 +41,10 @@ HostKeysHandler: TypeAlias = Callable[
 PasswordArg: TypeAlias = str | Callable[[], str | Awaitable[str | None] | None] | None
 """A password, or what is called when one is needed: it returns the password, None for none."""
 
-_LATER: Later = {
-    **LATER_BASE,
-}
 
 
 class SSHClientConnectionOptions(SSHConnectionOptions):
     """Options of `connect` and `create_connection`."""
-
-    later: ClassVar[Later] = _LATER
 
     client_factory: Callable[[], SSHClient] | None = None
     """Makes the object whose callbacks are called; `SSHClient` by default."""

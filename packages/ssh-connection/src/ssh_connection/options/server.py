@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 from ssh_keys import (
     CertListArg,
@@ -20,7 +20,7 @@ from ..protocols import ExecInterceptor, SubsystemFactory
 from ..userauth.gssapi import GSSAPI_KEYEX, GSSAPI_WITH_MIC
 from ..userauth.server import SERVER_METHODS
 from .algorithms import AlgorithmsArg
-from .base import LATER_BASE, Later, Seconds, SSHConnectionOptions, _derived
+from .base import Seconds, SSHConnectionOptions, _derived
 from .units import parse_seconds
 
 if TYPE_CHECKING:
@@ -32,15 +32,10 @@ __all__ = ["AuthorizedKeysArg", "SSHServerConnectionOptions"]
 AuthorizedKeysArg: TypeAlias = str | Path | SSHAuthorizedKeys | Sequence[str | Path] | None
 """File names, or an `SSHAuthorizedKeys`."""
 
-_LATER: Later = {
-    **LATER_BASE,
-}
 
 
 class SSHServerConnectionOptions(SSHConnectionOptions):
     """Options of `listen` and `create_server`."""
-
-    later: ClassVar[Later] = _LATER
 
     server_factory: Callable[[], SSHServer] | None = None
     """Makes the object whose callbacks are called, one per connection; `SSHServer` by default."""
