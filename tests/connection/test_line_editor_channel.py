@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -39,9 +40,13 @@ async def terminal(
     term_modes: Mapping[int, int] | None = None,
     **of_server: Any,
 ) -> AsyncIterator[Streams]:
-    """A terminal at a server that runs a handler: what to type into and to read from."""
+    """A terminal at a server that runs a handler: what to type into and to read from.
+
+    What is shown ends before the handler does, which may have a program to wait for.
+    """
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     if handler is not None:
-        of_server["process_factory"] = handler
+        of_server["process_factory"] = partial(_handle, handler, ended)
     async with (
         serving(**of_server) as acceptor,
         await client(acceptor, password="secret") as conn,
@@ -50,6 +55,19 @@ async def terminal(
             encoding=None, term_type=term_type, term_size=(80, 24), term_modes=term_modes or {}
         )
         yield stdin, stdout, stderr
+    if handler is not None:
+        await asyncio.wait_for(ended, WAIT)
+
+
+async def _handle(
+    handler: Callable[[SSHServerProcess[str]], Any],
+    ended: asyncio.Future[None],
+    process: SSHServerProcess[str],
+) -> None:
+    try:
+        await handler(process)
+    finally:
+        ended.set_result(None)
 
 
 async def until(stdout: SSHReader[bytes], end: bytes) -> bytes:
