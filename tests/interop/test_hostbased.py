@@ -16,7 +16,7 @@ import pytest
 
 import ssh_meta
 from ssh_meta import PermissionDenied
-from tests.interop.peers.availability import find_program, program, python_with
+from tests.interop.peers.availability import find_program, needs_root, program, python_with
 from tests.interop.peers.certificates import make_authority
 from tests.interop.peers.credentials import HOST, Credentials
 from tests.interop.peers.namespace import can_mount
@@ -26,7 +26,15 @@ from tests.interop.peers.python_peers import SCRIPTS
 
 NAME = "client.example.org"
 
-needs_root = pytest.mark.skipif(not can_mount(), reason="needs root, to mount a folder")
+
+@pytest.fixture
+def _mounting() -> None:
+    """For tests that mount a folder."""
+    if not can_mount():
+        needs_root("host keys and trust in places that are fixed")
+
+
+mounting = pytest.mark.usefixtures("_mounting")
 
 
 @pytest.fixture(params=["ed25519", "rsa", "ecdsa"])
@@ -76,7 +84,7 @@ def trusting_sshd(credentials: Credentials, host_key: Path, tmp_path: Path) -> I
         yield server.port
 
 
-@needs_root
+@mounting
 async def test_our_client_at_sshd(
     credentials: Credentials, host_key: Path, trusting_sshd: int
 ) -> None:
@@ -150,7 +158,7 @@ def seeing(folder: Path, *argv: str) -> list[str]:
     return [find_program("unshare") or "unshare", "-m", "sh", "-c", script, str(folder), *argv]
 
 
-@needs_root
+@mounting
 @pytest.mark.parametrize("user", ["me", "other"])
 async def test_openssh_at_our_server(
     credentials: Credentials, host_key: Path, tmp_path: Path, user: str
@@ -199,7 +207,7 @@ def wrapped_keysign(folder: Path) -> str:
     return str(wrapper)
 
 
-@needs_root
+@mounting
 async def test_our_client_with_keysign(
     credentials: Credentials, host_key: Path, tmp_path: Path
 ) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 import ssh_meta
 from tests.interop.own_server import REKEY_BYTES
+from tests.interop.peers.availability import needs_root
 from tests.interop.peers.credentials import HOST, Credentials
 from tests.interop.peers.roles import PeerServer
 
@@ -157,7 +158,7 @@ async def test_wrong_password_is_refused(server: PeerServer, credentials: Creden
 
 async def test_right_password_is_accepted(server: PeerServer, credentials: Credentials) -> None:
     if server.password is None:
-        pytest.skip(f"{server.name} asks the accounts of the system, where no password is known")
+        needs_root(f"accounts of its own for {server.name}")
     async with connect_with_password(server, credentials, server.password) as conn:
         done = await conn.run("echo in", check=True)
     assert done.stdout == "in\n"

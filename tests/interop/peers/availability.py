@@ -30,6 +30,14 @@ def missing(what: str) -> NoReturn:
     pytest.skip(reason)
 
 
+def needs_root(what: str) -> NoReturn:
+    """Skip the test because this user may not mount folders, or fail it as `missing` does."""
+    reason = f"{what}: needs root and unshare, to mount a folder in a namespace of its own"
+    if peers_required():
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
 def find_program(name: str) -> str | None:
     """The absolute path of a program, also of one in a folder for servers."""
     return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *EXTRA_PATH]))

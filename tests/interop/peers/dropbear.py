@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
-from tests.interop.peers.availability import peers_required, program
+from tests.interop.peers.accounts import Account, write_accounts
+from tests.interop.peers.availability import needs_root, program
 from tests.interop.peers.credentials import HOST, Credentials
 from tests.interop.peers.namespace import can_mount, with_home
 from tests.interop.peers.process import Finished, clean_environment, free_port, run, serving
@@ -30,12 +29,11 @@ def convert(key: Path, folder: Path) -> Path:
 def dropbear(credentials: Credentials, folder: Path) -> Iterator[PeerServer]:
     """Run a throw-away Dropbear server.
 
-    It reads authorized_keys only from the home folder in the passwd file, so it gets one.
+    It reads authorized_keys only from the home folder in the passwd file, so it gets one, and
+    accounts of its own with it.
     """
     if not can_mount():
-        if peers_required():
-            pytest.fail("the Dropbear server needs root, for a temporary home folder")
-        pytest.skip("the Dropbear server needs root, for a temporary home folder")
+        needs_root("a temporary home folder for the Dropbear server")
     home = folder / "dropbear-home"
     (home / ".ssh").mkdir(parents=True, mode=0o700)
     home.chmod(0o700)
@@ -45,9 +43,10 @@ def dropbear(credentials: Credentials, folder: Path) -> Iterator[PeerServer]:
     key = convert(credentials.host_key, folder)
     listen = [program("dropbear"), "-F", "-E", "-r", str(key), "-p", f"{HOST}:{port}"]
     listen += ["-P", str(folder / "dropbear.pid")]
-    argv = with_home(listen, home, credentials.user)
+    etc = write_accounts(folder, [Account(credentials.user, credentials.password)])
+    argv = with_home(listen, home, credentials.user, etc)
     with serving("dropbear", argv, port, folder, clean_environment(home)) as process:
-        yield PeerServer("dropbear", port, credentials.user, None, process)
+        yield PeerServer("dropbear", port, credentials.user, credentials.password, process)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.interop.peers.accounts import Account, write_accounts
 from tests.interop.peers.availability import program
 from tests.interop.peers.credentials import HOST, Credentials
 from tests.interop.peers.namespace import can_mount, with_home
@@ -20,14 +21,18 @@ PRIVSEP = Path("/run/sshd")
 
 @contextlib.contextmanager
 def sshd(
-    credentials: Credentials, folder: Path, options: Mapping[str, str] | None = None
+    credentials: Credentials,
+    folder: Path,
+    options: Mapping[str, str] | None = None,
+    accounts: Sequence[Account] = (),
 ) -> Iterator[PeerServer]:
-    """Run a throw-away sshd.
+    """Run a throw-away sshd. It knows the password of the user if it can have accounts of its own.
 
     Args:
         credentials: its host key and whom it lets in.
         folder: for its configuration and its log.
         options: more lines of its configuration.
+        accounts: who else has a password.
     """
     port = free_port()
     lines = {
@@ -53,12 +58,15 @@ def sshd(
         PRIVSEP.mkdir(mode=0o755, exist_ok=True)
     # Not -e: what its children log would get into the standard error of their sessions.
     argv = [program("sshd"), "-D", "-E", str(folder / "sshd.log"), "-f", str(config)]
+    password = None
     if can_mount():
         home = folder / "sshd-home"
         home.mkdir(exist_ok=True)
-        argv = with_home(argv, home, credentials.user)
+        password = credentials.password
+        etc = write_accounts(folder, [Account(credentials.user, password), *accounts])
+        argv = with_home(argv, home, credentials.user, etc)
     with serving("sshd", argv, port, folder, clean_environment(folder)) as process:
-        yield PeerServer("sshd", port, credentials.user, None, process)
+        yield PeerServer("sshd", port, credentials.user, password, process)
 
 
 def _options(target: Target, folder: Path) -> tuple[list[str], dict[str, str]]:

@@ -17,7 +17,7 @@ class PeerServer:
     port: int
     user: str
     #: The password of the user, or None if the server asks the accounts of the system, where no
-    #: password is known.
+    #: password is known: without root it cannot have accounts of its own.
     password: str | None
     process: PeerProcess
 
