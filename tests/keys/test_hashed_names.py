@@ -54,3 +54,41 @@ def test_what_was_found_is_remembered_up_to_a_bound() -> None:
             assert len(names._found) <= 2
     names.add(1, hashed(b"a", b"pepper"))
     assert names.find((b"a",)) == (0, 1)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from((b"host", b"other", b"")),
+            st.one_of(st.binary(min_size=20, max_size=20), st.binary(max_size=70)),
+            st.sampled_from((None, b"|1|", b"|1|AAAA", b"|1|" + b"!" * 57)),
+        ),
+        max_size=12,
+    ),
+    st.integers(1, 5),
+)
+def test_batches_with_anything_among_them(
+    lines: list[tuple[bytes, bytes, bytes | None]], size: int
+) -> None:
+    names = HashedNames()
+    expected = []
+    for number, (name, salt, malformed) in enumerate(lines, 100):
+        names.add(number, hashed(name, salt) if malformed is None else malformed)
+        if malformed is None and name == b"host":
+            expected.append(number)
+    with mock.patch.object(module, "_BATCH", size):
+        assert list(names.find((b"host",))) == expected
+    assert list(names.find((b"nobody", b"host", b"host"))) == expected
+
+
+@pytest.mark.parametrize("place", range(3, 60))
+def test_one_damaged_character_in_a_batch(place: int) -> None:
+    usual = [hashed(b"host", bytes([number]) * 20) for number in range(3)]
+    for char in (b"!", b"=", b"|", b"1", b"\n"):
+        damaged = usual[1][:place] + char + usual[1][place + 1 :]
+        names = HashedNames()
+        for number, name in enumerate((usual[0], damaged, usual[2])):
+            names.add(number, name)
+        assert set(names.find((b"host",))) - {1} == {0, 2}
+        if damaged != usual[1]:
+            assert names.find((b"host",)) == (0, 2)
