@@ -338,3 +338,25 @@ async def test_listener_of_the_application() -> None:
         listener.close()
         await listener.wait_closed()
         assert closed.is_set()
+
+
+# --- Ports that there are not ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [-1, 65536, 99999])
+async def test_impossible_ports(number: int, tmp_path: Path) -> None:
+    path = str(tmp_path / "socket")
+    async with serving() as server, await client(server, password="secret") as conn:
+        for opening in (
+            lambda: conn.open_connection(HOST, number),
+            lambda: conn.start_server(lambda host, port: True, HOST, number),  # type: ignore[arg-type, return-value]
+            lambda: conn.forward_local_port(HOST, number, HOST, 1),
+            lambda: conn.forward_local_port(HOST, 0, HOST, number),
+            lambda: conn.forward_local_path_to_port(path, HOST, number),
+            lambda: conn.forward_remote_port(HOST, number, HOST, 1),
+            lambda: conn.forward_remote_port(HOST, 0, HOST, number),
+            lambda: conn.forward_remote_path_to_port(path, HOST, number),
+        ):
+            with pytest.raises(ValueError, match="between 0 and 65535"):
+                await opening()
+        assert (await conn.run("echo", input="")).exit_status == 7

@@ -353,3 +353,12 @@ def test_policy_that_does_not_exist() -> None:
         SSHClientConnectionOptions(policy="none")
     with pytest.raises(ValueError, match=r"^ca_signature_algs: "):
         SSHClientConnectionOptions(ca_signature_algs="nothing")
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_impossible_ports(port: int) -> None:
+    for options in (SSHClientConnectionOptions, SSHServerConnectionOptions):
+        with pytest.raises(ValueError, match="port must be between 0 and 65535"):
+            options(port=port)
+        with pytest.raises(TypeError, match="port must be a number"):
+            options(port="22")  # type: ignore[arg-type]

@@ -86,14 +86,10 @@ class OrderedReplies(Generic[T]):
 
     async def _finish(self, pending: Awaitable[T], done: Callable[[T], None]) -> None:
         try:
-            result = await pending
-        except Exception as exc:
-            self._report(exc)
-            result = self._refused
-        if self._closed:
-            return
-        self._task = None
-        try:
+            result = await self._result(pending)
+            if self._closed:
+                return
+            self._task = None
             done(result)
             while self._queue and self._idle():
                 self._start(*self._queue.pop(0))
@@ -101,6 +97,15 @@ class OrderedReplies(Generic[T]):
             self._fail(exc)
         except PacketDecodeError as exc:
             self._fail(ProtocolError(str(exc)))
+
+    async def _result(self, pending: Awaitable[T]) -> T:
+        try:
+            return await pending
+        except (DisconnectError, PacketDecodeError):
+            raise
+        except Exception as exc:
+            self._report(exc)
+            return self._refused
 
     def _report(self, exc: Exception) -> None:
         self._loop.call_exception_handler(

@@ -7,6 +7,7 @@ from typing import Any, AnyStr, TypeAlias, Unpack
 
 from ssh_transport.config import TransportConfig
 
+from ..addresses import check_port
 from ..channel.base import Channel
 from ..channel.streamlocal import SSHUNIXChannel
 from ..channel.tcpip import SSHTCPChannel
@@ -80,8 +81,10 @@ class ClientForwarding(Forwarding):
             window: bytes that the server may send before they are read.
             max_pktsize: bytes in one message of the server, at most.
 
-        Raises ChannelOpenError if the server refuses or can not connect.
+        Raises ChannelOpenError if the server refuses or can not connect, ValueError for a port out
+        of range.
         """
+        check_port("remote_port", remote_port)
         channel: SSHTCPChannel[AnyStr] = self._tcp_channel(encoding, **kwargs)
         return await channel.connect(
             session_factory, remote_host, remote_port, orig_host, orig_port
@@ -127,7 +130,7 @@ class ClientForwarding(Forwarding):
             listen_port: port on the server; 0 for one that is free, see `get_port`.
             encoding, errors, window, max_pktsize: as of `create_connection`.
 
-        Raises ChannelListenError if the server refuses.
+        Raises ChannelListenError if the server refuses, ValueError for a port out of range.
         """
 
         def accept(orig_host: str, orig_port: int) -> Channel | Awaitable[Channel]:
@@ -239,8 +242,9 @@ class ClientForwarding(Forwarding):
             accept_handler: called with host and port that a connection comes from; returns, or
                 gives when awaited, whether it is forwarded.
 
-        Raises OSError if the address can not be listened on.
+        Raises OSError if the address can not be listened on, ValueError for a port out of range.
         """
+        check_port("dest_port", dest_port)
         self._require_mux()
         return self._keep(
             await forward_tcp_listener(
@@ -295,8 +299,9 @@ class ClientForwarding(Forwarding):
     ) -> SSHListener:
         """Listen on a UNIX domain socket here, and have the server connect to a TCP port.
 
-        Raises OSError if the path can not be listened on.
+        Raises OSError if the path can not be listened on, ValueError for a port out of range.
         """
+        check_port("dest_port", dest_port)
         self._require_mux()
         return self._keep(
             await forward_unix_listener(
@@ -317,8 +322,9 @@ class ClientForwarding(Forwarding):
             listen_host, listen_port: address on the server; an empty host for all, port 0 for any.
             dest_host, dest_port: where we connect.
 
-        Raises ChannelListenError if the server refuses.
+        Raises ChannelListenError if the server refuses, ValueError for a port out of range.
         """
+        check_port("dest_port", dest_port)
 
         def connect(orig_host: str, orig_port: int) -> Awaitable[SSHTCPSession[bytes]]:
             return self.forward_connection(dest_host, dest_port)
@@ -355,8 +361,9 @@ class ClientForwarding(Forwarding):
     ) -> SSHListener:
         """Have the server listen on a UNIX domain socket, and connect to a TCP port here.
 
-        Raises ChannelListenError if the server refuses.
+        Raises ChannelListenError if the server refuses, ValueError for a port out of range.
         """
+        check_port("dest_port", dest_port)
         return await self.create_unix_server(
             lambda: _relay(self.forward_connection(dest_host, dest_port)), listen_path
         )

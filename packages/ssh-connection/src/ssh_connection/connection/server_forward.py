@@ -8,6 +8,7 @@ from typing import Any, AnyStr, Unpack, cast
 
 from ssh_transport.config import TransportConfig
 
+from ..addresses import MAX_PORT
 from ..channel.base import Channel
 from ..channel.streamlocal import SSHUNIXChannel
 from ..channel.tcpip import SSHTCPChannel
@@ -74,6 +75,8 @@ class ServerForwarding(Forwarding):
             raise ChannelOpenError(
                 OPEN_ADMINISTRATIVELY_PROHIBITED, "Port forwarding not permitted"
             )
+        if port > MAX_PORT:
+            raise ChannelOpenError(OPEN_CONNECT_FAILED, "there is no such port")
         self._log.info("connection to %s port %s requested", Peer(host), port)
 
         def make(answer: Any) -> Channel | Awaitable[Channel]:
@@ -156,13 +159,16 @@ class ServerForwarding(Forwarding):
             answer = await answer
         if answer is not True:
             return answer or None
-        listener = await forward_tcp_listener(
-            lambda factory, orig_host, orig_port: self.create_connection(
-                factory, host, listener.get_port(), orig_host, orig_port
-            ),
-            host,
-            port,
-        )
+        listener: SSHListener | None = None
+
+        async def open_channel(
+            factory: Callable[[], SSHTCPSession[bytes]], orig_host: str, orig_port: int
+        ) -> object:
+            assert listener is not None
+            bound = listener.get_port()
+            return await self.create_connection(factory, host, bound, orig_host, orig_port)
+
+        listener = await self._listening(forward_tcp_listener(open_channel, host, port))
         return listener
 
     async def _listen_unix(self, path: str) -> SSHListener | None:
@@ -174,9 +180,20 @@ class ServerForwarding(Forwarding):
             answer = await answer
         if answer is not True:
             return answer or None
-        return await forward_unix_listener(
-            lambda factory, orig_host, orig_port: self.create_unix_connection(factory, path), path
+        return await self._listening(
+            forward_unix_listener(
+                lambda factory, orig_host, orig_port: self.create_unix_connection(factory, path),
+                path,
+            )
         )
+
+    async def _listening(self, pending: Awaitable[SSHListener]) -> SSHListener | None:
+        try:
+            return await pending
+        except (OSError, ValueError) as exc:
+            # Addresses are the client's: one that is taken, or that is none at all.
+            self._log.info("no listener: %s", Peer(exc))
+            return None
 
     def _may_listen(self, host: str, port: int) -> bool:
         """Whether the key's option `permitlisten` lets us listen there (sshd(8))."""

@@ -11,6 +11,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
+from ..addresses import check_port
 from ..errors import ChannelOpenError
 from .relay import AcceptHandler, RelayOpener, RelaySession, SSHForwarder
 
@@ -137,8 +138,9 @@ async def listen_tcp(
         port: 0 for one that is free, the same on all addresses.
         backlog: connections that the system may hold until they are accepted.
 
-    Raises OSError if a socket can not be bound.
+    Raises OSError if a socket can not be bound, ValueError for what is no port or no name.
     """
+    check_port("listen_port", port)
     loop = asyncio.get_running_loop()
     infos = await loop.getaddrinfo(
         host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -171,8 +173,12 @@ async def listen_unix(
 ) -> SocketListener:
     """Listen on a UNIX domain socket that only its owner may connect to.
 
-    Raises OSError if the socket can not be bound; an existing one is not replaced.
+    Raises OSError if the socket can not be bound; an existing one is not replaced. Raises
+    ValueError for what is no path.
     """
+    if not path or "\0" in path:
+        # To the system it would be the name of a socket that is in no folder, open to everybody.
+        raise ValueError("a UNIX domain socket needs a path")
     loop = asyncio.get_running_loop()
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     bound = False
@@ -256,7 +262,7 @@ async def forward_tcp_listener(
         listen_port: 0 for one that is free.
         accept_handler: says for each connection whether it may be forwarded; None: all may.
 
-    Raises OSError if a socket can not be bound.
+    Raises OSError if a socket can not be bound, ValueError for what is no port or no name.
     """
     return await listen_tcp(_relay_factory(opener, accept_handler), listen_host, listen_port)
 
@@ -266,6 +272,6 @@ async def forward_unix_listener(
 ) -> SocketListener:
     """Listen on a UNIX domain socket and relay each connection through a channel.
 
-    Raises OSError if the socket can not be bound.
+    Raises OSError if the socket can not be bound, ValueError for what is no path.
     """
     return await listen_unix(_relay_factory(opener, accept_handler), listen_path)

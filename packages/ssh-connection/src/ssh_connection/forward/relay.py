@@ -222,7 +222,7 @@ async def connect_tcp_relay(
     loop = asyncio.get_running_loop()
     try:
         _, forwarder = await loop.create_connection(SSHForwarder, host, port, local_addr=local_addr)
-    except (OSError, UnicodeError, ValueError) as exc:
+    except (OSError, ValueError, OverflowError) as exc:
         raise ChannelOpenError(OPEN_CONNECT_FAILED, _reason(exc)) from exc
     return RelaySession(forwarder)
 

@@ -11,9 +11,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from ssh_keys.wire import PacketDecodeError
 from ssh_transport.errors import ProtocolError
 
+from ..addresses import MAX_PORT, check_port
 from ..channel.base import Channel
 from ..constants import OPEN_ADMINISTRATIVELY_PROHIBITED
 from ..errors import ChannelListenError, ChannelOpenError, GlobalRequestError
@@ -117,8 +117,9 @@ class RemoteListeners:
             port: 0 lets the server choose, see `get_port` of the result.
             acceptor: called for each connection.
 
-        Raises ChannelListenError if the server refuses.
+        Raises ChannelListenError if the server refuses, ValueError for a port out of range.
         """
+        check_port("listen_port", port)
         if (host, port) in self._tcp:
             raise ChannelListenError(f"already listening on {host or '*'} port {port}")
         bound = port
@@ -128,7 +129,7 @@ class RemoteListeners:
             nonlocal bound
             if not port:
                 bound = TcpipForwardReply.decode(reply).bound_port
-                if not 0 < bound < 65536:
+                if not 0 < bound <= MAX_PORT:
                     raise ProtocolError(f"server listens on the impossible port {bound}")
             self._tcp[host, bound] = acceptor
 
@@ -245,9 +246,8 @@ class ClientListeners:
 
     async def _add_tcp(self, request: TcpipForward) -> bytes | None:
         host, port = request.address_to_bind, request.port_to_bind
-        if port > 65535:
-            raise PacketDecodeError(f"impossible port {port}")
-        if (host, port) in self._listeners or len(self._listeners) >= self._max_listeners:
+        taken = (host, port) in self._listeners or len(self._listeners) >= self._max_listeners
+        if taken or port > MAX_PORT:
             return None
         listener = await self._made(self._listen_tcp(host, port))
         if listener is None:

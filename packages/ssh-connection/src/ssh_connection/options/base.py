@@ -10,6 +10,7 @@ from ssh_keys import KeyListArg, SSHKeyRevocationList, X509CertPathsArg, X509Cer
 from ssh_keys.x509.purposes import parse_purposes
 from ssh_transport.negotiation import GSS_METHODS
 
+from ..addresses import check_port
 from ..channel.link import DEFAULT_MAX_PKTSIZE
 from ..errors import ConfigParseError
 from .algorithms import Algorithms, AlgorithmsArg, PolicyArg, select_algorithms
@@ -276,6 +277,8 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
         self.rekey_seconds = parse_seconds("rekey_seconds", self.rekey_seconds)
         for name in ("connect_timeout", "login_timeout", "keepalive_interval"):
             setattr(self, name, parse_seconds(name, getattr(self, name)))
+        if not isinstance(self.port, tuple):
+            check_port("port", self.port)
         if self.keepalive_count_max < 1:
             raise ValueError("keepalive_count_max must be at least 1")
         if self.rekey_bytes < 1024 or self.rekey_seconds <= 0:
