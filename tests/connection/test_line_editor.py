@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from time import process_time
 
 import pyte
 import pytest
@@ -79,6 +80,8 @@ def line(text: str) -> InputEvent:
         ("a\x1b]0;title\x07b", "ab"),
         ("a\x1bP1$r0m\x1b\\b", "ab"),
         ("a\x1b[?1;2c", "a"),
+        ("a\x1b]0;title\x1b[Db", "ba"),  # what begins behind a broken report is a key
+        ("a\x1b[[Ab", "ab"),  # F1 of the Linux console
         ("e\u0301x\x7f\x7f", ""),
         ("ae\u0301" + LEFT + "b", "abe\u0301"),
         ("\u4e16\u754c\x02x", "\u4e16x\u754c"),
@@ -149,6 +152,47 @@ def test_long_upper_case_is_cut_off() -> None:
     terminal = Terminal(max_line_length=4)
     assert terminal.type("stra\u00dfe\x01\x1bu\r") == [line("STRA")]
     assert terminal.type("\u00df\u00df\u00df\x01\x1bu\r") == [line("SSSS")]
+
+
+@pytest.mark.parametrize("key", ["\x1bP", "\x1b]", "\x1b_", "\x1bX", "\x1b^"])
+def test_keys_that_begin_a_report_do_not_lock_the_terminal(key: str) -> None:
+    """Meta-P is no key of ours, but what comes behind must not be lost for ever."""
+    terminal = Terminal()
+    assert terminal.type(key + "\x03") == [InputEvent(EventKind.INTERRUPT)]
+    assert terminal.lines(key + "\rls\r")[1:] == ["ls\n"]
+
+
+def test_yank_pop_behind_a_line_that_was_replaced() -> None:
+    terminal = Terminal()
+    terminal.type("abc \x17xyz\x19")
+    terminal.editor.set_input("", 0)
+    assert terminal.type("\x1by") == []
+    terminal.type("\x19")
+    terminal.editor.set_line_mode(False)
+    terminal.editor.set_line_mode(True)
+    assert terminal.lines("\x1byok\r") == ["abc ", "ok\n"]
+
+
+@pytest.mark.parametrize(
+    ("line_before", "key"),
+    [
+        ("x" * 1020, "\x1bb\x05"),
+        ("x" + "\u0301" * 1020, "\x05\x02"),
+        ("x" + "\u0301" * 1020, "\x14"),
+        ("x" * 1020, "\x0c"),
+    ],
+)
+def test_keys_that_are_much_work_are_not_done_in_one_go(line_before: str, key: str) -> None:
+    """Each of these keys goes through the whole line; others are to have their turn in between."""
+    terminal = Terminal()
+    terminal.type(line_before)
+    editor = terminal.editor
+    editor.feed(key * 1000)
+    turns = 0
+    while editor.pending:
+        editor.next_event()
+        turns += 1
+    assert turns >= 200
 
 
 # --- What the client's terminal has set ------------------------------------------------------
@@ -224,6 +268,27 @@ def test_hidden_input() -> None:
     assert "secret" not in terminal.sent
 
 
+def test_hidden_input_does_not_get_into_the_history_by_leaving_it() -> None:
+    terminal = Terminal()
+    terminal.type("one\rtwo\r")
+    terminal.editor.set_echo(False)
+    terminal.type("secret" + UP + "\x1b<")
+    assert "secret" not in vars(terminal.editor._history).values()
+    terminal.editor.clear_input()
+    terminal.type(UP)
+    terminal.editor.set_echo(True)
+    assert terminal.lines(UP + "\r") == ["two\n"]
+
+
+def test_a_line_behind_a_hidden_one_that_was_cleared_is_remembered() -> None:
+    terminal = Terminal(echo=False)
+    terminal.type("secret")
+    terminal.editor.set_echo(True)
+    terminal.editor.clear_input()
+    terminal.type("shown\r")
+    assert terminal.lines(UP + "\r") == ["shown\n"]
+
+
 def test_a_line_that_was_hidden_in_part_is_not_remembered() -> None:
     terminal = Terminal(echo=False)
     terminal.type("sec")
@@ -261,6 +326,17 @@ def test_half_a_key_is_not_lost_with_line_mode() -> None:
     terminal.type("a\x1b[1;")
     terminal.editor.set_line_mode(False)
     assert terminal.lines("5C") == ["a\x1b[1;", "5C"]
+
+
+def test_what_is_left_when_editing_stops() -> None:
+    terminal = Terminal()
+    terminal.editor.feed("one\rtwo\rthr\x1b[")
+    assert terminal.editor.next_event() == line("one")
+    assert terminal.editor.stop() == "two\rthr\x1b["
+    terminal = Terminal()
+    terminal.type("ab\x1b[1;")
+    assert terminal.editor.stop() == "ab\x1b[1;"
+    assert not terminal.editor.pending
 
 
 # --- What applications do --------------------------------------------------------------------
@@ -307,8 +383,15 @@ def test_keys_of_applications() -> None:
     for wrong in ("", "ab", "\x1b", "\x1b[", "\x1b[Ax"):
         with pytest.raises(ValueError, match="not a key"):
             terminal.editor.register_key(wrong, complete)
-    with pytest.raises(KeyError):
-        terminal.editor.unregister_key("\t")
+    for wrong in ("\t", "", "ab"):
+        with pytest.raises(KeyError):
+            terminal.editor.unregister_key(wrong)
+
+
+def test_characters_without_a_handler_are_inserted_at_once() -> None:
+    terminal = Terminal()
+    terminal.editor.register_key("?", lambda text, position: (text + "!", position + 1))
+    assert terminal.lines("what?? " + "x" * 1000 + "?\r") == ["what!! " + "x" * 1000 + "!\n"]
 
 
 def test_handler_that_clears_the_input() -> None:
@@ -373,6 +456,62 @@ def test_column_of_a_prompt(prompt: str, column: int) -> None:
     terminal.type("ab" + LEFT * 2 + "c")
     assert terminal.cursor[1] == column + 1
     assert terminal.rows[-1].endswith("cab")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "\u4e16\b>",
+        "ab\u4e16\x1b[1D>",
+        "e\u0301\b>",
+        "e\u0301x\x1b[2D>",
+        "\u4e16\u754c\x1b[2G>",
+        "\x1b[8C",
+        "\t\x1b[3Gc",
+    ],
+)
+def test_line_behind_a_prompt_that_goes_back(prompt: str) -> None:
+    """Where a character was replaced, the line is wrapped as if it had never been there."""
+    for size in range(5, 13):
+        typed = "0123456789ab"[:size]
+        terminal, at_once = Terminal(columns=10), Emulator(10, 8)
+        terminal.write(prompt)
+        pyte_feed(at_once, prompt)
+        terminal.type(typed)
+        terminal.type("\x01c")
+        pyte_feed(at_once, "c" + typed)
+        assert terminal.screen.display == at_once.display
+
+
+@pytest.mark.parametrize("again", ["\x12", "\x0c", "resize"])
+def test_long_prompt_is_written_again(again: str) -> None:
+    """Of a long line its end is written, at the beginning of a row."""
+    for size in range(28, 40, 2):
+        typed = "y" * size
+        terminal, at_once = Terminal(columns=40, rows=200), Emulator(40, 200)
+        terminal.write("x" * 5003)
+        terminal.type(typed)
+        if again == "resize":
+            terminal.editor.resize(40, 199)
+            terminal.show()
+        else:
+            terminal.type(again)
+        terminal.type("\x01c")
+        pyte_feed(at_once, "x" * 2048 + "c" + typed)
+        expected = [row.rstrip() for row in at_once.display if row.strip()]
+        assert terminal.rows[-3:] == expected[-3:]
+
+
+@pytest.mark.parametrize("prompt", ["\t" * 4000, "\x1b[999C" * 580, "\x1b[999C\x1b[2G" * 300])
+def test_prompt_that_is_much_work_to_follow(prompt: str) -> None:
+    """What applications show may come from somebody who means no good."""
+    editor = LineEditor()
+    editor.feed("x")
+    editor.next_event()
+    began = process_time()
+    editor.write(prompt)
+    assert process_time() - began < 0.25
+    assert len(editor._screen._prompt.cells()) <= 4096 * 8
 
 
 def test_clear_screen_and_reprint() -> None:

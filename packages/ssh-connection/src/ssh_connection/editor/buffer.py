@@ -40,10 +40,12 @@ class EditBuffer:
         self.text = text[: self._limit]
         size = len(self.text)
         self.cursor = size if cursor is None else max(0, min(cursor, size))
+        self._this_key = ""  # what was yanked is not where it was
 
     def take(self) -> str:
         """Return the line and begin a new one."""
-        text, self.text, self.cursor = self.text, "", 0
+        text = self.text
+        self.set("")
         return text
 
     def insert(self, text: str) -> bool:
@@ -113,10 +115,12 @@ class EditBuffer:
         """
         text, position = self.text, self.cursor
         between = blank or (lambda char: not char.isalnum())
-        while position and between(text[previous_position(text, position)]):
-            position = previous_position(text, position)
-        while position and not between(text[previous_position(text, position)]):
-            position = previous_position(text, position)
+        for wanted in (True, False):
+            while position:
+                start = previous_position(text, position)
+                if between(text[start]) is not wanted:
+                    break
+                position = start
         return position
 
     def word_right(self) -> bool:

@@ -30,8 +30,8 @@ def shown(char: str) -> tuple[str, int]:
     if category in ("Cc", "Zl", "Zp"):
         text = f"\\u{code:04x}"
         return text, len(text)
-    if category in ("Mn", "Me") or 0x1160 <= code <= 0x11FF:
-        return char, 0  # the last are vowels and finals of Hangul, drawn into the syllable
+    if category in ("Mn", "Me") or 0x1160 <= code <= 0x11FF or 0xD7B0 <= code <= 0xD7FF:
+        return char, 0  # the ranges are vowels and finals of Hangul, drawn into the syllable
     if category == "Cf":
         return (char, 1) if code == 0xAD else (char, 0)
     return char, 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1

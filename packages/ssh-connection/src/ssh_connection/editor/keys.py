@@ -17,7 +17,7 @@ MAX_SEQUENCE: Final = 32
 
 _ESC: Final = "\x1b"
 _CAN, _SUB, _BEL = "\x18", "\x1a", "\x07"
-_STRINGS: Final = "]PX^_"  # OSC, DCS, SOS, PM, APC: up to ST or BEL
+_STRINGS: Final = "]P_"  # OSC, DCS, APC: up to ST or BEL
 
 
 class KeyDecoder:
@@ -47,8 +47,7 @@ class KeyDecoder:
                 return None
             return char
         if self._string:
-            self._in_string(char)
-            return None
+            return self._in_string(char)
         if char in (_CAN, _SUB):
             self.reset()
             return None
@@ -56,12 +55,20 @@ class KeyDecoder:
             return self._behind_escape(char)
         return self._in_sequence(char)
 
-    def _in_string(self, char: str) -> None:
-        # Reports of a terminal: nobody asked for them, and they must not become input.
-        ends = char in (_BEL, _CAN, _SUB) or (self._held[-1] == _ESC and char == "\\")
-        self._held = _ESC if char == _ESC else _STRINGS[0]
-        if ends:
+    def _in_string(self, char: str) -> str | None:
+        # Reports of a terminal: nobody asked for them, and they must not become input. What can not
+        # be a part of one breaks it off: Meta-P begins it, too, and that user wants to go on.
+        if self._held == _ESC:
+            self._string = False
+            if char != "\\":
+                return self.push(char)
             self.reset()
+            return None
+        if char == _ESC or char >= " ":
+            self._held = char
+            return None
+        self.reset()
+        return None if char in (_BEL, _CAN, _SUB) else self.push(char)
 
     def _behind_escape(self, char: str) -> str | None:
         if char == _ESC:
@@ -82,6 +89,9 @@ class KeyDecoder:
             # Broken off: what comes instead counts.
             self.reset()
             return self.push(char)
+        if char == "[" and self._held == _ESC + "[":
+            self._held += char  # the Linux console has CSI [ A for F1
+            return None
         introducer = self._held.lstrip(_ESC)[0]
         if introducer == "O" or "@" <= char <= "~":
             key = None if self._overlong else self._held + char

@@ -11,6 +11,8 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import takewhile
 from typing import Final
 
 from ..constants import PTY_ECHO, PTY_ICANON, PTY_ONLCR, PTY_OPOST
@@ -24,7 +26,9 @@ from .screen import Screen
 __all__ = ["LineEditor"]
 
 _WORK: Final = 1024
-"""Characters after which `next_event` returns without an event, so that output is sent."""
+"""Work after which `next_event` returns without an event, so that output is sent, and others have
+their turn: characters that were inserted, and for each key a part of the line it works on."""
+_PART: Final = 4
 
 # What does nothing but insert itself.
 _PRINTABLE: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]+")
@@ -100,12 +104,12 @@ class LineEditor:
 
         Returns None if all of it was taken, or if there is much to show first (see `pending`).
         """
-        stop = self._position + _WORK
-        while not self._events and self._position < min(stop, len(self._input)):
+        work = _WORK
+        while work > 0 and not self._events and self._position < len(self._input):
             if not self._line_mode:
-                self._pass_on()
+                self._events.append(InputEvent(EventKind.DATA, self._take_input()))
                 break
-            self._next_key(stop)
+            work -= self._next_key(work)
         event = self._events.popleft() if self._events else None
         self._refresh()
         return event
@@ -117,30 +121,48 @@ class LineEditor:
         self._screen.keep()
         return InputEvent(EventKind.DATA, text) if text else None
 
-    def _pass_on(self) -> None:
-        text, self._input = self._input[self._position :], ""
-        self._position = 0
-        self._events.append(InputEvent(EventKind.DATA, text))
+    def stop(self) -> str:
+        """Edit no more: return all that was typed and that no event has told of."""
+        self.set_line_mode(False)
+        text = "".join(event.text for event in self._events) + self._take_input()
+        self._events.clear()
+        return text
 
-    def _next_key(self, stop: int) -> None:
+    def _take_input(self) -> str:
+        text = self._input[self._position :]
+        self._input, self._position = "", 0
+        return text
+
+    def _next_key(self, most: int) -> int:
+        """Look at one key, or at most so many characters to insert; return what work it was."""
         char = self._input[self._position]
         if self._quoting:
             self._position += 1
             self._quoting = False
             self._insert(char)
-            return
-        if self._keys.idle:
-            run = _PRINTABLE.match(self._input, self._position, stop)
-            if run is not None and not self._handlers:
-                self._position = run.end()
-                self._buffer.next_key()
-                self._insert(run[0])
-                return
+            return 1
+        run = self._run(self._position + most) if self._keys.idle else ""
+        if run:
+            self._position += len(run)
+            self._buffer.next_key()
+            self._insert(run)
+            return len(run)
         self._position += 1
         key = self._keys.push(char)
-        if key is not None:
-            self._buffer.next_key()
-            self._press(key)
+        if key is None:
+            return 1
+        work = 1 + len(self._buffer.text) // _PART
+        self._buffer.next_key()
+        self._press(key)
+        return work
+
+    def _run(self, stop: int) -> str:
+        """Return the next characters that do nothing but insert themselves."""
+        match = _PRINTABLE.match(self._input, self._position, stop)
+        run = "" if match is None else match[0]
+        if self._handlers:
+            run = "".join(takewhile(lambda char: char not in self._handlers, run))
+        return run
 
     def _press(self, key: str) -> None:
         handler = self._handlers.get(key)
@@ -240,20 +262,21 @@ class LineEditor:
         return self._buffer.change_word(str.title)
 
     def _older(self) -> bool:
-        return self._recall(self._history.move(-1, self._buffer.text))
+        return self._recall(partial(self._history.move, -1))
 
     def _newer(self) -> bool:
-        return self._recall(self._history.move(1, self._buffer.text))
+        return self._recall(partial(self._history.move, 1))
 
     def _oldest(self) -> bool:
-        return self._recall(self._history.first(self._buffer.text))
+        return self._recall(self._history.first)
 
     def _newest(self) -> bool:
-        return self._recall(self._history.last(self._buffer.text))
+        return self._recall(self._history.last)
 
-    def _recall(self, line: str | None) -> bool:
-        # Not while a password is typed: a line of before is none.
-        if line is None or self._secret:
+    def _recall(self, go: Callable[[str], str | None]) -> bool:
+        # Not while a password is typed: a line of before is none, and this one is not to be kept.
+        line = None if self._secret else go(self._buffer.text)
+        if line is None:
             return False
         self._buffer.set(line)
         return True
@@ -315,6 +338,7 @@ class LineEditor:
                 self._events.append(InputEvent(EventKind.DATA, text))
             self._quoting = self._pasting = False
         self._history.leave()
+        self._secret = not self._echo
         self._line_mode = line_mode
         self._refresh()
 
@@ -330,11 +354,12 @@ class LineEditor:
 
     def clear_input(self) -> None:
         """Throw away what was typed: the line that is edited, and what comes behind it."""
-        self._input, self._position = "", 0
+        self._take_input()
         self._events.clear()
         self._keys.reset()
         self._quoting = self._pasting = False
         self._history.leave()
+        self._secret = not self._echo
         self.set_input("", 0)
 
     def register_key(self, key: str, handler: KeyHandler) -> None:
@@ -345,13 +370,18 @@ class LineEditor:
 
         Raises ValueError if it is neither.
         """
-        decoder = KeyDecoder()
-        pushed = [decoder.push(char) for char in key]
-        if not key or pushed[-1] is None or any(each is not None for each in pushed[:-1]):
+        name = _key(key)
+        if name is None:
             raise ValueError(f"not a key: {key!r}")
-        self._handlers[pushed[-1]] = handler
+        self._handlers[name] = handler
 
     def unregister_key(self, key: str) -> None:
         """Let a key do again what it does by default; KeyError if it has no handler."""
-        decoder = KeyDecoder()
-        del self._handlers[[decoder.push(char) for char in key][-1] or key]
+        del self._handlers[_key(key) or key]
+
+
+def _key(text: str) -> str | None:
+    """Return the key that terminals send as some text, None if that is not one key."""
+    decoder = KeyDecoder()
+    pushed = [decoder.push(char) for char in text]
+    return pushed[-1] if pushed and not any(pushed[:-1]) else None

@@ -10,6 +10,7 @@ from .cells import shown
 __all__ = ["Prompt"]
 
 _KEPT: Final = 4096  # characters of a line of output that are looked at
+_FAR: Final = 1000  # columns; sequences that move the cursor further mean the margin
 
 # Control sequences, strings up to their terminator, other escape sequences (ECMA-48 sections 5.4,
 # 5.6, 5.3; ECMA-35), and sequences that are not complete yet.
@@ -47,9 +48,12 @@ class Prompt:
         """What follows begins at the beginning of a line."""
         self._text, self._cells, self.skipped = "", [], 0
 
-    @property
-    def text(self) -> str:
-        """What was written since the beginning of the line, to write it once more."""
+    def again(self) -> str:
+        """Return what was written, to write it once more at the beginning of a row.
+
+        Of a long line that is its end, which counts as the whole of it from then on.
+        """
+        self.skipped = 0
         return self._text
 
     def cells(self) -> list[int]:
@@ -61,7 +65,7 @@ class Prompt:
 
 def _measure(text: str) -> list[int]:
     cells: list[int] = []
-    position = 0
+    column = position = 0
     while position < len(text):
         char = text[position]
         if char == "\x1b":
@@ -69,32 +73,46 @@ def _measure(text: str) -> list[int]:
             assert match is not None  # an ESC alone matches, too
             position = match.end()
             if match[2]:
-                cells = _moved(cells, match[1], match[2])
+                column = _move(cells, column, _target(column, match[1], match[2]))
             continue
         position += 1
         if char == "\r":
-            cells = []
+            column = _move(cells, column, 0)
         elif char == "\b":
-            del cells[-1:]
+            column = _move(cells, column, column - 1)
         elif char == "\t":
-            cells += [1] * (_TAB - sum(cells) % _TAB)
+            column = _move(cells, column, column + _TAB - column % _TAB)
         elif char >= " " and char != "\x7f" and not "\x80" <= char < "\xa0":
-            cells.append(shown(char)[1])
+            width = shown(char)[1]
+            if width:
+                cells.append(width)
+                column += width
     return cells
 
 
-def _moved(cells: list[int], parameters: str, final: str) -> list[int]:
-    """Return the widths behind a sequence that moves the cursor; others change nothing."""
+def _target(column: int, parameters: str, final: str) -> int:
+    """Return the column behind a sequence; most do not move the cursor."""
     numbers = [int(n) if n.isdecimal() else 1 for n in parameters[:64].split(";")]
-    first = max(1, min(numbers[0], _KEPT))
+    first = max(1, min(numbers[0], _FAR))
     if final == "C":
-        return cells + [1] * first
+        return max(column, min(column + first, _FAR))
     if final == "D":
-        return cells[:-first]
+        return column - first
     if final in "G`":
-        return [1] * (first - 1)
+        return first - 1
     if final in "Hf":
-        return [1] * (min(numbers[1], _KEPT) - 1) if len(numbers) > 1 else []
-    if final in "EF":
-        return []
-    return cells
+        return min(numbers[1], _FAR) - 1 if len(numbers) > 1 else 0
+    return 0 if final in "EF" else column
+
+
+def _move(cells: list[int], column: int, target: int) -> int:
+    """Have the cells, which end at a column, end at another one; return it, 0 or more."""
+    target = max(0, target)
+    if not target:
+        cells.clear()
+    else:
+        while column > target:
+            column -= cells.pop()
+        # Also in the middle of a character of two cells.
+        cells += [1] * (target - column)
+    return target

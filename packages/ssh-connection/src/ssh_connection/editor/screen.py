@@ -296,7 +296,7 @@ class Screen:
         self._again(text, cursor)
 
     def _again(self, text: str, cursor: int) -> None:
-        self._out.append(self._prompt.text)
+        self._out.append(self._prompt.again())
         self._drawn = []
         self.draw(text, cursor)
 
