@@ -29,17 +29,18 @@ ALLOWED: dict[str, set[str]] = {
 #: Third-party packages that each package requires: distribution name, import name.
 REQUIRED: dict[str, dict[str, str]] = {
     "ssh_keys": {"bcrypt": "bcrypt", "cryptography": "cryptography", "pynacl": "nacl"},
-    "ssh_transport": {"cryptography": "cryptography", "pynacl": "nacl"},
+    "ssh_transport": {"cryptography": "cryptography"},
     "ssh_connection": {},
     "ssh_sftp": {},
     "ssh_agent": {},
     "ssh_meta": {},
 }
 
-#: Third-party packages behind an extra: imported inside the function that needs them.
+#: Third-party packages behind an extra, or used only where another package of ours has loaded them:
+#: imported inside the function that needs them.
 OPTIONAL: dict[str, set[str]] = {
     "ssh_keys": {"fido2", "pkcs11"},
-    "ssh_transport": {"gssapi"},
+    "ssh_transport": {"gssapi", "nacl"},
 }
 
 #: Modules that own an event loop, a socket or a clock. Every other module is sans-IO.
