@@ -501,6 +501,42 @@ async def test_session_that_becomes_one_of_bytes() -> None:
         assert b"".join(session.got[1:]) == b"two\x7f\r\n"  # type: ignore[arg-type]
 
 
+async def test_session_that_becomes_one_of_bytes_in_a_callback() -> None:
+    """What was typed ahead comes as it was sent, and the end behind it."""
+
+    class Switching(Recorder):
+        def data_received(self, data: Any, datatype: int | None) -> None:
+            super().data_received(data, datatype)
+            if data == "bytes\n":
+                self.chan.set_encoding(None)
+
+    peer = RawPeer()
+    session = Switching()
+    chan = start_terminal(peer, session, encoding="latin-1", window=1000)
+    peer.send(94, 0, b"bytes\rm\xf6re\r\x1b[A")
+    peer.send(96, 0)
+    await asyncio.sleep(0)
+    assert session.got[0] == "bytes\n"
+    assert b"".join(session.got[1:-1]) == b"m\xf6re\r\x1b[A"  # type: ignore[arg-type]
+    assert session.got[-1] == "eof"
+    assert (chan._unread, chan.receive_room + chan.credit) == (0, 1000)
+
+
+async def test_session_that_becomes_one_of_bytes_while_a_break_is_handled() -> None:
+    peer = RawPeer()
+    session = Recorder()
+    chan = start_terminal(peer, session)
+    answer = session.answer = asyncio.get_running_loop().create_future()
+    peer.send(94, 0, b"\x03ab\xc3")
+    peer.send(96, 0)
+    chan.set_encoding(None)
+    assert b"".join(session.got[1:]) == b"ab\xc3"  # type: ignore[arg-type]
+    answer.set_result(True)
+    for _ in range(4):
+        await asyncio.sleep(0)
+    assert session.got[-1] == "eof"
+
+
 # --- What is written -------------------------------------------------------------------------
 
 
@@ -515,6 +551,27 @@ async def test_all_ways_of_writing() -> None:
     async with terminal(handler) as streams:
         assert await finish(streams) == b"a\r\nb\r\n\xc3\xa4\r\n\xff\r\n\xe4"
         assert await streams[2].read() == b"c\r\n"
+
+
+async def test_raw_output_is_in_the_encoding_of_now() -> None:
+    peer = RawPeer()
+    chan = start_terminal(peer, Recorder())
+    chan.write_raw("\u00e4".encode())
+    chan.set_encoding("latin-1")
+    peer.sent()
+    chan.write_raw(b"\xe4")
+    (message,) = peer.sent()
+    assert message.endswith(b"\xe4")
+
+
+async def test_end_of_raw_output_comes_in_front_of_the_line() -> None:
+    peer = RawPeer()
+    chan = start_terminal(peer, Recorder())
+    chan.write_raw(b"> \xe4")
+    peer.send(94, 0, b"typed")
+    peer.sent()
+    chan.write_eof()
+    assert peer.sent()[0].endswith(b"\x1b[5D\x1b[J\xe4typed")
 
 
 async def test_output_hides_the_line_on_the_same_stream() -> None:
@@ -717,6 +774,7 @@ async def test_window_of_a_terminal_is_kept() -> None:
     chan = start_terminal(peer, session, window=1000)
     for _ in range(100):
         peer.send(94, 0, b"a" * 99 + b"\r")
+        await asyncio.sleep(0)
         assert chan.receive_room + chan._typed_credit == 1000
         peer.sent()
     session.chan.pause_reading()
@@ -759,12 +817,160 @@ async def test_tiny_packets_take_little_memory() -> None:
     session.chan.pause_reading()
     for _ in range(20_000):
         peer.send(94, 0, b"a")
-    held = sum(len(piece[0]) for piece in chan._held)
-    assert held == 20_000
-    assert len(chan._held) < 10
+    assert (len(chan._held), len(chan._typed)) == (0, 20_000)
     session.chan.resume_reading()
-    assert not chan._held
+    for _ in range(5):
+        await asyncio.sleep(0)
     assert not chan._typed
+
+
+async def test_much_work_is_done_in_turns() -> None:
+    """Keys that go through a long line are a few of many things that the loop has to do."""
+    peer = RawPeer()
+    session = Recorder()
+    chan = start_terminal(peer, session)
+    peer.send(94, 0, b"x" * 1000)
+    for _ in range(3):
+        peer.send(94, 0, b"\x1bb\x05" * 1000 + b"\r")
+    turns = 0
+    while len(session.got) < 3:
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 20
+    # Each message, however small, is some work: what came in one turn has one share of it.
+    before = len(session.got)
+    for _ in range(100):
+        peer.send(94, 0, b"\r")
+    assert len(session.got) - before < 20
+    while len(session.got) - before < 100:
+        await asyncio.sleep(0)
+    assert not chan._typed
+
+
+async def test_reader_of_more_lines_than_a_window_has() -> None:
+    """Exactly a window of lines was read and kept: nothing else can come, so this is the end."""
+    peer = RawPeer()
+    process: list[SSHServerProcess[str]] = []
+    done = asyncio.Event()
+
+    async def handler(made: SSHServerProcess[str]) -> None:
+        process.append(made)
+        await done.wait()
+
+    start_terminal(peer, SSHServerProcess(handler), window=1000)
+    await asyncio.sleep(0)
+    reading = asyncio.create_task(process[0].stdin.readuntil("end\n"))
+    await asyncio.sleep(0)
+    for _ in range(10):
+        peer.send(94, 0, b"a" * 99 + b"\r")
+        for _ in range(4):
+            await asyncio.sleep(0)
+        peer.sent()
+    peer.send(94, 0, b"end\r")
+    with pytest.raises(asyncio.IncompleteReadError) as caught:
+        await asyncio.wait_for(reading, WAIT)
+    partial: object = caught.value.partial
+    assert partial == ("a" * 99 + "\n") * 10
+    assert await asyncio.wait_for(process[0].stdin.readuntil("end\n"), WAIT) == "end\n"
+    done.set()
+    peer.end.mux.connection_lost(None)
+    await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize("ends", ["close", "eof and close"])
+async def test_client_that_closes_while_reading_is_paused(ends: str) -> None:
+    peer = RawPeer()
+    session = Recorder()
+    lost: list[Exception | None] = []
+    session.connection_lost = lost.append  # type: ignore[method-assign, assignment]
+    start_terminal(peer, session)
+    peer.send(94, 0, b"pause\rone\rtwo\rx")
+    if ends != "close":
+        peer.send(96, 0)
+    peer.send(97, 0)
+    await asyncio.sleep(0)
+    assert (session.got, lost) == (["pause\n"], [])
+    session.chan.resume_reading()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    end = ["x", "eof"] if ends != "close" else []
+    assert (session.got, lost) == (["pause\n", "one\n", "two\n", *end], [None])
+
+
+async def test_session_that_closes_while_reading_is_paused() -> None:
+    peer = RawPeer()
+    session = Recorder()
+    lost: list[Exception | None] = []
+    session.connection_lost = lost.append  # type: ignore[method-assign, assignment]
+    start_terminal(peer, session)
+    peer.send(94, 0, b"pause\rone\r")
+    peer.send(96, 0)
+    peer.send(97, 0)
+    session.chan.close()
+    session.chan.resume_reading()
+    await asyncio.sleep(0)
+    assert (session.got, lost) == (["pause\n"], [None])
+
+
+async def test_client_that_closes_while_a_break_is_handled() -> None:
+    peer = RawPeer()
+    session = Recorder()
+    lost: list[Exception | None] = []
+    session.connection_lost = lost.append  # type: ignore[method-assign, assignment]
+    start_terminal(peer, session)
+    first = session.answer = asyncio.get_running_loop().create_future()
+    peer.send(94, 0, b"\x03one\r\x03two\r")
+    await asyncio.sleep(0)
+    peer.send(97, 0)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert session.got == [("break", 0), "one\n", ("break", 0), "two\n"]
+    assert (lost, first.cancelled()) == ([None], True)
+
+
+async def test_many_lines_in_front_of_a_close() -> None:
+    peer = RawPeer()
+    session = Recorder()
+    lost: list[Exception | None] = []
+    session.connection_lost = lost.append  # type: ignore[method-assign, assignment]
+    start_terminal(peer, session)
+    peer.send(94, 0, b"line\r" * 1000)
+    peer.send(96, 0)
+    peer.send(97, 0)
+    while not lost:
+        await asyncio.sleep(0)
+    assert session.got == ["line\n"] * 1000 + ["eof"]
+
+
+async def test_break_whose_handling_was_cancelled() -> None:
+    peer = RawPeer()
+    session = Recorder()
+    start_terminal(peer, session)
+    answer = session.answer = asyncio.get_running_loop().create_future()
+    peer.send(94, 0, b"\x03one\r")
+    answer.cancel()
+    for _ in range(4):
+        await asyncio.sleep(0)
+    assert session.got == [("break", 0), "one\n"]
+
+
+async def test_throwing_away_what_was_typed_opens_the_window() -> None:
+    peer = RawPeer()
+    session = Recorder()
+    chan = start_terminal(peer, session, window=4096)
+    answer = session.answer = asyncio.get_running_loop().create_future()
+    peer.send(94, 0, b"\x03" + b"a" * 4095)
+    chan.clear_input()
+    answer.set_result(True)
+    for _ in range(4):
+        await asyncio.sleep(0)
+    assert chan.receive_room == 4096
+    session.chan.pause_reading()
+    peer.send(94, 0, b"typed ahead\r")
+    chan.clear_input()
+    session.chan.resume_reading()
+    peer.send(94, 0, b"new\r")
+    assert session.got == [("break", 0), "new\n"]
 
 
 async def test_small_window_opens_when_somebody_reads() -> None:

@@ -450,9 +450,8 @@ class StreamBuffer(Generic[AnyStr]):
 
     def _full(self, cost: int) -> bool:
         """Whether the peer can not send more before what is held here is consumed."""
-        window = self._channel.get_recv_window()
         self._channel.reopen()
-        return cost * 2 >= window and self._channel.receive_room <= window >> 6
+        return cost * 2 >= self._channel.get_recv_window() and self._channel.is_window_full()
 
 
 def incomplete(partial: object, expected: int | None) -> asyncio.IncompleteReadError:

@@ -306,6 +306,10 @@ class SSHChannel(Channel, Generic[AnyStr]):
         """Return the receive window in bytes."""
         return self.window
 
+    def is_window_full(self) -> bool:
+        """Return whether hardly anything can come before some of what was received is consumed."""
+        return self.receive_room <= self.window >> 6
+
     def get_read_datatypes(self) -> frozenset[int]:
         """Return the extended data types that may be received."""
         return self.read_datatypes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, AnyStr, Final, Protocol, cast
 
@@ -14,13 +15,12 @@ from ..decoding import TextDecoder
 from .events import EventKind, InputEvent, KeyHandler
 
 if TYPE_CHECKING:
-    import asyncio
-
     from .line_editor import LineEditor
 
 __all__ = ["EditorSettings", "SSHLineEditorChannel"]
 
 _SLICE: Final = 1024  # bytes of input that are decoded at once
+_STEPS: Final = 8  # events, or pieces of work of the editor, before others have their turn
 
 
 class EditorSettings(Protocol):
@@ -68,8 +68,10 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
     _peer_closed = False
     _output_full = False
     _editing = False
+    _edit_scheduled = False
+    _steps = 0
     _end_waits = False
-    _breaking: asyncio.Task[None] | None = None
+    _breaking: asyncio.Future[bool] | None = None
 
     def use_editor(self, settings: EditorSettings) -> None:
         """Set how lines are edited, before the session starts."""
@@ -109,40 +111,51 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
 
     def set_encoding(self, encoding: str | None, errors: str = "strict") -> None:
         """Change the encoding; with None, the session gets bytes, and lines are not edited."""
-        super().set_encoding(encoding, errors)
         editor = self._editor
-        if encoding is not None or editor is None:
+        typed = b"" if editor is None or encoding is not None else self._stop_editing(editor)
+        super().set_encoding(encoding, errors)
+        if editor is None:
             return
+        self._raw_output = TextDecoder(lambda: (self._encoding, "surrogateescape"))
+        if typed:
+            self._held.appendleft((typed, 0, len(typed), None))
+        if encoding is None and self._started:
+            self._release()
+
+    def _stop_editing(self, editor: LineEditor) -> bytes:
+        """Become a channel without an editor; return what the session has not got yet."""
         self._editor = None
         del self.__dict__["write"], self.__dict__["write_raw"]
-        event = editor.end()
-        rest = b"" if event is None else event.text.encode("utf-8", "replace")
-        # The window was opened already for the line that was being edited.
-        self._unread += len(rest)
-        held = rest + self._typed
+        self._open_window()
+        typed = self._encode(editor.stop())
+        typed += b"".join(data for data, _ in self._decoder.pending())
+        self._show(editor.take_output())
+        # The window was opened already for what had been decoded.
+        self._unread += len(typed)
+        typed += self._typed
         self._typed = bytearray()
-        if held:
-            self._held.appendleft((held, 0, len(held), None))
-        if self._started:
-            self._release()
+        return typed
 
     # --- What is typed -----------------------------------------------------------------------
 
     def _direct_delivery(self) -> Deliver:
         return super()._direct_delivery() if self._editor is None else self._type
 
+    def pause_reading(self) -> None:
+        """Hold back what is typed until `resume_reading`; at most a window of it is received."""
+        self._reading_paused = True
+        if self._editor is None:
+            super().pause_reading()
+
     def _type(self, packet: bytes, start: int, end: int, datatype: DataType) -> None:
         self._typed += memoryview(packet)[start:end]
         self._edit()
-        if self._unread >= self.window and self.receive_room <= self.window >> 6 and self._view:
-            # Nothing more can come: a reader that waits for the end of something gets what is here.
-            self._view(b"", 0, 0, None)
 
     def _may_edit(self) -> bool:
         """Whether everybody can follow: session, client, and a break that is being handled."""
         if self._reading_paused or self._unread >= self.window or self._breaking is not None:
             return False
-        if self._close_wanted or self._finished:
+        if self._close_wanted or self._steps >= _STEPS:
             return False
         if self._peer_closed:
             return True
@@ -153,35 +166,51 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
 
     def _edit(self) -> None:
         """Let the editor have what was typed, and the session what comes of it."""
-        if self._editing:
-            return  # a callback of the session has called us
+        if self._editing or self._finished:
+            return  # in the first case a callback of the session has called us
         self._editing = True
         try:
             while (editor := self._editor) is not None and self._may_edit():
                 if not editor.pending and not self._feed(editor):
                     break
+                self._steps += 1
                 event = editor.next_event()
                 self._show(editor.take_output())
                 if event is not None:
                     self._deliver_event(event)
         finally:
             self._editing = False
-        if self._end_waits and not (self._typed_left() or self._reading_paused or self._breaking):
+        if self._steps:
+            self._edit_later()
+        if not (self._typed_left() or self._reading_paused or self._breaking):
+            self._end_typing()
+
+    def _end_typing(self) -> None:
+        """All that was typed is with the session: so are the ends that were waiting."""
+        if self._end_waits:
             self._end_waits = False
             self._deliver_eof()
+        if self._lost_with and not self._held:
+            self._finish(self._lost_with.pop())
 
     def _edit_later(self) -> None:
-        """Go on, outside of whatever has brought the news that somebody is not behind any more."""
-        if self._typed_left() or self._end_waits:
+        """Go on in the next turn of the loop: others had theirs, or somebody is not behind now."""
+        if not self._edit_scheduled:
+            self._edit_scheduled = True
             self.loop.call_soon(self._edit_now)
 
     def _edit_now(self) -> None:
+        self._edit_scheduled = False
+        self._steps = 0
         try:
             self._edit()
         except Exception as exc:
             self.delivery_failed(exc)
 
     def _typed_left(self) -> bool:
+        """Whether something was typed that the session can still get."""
+        if self._close_wanted or (self._peer_closed and self._unread >= self.window):
+            return False
         return bool(self._typed) or (self._editor is not None and self._editor.pending)
 
     def _feed(self, editor: LineEditor) -> bool:
@@ -203,7 +232,10 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
         if event.kind is EventKind.INTERRUPT:
             answer = session.break_received(0)
             if isinstance(answer, Awaitable):
-                self._breaking = self.loop.create_task(self._wait_for_break(answer))
+                self._breaking = asyncio.ensure_future(answer, loop=self.loop)
+                self._breaking.add_done_callback(self._break_handled)
+                if self._peer_closed:
+                    self._forget_break()
         elif event.kind is EventKind.END:
             if not session.soft_eof_received():
                 self.write_eof()
@@ -217,18 +249,18 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
                 self._reader_waits = False
             self._view(data, 0, len(data), None)
 
-    async def _wait_for_break(self, answer: Awaitable[bool]) -> None:
-        try:
-            await answer
-        except Exception as exc:
-            self.delivery_failed(exc)
-        finally:
-            self._breaking = None
+    def _break_handled(self, answer: asyncio.Future[bool]) -> None:
+        if answer is not self._breaking:
+            return  # the channel is closed, and this was cancelled
+        self._breaking = None
+        failed = None if answer.cancelled() else answer.exception()
+        if isinstance(failed, Exception):
+            self.delivery_failed(failed)
         self._edit_now()
 
     def _deliver_eof(self) -> None:
         editor = self._editor
-        if editor is not None:
+        if editor is not None and not self._close_wanted:
             if self._typed_left() or self._breaking is not None:
                 self._end_waits = True
                 return
@@ -239,25 +271,37 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
 
     def _release(self) -> None:
         super()._release()
-        if self._editor is not None:
+        if self._editor is not None or self._end_waits:
             self._edit()
 
     def _stop_delivery(self) -> None:
         super()._stop_delivery()
         if self._editor is not None:
             self._typed.clear()
+            if self._end_waits or self._lost_with:
+                self._edit_later()
 
     def _closed(self, exc: Exception | None) -> None:
-        # The client is gone in order: what it has typed can still be read.
         self._peer_closed = exc is None
-        if self._peer_closed and self._editor is not None:
-            self._edit_now()
         super()._closed(exc)
+
+    def _finish(self, exc: Exception | None) -> None:
+        # A client that is gone in order: what it has typed can still be read.
+        if exc is None and self._peer_closed and (self._typed_left() or self._end_waits):
+            self._lost_with.append(exc)
+            self._edit_later()
+        else:
+            super()._finish(exc)
+            self._forget_break()
 
     def _cleanup(self) -> None:
         super()._cleanup()
-        if self._breaking is not None:
-            self._breaking.cancel()
+        self._forget_break()
+
+    def _forget_break(self) -> None:
+        breaking, self._breaking = self._breaking, None
+        if breaking is not None:
+            breaking.cancel()
 
     # --- Windows -----------------------------------------------------------------------------
 
@@ -272,6 +316,10 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
             self.credit_mark = max(1, self.window // 2)
         if self.credit or self._close_wanted:
             super().give_back()
+
+    def is_window_full(self) -> bool:
+        """Return whether nothing can come before lines that were delivered are read."""
+        return super().is_window_full() if self._editor is None else self._unread >= self.window
 
     def _open_window(self) -> None:
         self.credit += self._typed_credit
@@ -339,7 +387,9 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
         """Send EOF behind what was written; reading goes on. A second call does nothing."""
         if self._raw_output is not None and self._editor is not None:
             rest, _ = self._raw_output.finish()
-            self._show(rest)
+            if rest:
+                self._editor.write(rest)
+                self._show(self._editor.take_output())
         super().write_eof()
 
     def _window_changed(self, data: bytes) -> bool:
@@ -401,6 +451,7 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
         if self._editor is not None:
             self._typed_credit += len(self._typed)
             self._typed.clear()
+            self._open_window()
             self._editor.clear_input()
             self._changed()
 
