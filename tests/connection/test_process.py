@@ -168,6 +168,23 @@ async def test_connection_lost_is_raised_not_taken_for_the_end() -> None:
         assert process.collect_output() == ("partial", "")
 
 
+async def test_goodbye_of_the_server_is_no_success() -> None:
+    async with Pair() as pair:
+        serve_process(pair, handler)
+        for check in (False, True):
+            process = await start_process(pair, "hang")
+            waiting = asyncio.ensure_future(process.wait(check))
+            await pair.settle()
+            if not check:
+                process.close()
+                assert (await waiting).exit_status is None
+        pair.lose(None)
+        with pytest.raises(ProcessError, match="closed before the process ended") as caught:
+            await waiting
+        assert caught.value.exit_status is None
+        assert caught.value.stdout == "partial"
+
+
 async def test_malformed_output_is_an_error(binary: Pair) -> None:
     with pytest.raises(ProtocolError, match="not valid utf-8"):
         await run(binary, "big")

@@ -69,6 +69,13 @@ class SSHClientChannel(SSHChannel[AnyStr]):
         self._subsystem: str | None = None
         self._exit_status: int | None = None
         self._exit_signal: ExitSignal | None = None
+        self.cut_off = False
+        """Whether the connection ended before the channel did."""
+
+    def on_connection_lost(self, exc: Exception | None) -> None:
+        """The connection ended: what the process comes to, nobody will tell."""
+        self.cut_off = True
+        super().on_connection_lost(exc)
 
     async def create(
         self,

@@ -197,7 +197,8 @@ class SSHClientProcess(SSHProcess[AnyStr], SSHClientStreamSession[AnyStr]):
         """Wait for the end of the process.
 
         Parameters:
-            check: raise ProcessError for a non-zero exit status or a signal.
+            check: raise ProcessError for a non-zero exit status or a signal, and if the connection
+                was closed, be it in order, before the process ended.
             timeout: seconds after which to give up; the process goes on then.
 
         Raises ProcessError; TimeoutError, which holds the output received so far; and what
@@ -211,6 +212,11 @@ class SSHClientProcess(SSHProcess[AnyStr], SSHClientStreamSession[AnyStr]):
             raise TimeoutError(*self._outcome(), stdout, stderr) from None
         if check and self.exit_status:
             raise ProcessError(*self._outcome(), stdout, stderr)
+        if check and self.exit_status is None and self.channel.cut_off:
+            # A server that takes its leave is no failure of the connection, but nobody knows
+            # whether the process has done what it was meant to do.
+            reason = "Connection closed before the process ended"
+            raise ProcessError(*self._outcome(), stdout, stderr, reason)
         return SSHCompletedProcess(*self._outcome(), stdout, stderr)
 
     def _outcome(
