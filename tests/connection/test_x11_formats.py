@@ -242,6 +242,29 @@ def test_many_at_once(tmp_path: Path) -> None:
     assert sorted(read_authority(str(path))) == sorted(entries)
 
 
+def test_file_system_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next program does not have to wait for a lock that nobody has."""
+
+    def link(source: str, target: str) -> None:
+        raise PermissionError("no links")
+
+    path = str(tmp_path / "auth")
+    entry = AuthorityEntry(FAMILY_LOCAL, b"host", b"1", MIT_MAGIC_COOKIE, b"x" * 16)
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(PermissionError):
+        update_authority(path, entry)
+    assert os.listdir(tmp_path) == []
+
+
+def test_cookies_are_in_no_repr() -> None:
+    entry = AuthorityEntry(FAMILY_LOCAL, b"host", b"1", MIT_MAGIC_COOKIE, b"secret")
+    setup = ClientSetup(ord("l"), 11, 0, MIT_MAGIC_COOKIE, b"secret")
+    request = X11Request(True, MIT_MAGIC_COOKIE, b"secret", 0)
+    for each in (entry, setup, request):
+        assert "MIT" in repr(each)
+        assert "secret" not in repr(each)
+
+
 def test_where_the_file_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.delenv("XAUTHORITY", raising=False)

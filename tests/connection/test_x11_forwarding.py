@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,8 @@ from ssh_connection.constants import (
     OPEN_REQUEST_X11_FORWARDING_FAILED,
     OPEN_RESOURCE_SHORTAGE,
 )
+from ssh_connection.forward.listener import forward_tcp_listener
+from ssh_connection.messages.connection import X11Request
 from ssh_connection.stream import SSHReader, SSHWriter
 from ssh_connection.stream_session import SSHTCPStreamSession
 from ssh_connection.x11 import client as x11_client
@@ -479,6 +482,65 @@ async def test_one_address_that_is_taken_is_enough_to_go_on(display: FakeDisplay
         pytest.skip("no IPv6, or somebody has this display")
     async with taken, session(display) as made:
         assert made.port > 6000 + x11_server.FIRST_DISPLAY
+
+
+@pytest.mark.parametrize("slow", ["_listen", "update_authority"])
+async def test_request_that_is_cancelled(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, slow: str
+) -> None:
+    """Between the two addresses, and while the cookie is being written."""
+    path = str(tmp_path / "server-auth")
+    reached = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    original = forward_tcp_listener
+    number = x11_server.FIRST_DISPLAY + 50
+
+    async def listen(opener: Any, address: str, port: int, accept: Any) -> Any:
+        if address == "::1":
+            reached.set()
+            await asyncio.Event().wait()
+        return await original(opener, address, port, accept)
+
+    def write(path: str, entry: AuthorityEntry, *, remove: bool = False) -> None:
+        if not remove:
+            loop.call_soon_threadsafe(reached.set)
+            time.sleep(0.1)
+        update_authority(path, entry, remove=remove)
+
+    if slow == "_listen":
+        monkeypatch.setattr(x11_server, "forward_tcp_listener", listen)
+    else:
+        monkeypatch.setattr(x11_server, "update_authority", write)
+
+    async def opener(session_factory: Any, host: str, port: int) -> None:
+        raise AssertionError
+
+    request = X11Request(False, MIT_MAGIC_COOKIE, b"00" * 16, 0)
+    task = loop.create_task(x11_server.listen_display(request, opener, path, first=number))
+    await asyncio.wait_for(reached.wait(), WAIT)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(ConnectionError):
+        await asyncio.open_connection("127.0.0.1", 6000 + number)
+    await asyncio.sleep(0.3)
+    await loop.shutdown_default_executor()
+    assert read_authority(path) == []
+
+
+async def test_cookie_is_removed_when_the_loop_ends(tmp_path: Path) -> None:
+    """The executor of the loop may have been shut down by then."""
+    path = str(tmp_path / "server-auth")
+
+    async def opener(session_factory: Any, host: str, port: int) -> None:
+        raise AssertionError
+
+    request = X11Request(False, MIT_MAGIC_COOKIE, b"00" * 16, 0)
+    made = await x11_server.listen_display(request, opener, path)
+    assert len(read_authority(path)) == 1
+    await asyncio.get_running_loop().shutdown_default_executor()
+    made.close(lambda exc: None)
+    assert read_authority(path) == []
 
 
 async def test_second_request_of_a_session(display: FakeDisplay) -> None:

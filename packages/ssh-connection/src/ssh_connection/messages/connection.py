@@ -204,6 +204,11 @@ class X11Request(Message):
     authentication_cookie: String
     screen_number: UInt32
 
+    def __repr__(self) -> str:
+        # Who has the cookie can use the display.
+        protocol, screen = self.authentication_protocol, self.screen_number
+        return f"X11Request({self.single_connection}, {protocol!r}, {screen})"
+
 
 @message()
 class EnvRequest(Message):

@@ -96,8 +96,10 @@ def _take(created: str, linked: str) -> bool:
         return False
     try:
         os.link(created, linked)
-    except FileExistsError:
+    except OSError as exc:
         os.unlink(created)
+        if not isinstance(exc, FileExistsError):
+            raise
         _break_stale(linked)
         return False
     return True

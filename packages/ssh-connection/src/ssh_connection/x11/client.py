@@ -177,7 +177,12 @@ class DisplaySession(RelaySession):
     def connection_made(self, chan: SSHChannel[bytes]) -> None:
         """The channel is open: wait for the setup."""
         self._channel = chan
-        self._timer = chan.loop.call_later(SETUP_TIMEOUT, chan.abort)
+        self._timer = chan.loop.call_later(SETUP_TIMEOUT, self._too_late)
+
+    def _too_late(self) -> None:
+        assert self._channel is not None
+        self._log.warning("an X11 connection did not come to the display in time")
+        self._channel.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The channel is closed."""
@@ -248,8 +253,7 @@ class DisplaySession(RelaySession):
         channel = self._channel
         assert channel is not None
         try:
-            async with asyncio.timeout(SETUP_TIMEOUT):
-                await _connect_display(self._forwarder, display)
+            await _connect_display(self._forwarder, display)
         except (OSError, UnicodeError) as exc:
             self._log.warning("no connection to the X11 display: %s", exc)
             channel.abort()

@@ -68,8 +68,11 @@ class DisplayListener:
             except OSError as exc:
                 failed(exc)
 
-        # Not waited for; the end of the loop does.
-        asyncio.get_running_loop().run_in_executor(None, remove)
+        try:
+            # Not waited for; the end of the loop does.
+            asyncio.get_running_loop().run_in_executor(None, remove)
+        except RuntimeError:
+            remove()  # it has, and nobody else is there to wait for us
 
     def stop_listening(self) -> None:
         """Accept no more connections; those that are open go on."""
@@ -120,17 +123,30 @@ async def listen_display(
             cookie,
         )
         path = authority_path(auth_path)
-        made.append(
-            DisplayListener(f"localhost:{number}.{request.screen_number}", listeners, path, entry)
-        )
-        try:
-            loop = asyncio.get_running_loop()
-            await loop.run_in_executor(None, update_authority, path, entry)
-        except BaseException:
-            made[0].stop_listening()
-            raise
-        return made[0]
+        name = f"localhost:{number}.{request.screen_number}"
+        display = DisplayListener(name, listeners, path, entry)
+        made.append(display)
+        await _write_cookie(display, path, entry)
+        return display
     raise OSError(errno.EADDRINUSE, "no X11 display is free")
+
+
+async def _write_cookie(display: DisplayListener, path: str, entry: AuthorityEntry) -> None:
+    """Put the cookie of a display into the file; if that does not work, the display is closed."""
+    loop = asyncio.get_running_loop()
+    writing = loop.run_in_executor(None, update_authority, path, entry)
+
+    def take_back(written: asyncio.Future[None]) -> None:
+        if not written.cancelled() and written.exception() is None:
+            display.close(lambda exc: None)
+
+    try:
+        await asyncio.shield(writing)
+    except BaseException:
+        display.stop_listening()
+        # If it is we who were cancelled, the thread goes on all the same.
+        writing.add_done_callback(take_back)
+        raise
 
 
 def _cookie(request: X11Request) -> bytes:
@@ -153,18 +169,20 @@ async def _listen(
 ) -> list[SocketListener] | None:
     """Listen for one display, on all loopback addresses or none; None if somebody has one."""
     listeners: list[SocketListener] = []
-    for address in _ADDRESSES:
-        # Where the number is taken on one of them, X11 clients could come to somebody else.
-        try:
-            listeners.append(
-                await forward_tcp_listener(opener, address, BASE_PORT + number, accept)
-            )
-        except OSError as exc:
-            if exc.errno in _NO_SUCH_ADDRESS and listeners:
-                continue
-            for listener in listeners:
-                listener.close()
-            if exc.errno in _TAKEN:
-                return None
-            raise
+    try:
+        for address in _ADDRESSES:
+            # Where the number is taken on one of them, X11 clients could come to somebody else.
+            try:
+                listeners.append(
+                    await forward_tcp_listener(opener, address, BASE_PORT + number, accept)
+                )
+            except OSError as exc:
+                if exc.errno not in _NO_SUCH_ADDRESS or not listeners:
+                    raise
+    except BaseException as exc:
+        for listener in listeners:
+            listener.close()
+        if isinstance(exc, OSError) and exc.errno in _TAKEN:
+            return None
+        raise
     return listeners
