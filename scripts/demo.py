@@ -25,10 +25,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ssh_meta
+from ssh_connection.tunnel import parse_destination
 
 HOST = "127.0.0.1"
 MIB = 1 << 20
 CHUNK = 1 << 17
+DEFAULT_PORT = 22
 
 #: What is run at the server: slow enough to see that its output streams.
 COMMAND = 'for word in one two three; do echo "line $word"; sleep 0.2; done; uname -sr'
@@ -285,7 +287,12 @@ async def show(destination: Destination, size: int) -> None:
 def parse(arguments: list[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="hatch run demo", description="See SSH work.")
-    parser.add_argument("destination", nargs="?", help="[USER@]HOST[:PORT] of a real server")
+    parser.add_argument(
+        "destination",
+        nargs="?",
+        type=parse_destination,
+        help="[USER@]HOST[:PORT] of a real server; an IPv6 address with a port in brackets",
+    )
     parser.add_argument("-i", "--identity", action="append", help="a private key to log in with")
     parser.add_argument("--known-hosts", help="a known_hosts file instead of your own")
     parser.add_argument("--ask-password", action="store_true", help="log in with a password")
@@ -297,10 +304,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 
 def real_server(chosen: argparse.Namespace) -> Destination:
     """The destination that the command line names."""
-    user, at, place = chosen.destination.rpartition("@")
-    host, colon, port = place.rpartition(":")
-    if not colon or not port.isdigit():
-        host, port = place, "22"
+    user, host, port = chosen.destination
     password = None
     if chosen.password_file:
         password = chosen.password_file.read_text().rstrip("\n")
@@ -311,7 +315,7 @@ def real_server(chosen: argparse.Namespace) -> Destination:
         client_keys=None if password is not None else chosen.identity or (),
         password=password,
     )
-    return Destination(host, int(port), user if at else getpass.getuser(), options)
+    return Destination(host, port or DEFAULT_PORT, user or getpass.getuser(), options)
 
 
 async def demo(chosen: argparse.Namespace) -> None:
@@ -325,17 +329,28 @@ async def demo(chosen: argparse.Namespace) -> None:
             await show(destination, size)
 
 
-def explain(exc: BaseException) -> str:
+def no_connection(exc: OSError, place: str) -> str:
+    """What an error of the system is about: a file, or the network."""
+    # Those of the resolver have negative numbers and a text of their own.
+    known = exc.errno is not None and exc.errno > 0
+    reason = os.strerror(exc.errno or 0) if known else exc.strerror or str(exc)
+    if exc.filename is not None:
+        return f"cannot read {exc.filename!r}: {reason}"
+    return f"no connection{place}: {reason}"
+
+
+def explain(exc: BaseException, place: str) -> str:
     """One line for the user instead of a traceback."""
     known: list[tuple[type[BaseException], Callable[[BaseException], str]]] = [
         (ssh_meta.PermissionDenied, lambda exc: f"the server refused the login: {exc}"),
         (ssh_meta.HostKeyNotVerifiable, lambda exc: f"the host key is not trusted: {exc}"),
         (ssh_meta.Error, lambda exc: f"SSH failed: {exc}"),
-        (OSError, lambda exc: f"no connection: {exc}"),
     ]
     for kind, text in known:
         if isinstance(exc, kind):
             return text(exc)
+    if isinstance(exc, OSError):
+        return no_connection(exc, place)
     return str(exc)
 
 
@@ -349,7 +364,9 @@ def main(arguments: list[str]) -> int:
             asyncio.run(demo(chosen))
             print("all of it worked")
     except (DemoError, ssh_meta.Error, OSError, ValueError) as exc:
-        print(f"demo: {explain(exc)}", file=sys.stderr)
+        _, host, port = chosen.destination or (None, HOST, None)
+        place = f" to {host} port {port or DEFAULT_PORT}" if chosen.destination else ""
+        print(f"demo: {explain(exc, place)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130

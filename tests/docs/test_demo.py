@@ -48,8 +48,34 @@ def refused(*arguments: str) -> str:
     return line
 
 
-def test_nobody_listens() -> None:
-    assert "no connection" in refused("someone@127.0.0.1:1")
+@pytest.mark.parametrize(
+    ("destination", "host"),
+    [
+        ("someone@127.0.0.1:1", "127.0.0.1"),
+        ("127.0.0.1:1", "127.0.0.1"),
+        ("someone@[::1]:1", "::1"),
+    ],
+)
+def test_nobody_listens(destination: str, host: str) -> None:
+    line = refused(destination)
+    assert line.startswith(f"demo: no connection to {host} port 1: ")
+    assert "Errno" not in line
+    assert "getaddrinfo" not in line
+
+
+@pytest.mark.parametrize("destination", ["ada@", "ada@:22", "host:port", "host:70000", "[::1"])
+def test_what_is_no_destination(destination: str) -> None:
+    done = run_demo(destination)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert "destination" in done.stderr.splitlines()[-1]
+
+
+def test_files_that_are_not_there(tmp_path: Path) -> None:
+    missing = str(tmp_path / "missing")
+    for words in (["-i", missing], ["--known-hosts", missing], ["--password-file", missing]):
+        line = refused("someone@127.0.0.1:1", *words)
+        assert line == f"demo: cannot read {missing!r}: No such file or directory"
 
 
 class OneUser(ssh_meta.SSHServer):
