@@ -75,7 +75,7 @@ def stages() -> list[Stage]:
         Stage("security", (*pytest, "tests/security"), "what a hostile peer may try"),
         Stage("docs", (*pytest, "tests/docs"), "the examples of the documentation, executed"),
     ]
-    return found + kerberos(hatch) + forgotten(found)
+    return found + extras(pytest) + kerberos(hatch) + forgotten(found)
 
 
 #: Programs of MIT Kerberos that the tests of GSS-API run, and where servers are.
@@ -91,6 +91,21 @@ def kerberos(hatch: str) -> list[Stage]:
         return []
     command = (hatch, "run", "kerberos:test", "-q")
     return [Stage("kerberos", command, "GSS-API with a KDC of our own, and with other programs")]
+
+
+def extras(pytest: tuple[str, ...]) -> list[Stage]:
+    """A stage for the tests that are skipped without an extra of a distribution.
+
+    The environments of the distributions have no extras; the present one has them all.
+    """
+    paths = [
+        f"tests/{name}/{path.name}"
+        for name in DISTRIBUTIONS
+        for path in sorted((ROOT / "tests" / name).glob("test_*.py"))
+        if "importorskip(" in path.read_text(encoding="utf-8")
+    ]
+    about = "what a distribution does with its extras: security keys, PKCS #11"
+    return [Stage("extras", (*pytest, *paths), about)] if paths else []
 
 
 def forgotten(found: list[Stage]) -> list[Stage]:
