@@ -534,6 +534,24 @@ def test_resize_draws_anew() -> None:
     assert terminal.show() == ""
 
 
+def test_resize_does_not_erase_from_the_corner_on() -> None:
+    """Seen with tmux: it keeps what was erased from there on, and shows it twice later."""
+    terminal = Terminal(columns=40)
+    terminal.write("$ ")
+    terminal.type("0123456789" * 2 + "\x02")
+    terminal.editor.resize(12, 8)
+    output = terminal.editor.take_output()
+    assert output.startswith("\x1b[1A\r")
+    screen = Emulator(12, 8)
+    pyte_feed(screen, "$ " + "0123456789" * 2 + "\b")
+    stream = pyte.Stream(screen)
+    for part in re.split(r"(?=\x1b\[J)", output):
+        if part.startswith("\x1b[J"):
+            assert (screen.cursor.y, screen.cursor.x) != (0, 0)
+        stream.feed(part)
+    assert [row.rstrip() for row in screen.display[:3]] == ["$ 0123456789", "0123456789", ""]
+
+
 def test_line_that_is_larger_than_the_screen() -> None:
     terminal = Terminal(columns=10, rows=3, max_line_length=500)
     terminal.write("> ")

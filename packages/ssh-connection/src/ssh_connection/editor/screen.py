@@ -192,10 +192,12 @@ class Screen:
         for char in characters[same:]:
             if char == "\t":
                 column_now = column if column < limit else 0
-                piece = " " * min(_TAB - column_now % _TAB, limit - column_now)
+                width = min(_TAB - column_now % _TAB, limit - column_now)
+                piece = " " * width
+            elif len(char) > 1:  # what was sent for a character before
+                piece, width = char, len(char)
             else:
-                piece = char if len(char) > 1 else shown(char)[0]
-            width = _width(piece)
+                piece, width = shown(char)
             if not width and not pieces:
                 # Nothing to combine with but the prompt.
                 piece = f"\\u{ord(char):04x}"
@@ -280,7 +282,9 @@ class Screen:
         drawn, self._ends = self._drawn, [self._start()]
         places = self._layout(drawn)[2]
         up = places[self._cursor][0]
-        self._out.append((f"\x1b[{up}A" if up else "") + "\r\x1b[J")
+        # Not all at once: what tmux is told to erase from the corner of its screen on goes to its
+        # history, and comes back with the next size.
+        self._out.append((f"\x1b[{up}A" if up else "") + "\r\x1b[K\x1b[C\x1b[J\r")
         self._again(text, cursor)
 
     def clear(self, text: str, cursor: int) -> None:
