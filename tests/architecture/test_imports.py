@@ -62,7 +62,6 @@ IO_MODULES = (
     "ssh_connection.listening",
     "ssh_connection.probing",
     "ssh_connection.process.*",
-    "ssh_connection.proxy",
     "ssh_connection.server",
     "ssh_connection.session",
     "ssh_connection.stream",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +16,12 @@ from ssh_connection import ClientKwargs, SSHClientConnection, connect, get_serve
 from ssh_connection.proxy import proxy_arguments
 from ssh_transport.errors import ConnectionLost, ConnectionTimeoutError
 from tests.connection.loopback import HOST, client_options, serving
+from tests.event_loops import LoopFactory, event_loops
+from tests.processes import alive
+
+each_event_loop = pytest.mark.parametrize(
+    "new_loop", [pytest.param(factory, id=name) for name, factory in event_loops().items()]
+)
 
 RELAY = """
 import os, socket, sys, threading
@@ -44,16 +52,6 @@ async def through(port: int, command: str | list[str], timeout: float = 20) -> S
     given: ClientKwargs = {"password": "secret", "connect_timeout": timeout}
     given["proxy_command"] = command
     return await connect(HOST, port, **client_options(port, given))
-
-
-def alive(pid: object) -> bool:
-    """Whether a process is still there."""
-    assert isinstance(pid, int)
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 async def test_list_and_text(relay: list[str]) -> None:
@@ -111,16 +109,79 @@ async def test_program_that_does_not_end() -> None:
         await through(22, [sys.executable, "-c", words])
 
 
+def writes_its_pid(path: Path) -> list[str]:
+    """A proxy command that does nothing for a minute, whatever becomes of its input."""
+    words = f"import os, time; open({str(path)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
+    return [sys.executable, "-c", words]
+
+
 async def test_time_out_ends_the_program(tmp_path: Path) -> None:
     out = tmp_path / "pid"
-    words = f"import os, time; open({str(out)!r}, 'w').write(str(os.getpid())); time.sleep(60)"
     with pytest.raises(ConnectionTimeoutError):
-        await through(22, [sys.executable, "-c", words], timeout=2)
-    for _ in range(50):
-        if not alive(int(out.read_text())):
-            break
-        await asyncio.sleep(0.1)
+        await through(22, writes_its_pid(out), timeout=2)
     assert not alive(int(out.read_text()))
+
+
+@each_event_loop
+def test_program_ends_with_the_task_that_connects(tmp_path: Path, new_loop: LoopFactory) -> None:
+    """The loop ends right behind: it leaves no program, no zombie and no open pipe."""
+    out = tmp_path / "pid"
+
+    async def give_up() -> None:
+        task = asyncio.create_task(through(22, writes_its_pid(out)))
+        while not out.exists() or not out.read_text():
+            await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(give_up())
+    assert not alive(int(out.read_text()))
+    gc.collect()
+
+
+@each_event_loop
+def test_program_ends_with_the_event_loop(relay: list[str], new_loop: LoopFactory) -> None:
+    """Nobody closes the connection."""
+
+    async def forget() -> object:
+        async with serving() as acceptor:
+            conn = await through(acceptor.get_port(), relay)
+            assert (await conn.run("hello", input="x" * 3_000_000)).exit_status == 7
+            return conn.get_extra_info("proxy_pid")
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        pid = runner.run(forget())
+    assert not alive(pid)
+    gc.collect()
+
+
+@each_event_loop
+def test_child_that_holds_the_pipes(
+    relay: list[str], tmp_path: Path, new_loop: LoopFactory
+) -> None:
+    """Nobody reads any more what is on its way to the program, and its output never ends."""
+    holder = tmp_path / "holder"
+    line = f"exec 3<&0; sleep 60 <&3 & echo $! > {holder}; exec '{relay[0]}' '{relay[1]}' %h %p"
+
+    async def kill_and_wait() -> None:
+        async with serving() as acceptor:
+            conn = await through(acceptor.get_port(), ["sh", "-c", line])
+            pid = conn.get_extra_info("proxy_pid")
+            assert isinstance(pid, int)
+            process = await conn.create_process("hello")
+            os.kill(pid, signal.SIGSTOP)
+            process.stdin.write("x" * 1_500_000)
+            await asyncio.sleep(0)  # more than the pipe takes is on its way now
+            os.kill(pid, signal.SIGKILL)
+            await asyncio.wait_for(conn.wait_closed(), 10)
+            assert not alive(pid)
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(kill_and_wait())
+    gc.collect()
+    os.kill(int(holder.read_text()), signal.SIGKILL)
 
 
 async def test_program_that_floods_its_standard_error() -> None:

@@ -1,4 +1,4 @@
-"""The core with sshd as a child process: no port, no network, only a pair of sockets."""
+"""The core with sshd as a child process: no port, no network, only pipes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ssh_transport import (
     TransportConfig,
 )
 from ssh_transport.aio import AsyncTransport, create_core
-from ssh_transport.command import connect_command, end_command
+from ssh_transport.command import connect_command
 from tests.interop.peers.availability import program
 from tests.recorded.peers import prepare_folder, sshd_config, sshd_inetd
 
@@ -27,7 +27,8 @@ class Owner:
     """Asks for user authentication, and that is all."""
 
     def __init__(self) -> None:
-        self.transport = AsyncTransport(create_core(TransportConfig(role=Role.CLIENT)), self)
+        core = create_core(TransportConfig(role=Role.CLIENT), tunnelled=True)
+        self.transport = AsyncTransport(core, self)
         self.accepted = asyncio.Event()
         self.blobs: list[bytes] = []
         self.lost: asyncio.Future[DisconnectError | None] = (
@@ -58,11 +59,9 @@ async def test_sshd_as_a_child(tmp_path: Path, proxy: str) -> None:
         # As a proxy command would: pipes in between, and a process that is not ours.
         command = [program("socat"), "-", f"EXEC:{' '.join(command)}"]
     owner = Owner()
-    with (tmp_path / "log").open("wb") as log:
-        process = await connect_command(owner.transport, command, stderr=log.fileno())
+    await connect_command(owner.transport, command)
     await asyncio.wait_for(owner.accepted.wait(), 20)
     key = (tmp_path / "ssh-ed25519.pub").read_text().split()[1]
     assert [base64.b64encode(blob).decode() for blob in owner.blobs] == [key]
     owner.transport.close()
     assert await asyncio.wait_for(owner.lost, 5) is None
-    await end_command(process)

@@ -1,22 +1,17 @@
-"""Everything here runs on asyncio's own event loop, and on uvloop's where that is installed."""
+"""Everything here runs on asyncio's own event loop, and on uvloop's where that is installed.
+
+It is no dependency. In continuous integration it has to be there all the same.
+"""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from importlib import import_module
-from importlib.util import find_spec
-
 import pytest
 
-LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+from tests.event_loops import LoopFactory, event_loops
 
 
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> dict[str, LoopFactory]:
     """Names of the event loops, and what makes them."""
-    factories: dict[str, LoopFactory] = {"asyncio": asyncio.new_event_loop}
-    if find_spec("uvloop") is not None:
-        factories["uvloop"] = import_module("uvloop").new_event_loop
-    return factories
+    return event_loops()

@@ -34,10 +34,11 @@ DATA = b"\x5e"
 class Owner:
     """Trusts everything, authenticates everybody, records what happens."""
 
-    def __init__(self, role: Role, **config: Any) -> None:
+    def __init__(self, role: Role, *, tunnelled: bool = False, **config: Any) -> None:
         if role is Role.SERVER:
             config.setdefault("host_keys", {b"ssh-ed25519": HOST_KEY})
-        self.transport = AsyncTransport(create_core(TransportConfig(role=role, **config)), self)
+        core = create_core(TransportConfig(role=role, **config), tunnelled=tunnelled)
+        self.transport = AsyncTransport(core, self)
         self.core: TransportCore = self.transport.core
         self.events: list[Event] = []
         self.received: list[bytes] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,7 +24,8 @@ from ssh_transport import (
     TransportCore,
 )
 from ssh_transport.aio import create_core
-from ssh_transport.command import connect_command, end_command
+from ssh_transport.command import connect_command
+from tests.processes import alive
 
 from .pair import HOST_KEY, Pair, connected
 from .test_aio import Owner
@@ -163,45 +165,68 @@ async def _listen(servers: list[Owner], **config: Any) -> tuple[asyncio.Server, 
 async def test_client_through_a_program(shell: bool) -> None:
     servers: list[Owner] = []
     listener, port = await _listen(servers)
-    client = Owner(Role.CLIENT)
+    client = Owner(Role.CLIENT, tunnelled=True)
     words = [sys.executable, "-c", RELAY, str(port)]
     line = f"exec '{sys.executable}' -c '{RELAY}' {port}".replace("\\", "")
-    process = await connect_command(client.transport, line if shell else words)
+    await connect_command(client.transport, line if shell else words, peername=("there", 22))
     await asyncio.wait_for(client.ready.wait(), 10)
+    assert client.transport.get_extra_info("peername") == ("there", 22)
+    pid = client.transport.get_extra_info("proxy_pid")
     (server,) = servers
     for number in range(100):
         client.core.send_data(DATA, number.to_bytes(2, "big") * 5000)
-    while len(server.received) < 100:
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(10):
+        while len(server.received) < 100:
+            await asyncio.sleep(0.01)
     assert server.received == [number.to_bytes(2, "big") * 5000 for number in range(100)]
     client.transport.close()
     assert await asyncio.wait_for(client.lost, 5) is None
     error = await asyncio.wait_for(server.lost, 5)
     assert isinstance(error, DisconnectError)
     assert error.code == 11
-    assert await end_command(process) == 0
+    assert not alive(pid)
     listener.close()
     await listener.wait_closed()
 
 
 async def test_program_that_ends_is_a_lost_connection() -> None:
-    client = Owner(Role.CLIENT)
-    process = await connect_command(client.transport, [sys.executable, "-c", "print('sorry')"])
-    assert isinstance(await asyncio.wait_for(client.lost, 10), ConnectionLost)
-    assert await end_command(process) == 0
+    client = Owner(Role.CLIENT, tunnelled=True)
+    said: list[str] = []
+    words = "import sys; print('sorry'); print('no\\troute', file=sys.stderr); sys.exit(5)"
+    await connect_command(client.transport, [sys.executable, "-c", words], on_stderr=said.append)
+    error = await asyncio.wait_for(client.lost, 10)
+    assert isinstance(error, ConnectionLost)
+    assert error.reason == r"connection lost: the proxy command ended with status 5: no\troute"
+    assert said == [r"no\troute"]
     assert [event.line for event in client.events if hasattr(event, "line")] == [b"sorry"]
 
 
+async def test_environment_and_folder_of_a_program(tmp_path: Path) -> None:
+    client = Owner(Role.CLIENT, tunnelled=True)
+    await connect_command(
+        client.transport, 'echo "$WORD $(pwd)"', env={"WORD": "hello"}, cwd=tmp_path
+    )
+    assert isinstance(await asyncio.wait_for(client.lost, 10), ConnectionLost)
+    lines = [event.line.decode() for event in client.events if hasattr(event, "line")]
+    assert lines == [f"hello {tmp_path}"]
+
+
 async def test_program_that_does_not_end_by_itself_is_ended() -> None:
-    client = Owner(Role.CLIENT)
-    ignore = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
-    process = await connect_command(client.transport, [sys.executable, "-c", ignore])
+    client = Owner(Role.CLIENT, tunnelled=True)
+    ignore = (
+        "import signal, time; signal.signal(signal.SIGHUP, signal.SIG_IGN); print(); time.sleep(60)"
+    )
+    await connect_command(client.transport, [sys.executable, "-u", "-c", ignore])
+    pid = client.transport.get_extra_info("proxy_pid")
+    async with asyncio.timeout(10):
+        while not client.events:  # it ignores the signal from now on
+            await asyncio.sleep(0.01)
     client.transport.abort()
-    await asyncio.wait_for(client.lost, 5)
-    assert await end_command(process, seconds=0.2) < 0
+    assert await asyncio.wait_for(client.lost, 5) is None
+    assert not alive(pid)
 
 
 async def test_program_that_does_not_exist() -> None:
-    client = Owner(Role.CLIENT)
+    client = Owner(Role.CLIENT, tunnelled=True)
     with pytest.raises(OSError, match="no-such-program"):
         await connect_command(client.transport, ["/no-such-program"])

@@ -7,19 +7,20 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
 
+from ssh_transport.command import connect_command
 from ssh_transport.errors import ConnectionTimeoutError
 
 from .. import config
+from ..logging import ConnectionLog, Peer
 from ..options.base import SSHConnectionOptions
 from ..options.client import SSHClientConnectionOptions
 from ..options.server import SSHServerConnectionOptions
-from ..proxy import open_proxy, proxy_arguments
+from ..proxy import proxy_arguments
 from ..tunnel import TunnelSession, parse_destination
 from .client_auth import local_username
 from .server_auth import load_server_resources_async
 
 if TYPE_CHECKING:
-    from ..logging import ConnectionLog
     from .client import SSHClientConnection
     from .server import SSHServerConnection
     from .transport import ConnectionTransport
@@ -55,6 +56,8 @@ class _New(Protocol):
     def abort(self) -> None: ...
 
     def close(self) -> None: ...
+
+    async def wait_closed(self) -> None: ...
 
     def close_with_connection(self, key: object, close: Callable[[], None]) -> None: ...
 
@@ -231,11 +234,24 @@ async def _open_by_proxy(
     name = user if isinstance(user, str) else local_username()
     words = proxy_arguments(options.proxy_command, host, port, name)
     conn = await prepare(True)
+    log = conn.log
+    log.info("proxy command: %s", Peer(words[0]))
     try:
-        await open_proxy(words, conn.transport, conn.log, (host, port))
+        await connect_command(
+            conn.transport,
+            words,
+            peername=(host, port),
+            on_stderr=lambda line: log.warning("proxy command: %s", line),
+        )
+    except BaseException:
+        conn.abort()
+        raise
+    try:
         await conn.established()
     except BaseException:
         conn.abort()
+        # The program is gone when this fails; that takes half a second at the most.
+        await conn.wait_closed()
         raise
     return conn
 
