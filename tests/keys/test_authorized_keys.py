@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -275,3 +276,11 @@ def test_text_that_is_not_utf8_is_kept() -> None:
 def test_plain_keys_have_no_principals() -> None:
     """Nobody gets in by such a line: sshd ignores it, and so would a certificate."""
     assert validate('principals="ada"') is None
+
+
+def test_many_lines_of_unknown_types_take_no_more_time_than_lines() -> None:
+    line = b"ssh-foo " + base64.b64encode(encode_string(b"ssh-foo")) + b"\n"
+    start = time.process_time()
+    keys = SSHAuthorizedKeys(line * 40_000)
+    assert len(keys.problems) == 40_000
+    assert time.process_time() - start < 5

@@ -28,23 +28,27 @@ class SSHAuthorizedKeys:
     Parameters:
         authorized_keys: text of a file, None for an empty one.
 
-    Attributes:
-        problems: lines with keys of a type that is not known, which let nobody in, each with its
-            line number.
-        x509_entries: the lines with X.509 certificates and subjects, in order.
-
     Raises KeyImportError, with the line number, for a line that is malformed: a server that
     skipped it would lock somebody out without a word.
     """
 
-    problems: tuple[str, ...] = ()
-    x509_entries: tuple[AuthorizedX509Entry, ...] = ()
-
     def __init__(self, authorized_keys: str | bytes | None = None) -> None:
+        self._problems: list[str] = []
+        self._x509_entries: list[AuthorizedX509Entry] = []
         self._keys: dict[bytes, list[AuthorizedKeyEntry]] = {}
         self._ca_keys: dict[bytes, list[AuthorizedKeyEntry]] = {}
         if authorized_keys:
             self.load(authorized_keys)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Lines with keys of a type that is not known, which let nobody in, with their numbers."""
+        return tuple(self._problems)
+
+    @property
+    def x509_entries(self) -> tuple[AuthorizedX509Entry, ...]:
+        """The lines with X.509 certificates and subjects, in order."""
+        return tuple(self._x509_entries)
 
     def load(self, authorized_keys: str | bytes) -> None:
         """Add the lines of one more file; parameters and errors as of the class."""
@@ -57,12 +61,12 @@ class SSHAuthorizedKeys:
             try:
                 entry = parse_line(line)
             except UnsupportedKeyError as exc:
-                self.problems = (*self.problems, f"line {number}: {exc}")
+                self._problems.append(f"line {number}: {exc}")
                 continue
             except KeyImportError as exc:
                 raise type(exc)(f"line {number}: {exc}") from None
             if isinstance(entry, AuthorizedX509Entry):
-                self.x509_entries = (*self.x509_entries, entry)
+                self._x509_entries.append(entry)
                 continue
             index = self._ca_keys if entry.is_ca else self._keys
             index.setdefault(entry.key.public_data, []).append(entry)
@@ -73,7 +77,7 @@ class SSHAuthorizedKeys:
                 yield from entries
 
     def __len__(self) -> int:
-        return sum(1 for _ in self) + len(self.x509_entries)
+        return sum(1 for _ in self) + len(self._x509_entries)
 
     def validate(
         self,
