@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from ssh_connection import PermissionDenied
+from ssh_connection import PermissionDenied, SSHClientConnectionOptions
 from ssh_keys import generate_private_key, import_private_key
 from ssh_transport import PRESETS, AlgorithmNegotiationError, KeyExchangeFailed, Policy
 
@@ -99,3 +100,19 @@ async def test_small_rsa_host_key() -> None:
             server, password="secret", known_hosts=None, policy="legacy"
         ) as conn:
             assert conn.get_server_host_key() == small.convert_to_public()
+
+
+def test_files_may_name_what_nothing_here_matches(tmp_path: Path) -> None:
+    file = tmp_path / "config"
+    file.write_text("Ciphers rot*,aes256-c?r\nMACs +rot*\n")
+    options = SSHClientConnectionOptions(host="host", config=str(file), username="user")
+    assert options.algorithms.ciphers == (b"aes256-ctr",)
+    assert options.algorithms.macs == Policy.named("modern").macs
+    file.write_text("Ciphers rot*\n")
+    with pytest.raises(ValueError, match="none of the algorithms is known"):
+        SSHClientConnectionOptions(host="host", config=str(file), username="user")
+
+
+def test_a_pattern_that_adds_nothing_is_told() -> None:
+    with pytest.raises(ValueError, match=r"encryption_algs: no cipher matches 'rot\*'"):
+        SSHClientConnectionOptions(host="host", username="user", encryption_algs="+rot*")

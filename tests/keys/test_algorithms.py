@@ -85,6 +85,21 @@ def test_select(choice: str | list[str | bytes] | None, names: tuple[bytes, ...]
     assert TABLE.select(choice) == names
 
 
+@pytest.mark.parametrize("choice", ["rot*", "+rot*", "^rot*", "best,rot?*", "+3des-cbc,rot*"])
+def test_a_pattern_that_adds_nothing_is_a_mistake(choice: str) -> None:
+    with pytest.raises(ValueError, match=r"no cipher matches 'rot\??\*'"):
+        TABLE.select(choice)
+    assert TABLE.select("-rot*") == DEFAULT  # as OpenSSH has it: what is to be gone is gone
+    assert TABLE.select("+gon*") == DEFAULT
+
+
+def test_knows() -> None:
+    assert TABLE.knows("aes*")
+    assert TABLE.knows("gone")
+    assert not TABLE.knows("aes")
+    assert not TABLE.knows("aes\xe9*")
+
+
 def test_prefixes_refer_to_the_given_default() -> None:
     assert TABLE.select("+3des-cbc", default=(b"best",)) == (b"best", b"3des-cbc")
     assert TABLE.select(None, default=(b"best",)) == (b"best",)
@@ -98,7 +113,7 @@ def test_prefixes_refer_to_the_given_default() -> None:
         ("gone", "not installed"),
         (["gone"], "not installed"),
         ("-*", "no cipher is left"),
-        ("zzz*", "no cipher is left"),
+        ("zzz*", "no cipher matches 'zzz"),
         (",", "no cipher is left"),
         ("", "no cipher is left"),
     ],

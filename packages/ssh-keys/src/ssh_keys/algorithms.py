@@ -108,8 +108,8 @@ class Registry(Generic[A]):
                 leading `+` appends to the default, `-` removes from it and `^` puts in front.
             default: what the prefixes refer to; the rows with status DEFAULT if not given.
 
-        Raises ValueError for a name that is not in the table or not available here, and if
-        nothing is left.
+        Raises ValueError for a name that is not in the table or not available here, for a
+        pattern that adds nothing because nothing in the table matches it, and if nothing is left.
         """
         base = self.names(Status.DEFAULT) if default is None else tuple(default)
         if choice is None or (not isinstance(choice, str) and not choice):
@@ -146,7 +146,13 @@ class Registry(Generic[A]):
     def _matching(self, pattern: str) -> Sequence[bytes]:
         if "*" not in pattern and "?" not in pattern:
             return [self._exact(_to_bytes(pattern))]
+        if not self.knows(pattern):
+            raise ValueError(f"no {self.kind} matches {pattern!r}")
         return [name for name in self.names() if _matches(name, [pattern])]
+
+    def knows(self, pattern: str) -> bool:
+        """Whether a row, available or not, has a name that matches a pattern."""
+        return any(_matches(name, [pattern]) for name in self._by_name)
 
 
 def _to_bytes(name: str | bytes) -> bytes:

@@ -120,7 +120,7 @@ def known_names(option: str, text: str) -> str:
     table, _ = _TABLES[option]
     sign = text[0] if text[:1] in ("+", "-", "^") else ""
     names = [name for name in text[len(sign) :].split(",") if name]
-    known = [n for n in names if "*" in n or "?" in n or n.encode("ascii", "replace") in table]
+    known = [name for name in names if table.knows(name)]
     if not known and not sign:
         raise ValueError("none of the algorithms is known")
     return sign + ",".join(known) if known else ""
