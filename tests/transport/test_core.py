@@ -349,6 +349,21 @@ def test_debug_and_disconnect() -> None:
     assert pair.server.take_output() == b""
 
 
+@pytest.mark.parametrize(
+    ("reason", "heard"),
+    [("name \udcff", "name \\udcff"), ("x" * 1_000_000, "x" * 1024 + "...")],
+    ids=["no text", "long"],
+)
+def test_any_reason_ends_the_connection(reason: str, heard: str) -> None:
+    pair = connected()
+    pair.client.disconnect(11, reason)
+    pair.pump()
+    assert pair.client.closed
+    event = ended(pair, Role.SERVER)
+    assert event.by_peer
+    assert event.error.reason == heard
+
+
 def test_unknown_service_is_refused() -> None:
     pair = Pair()
     pair.auto = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import Any
 
 import pytest
@@ -28,6 +29,13 @@ KEYS = [
     (b"rsa-sha2-512-cert-v01@openssh.com", RSA),
     (b"rsa-sha2-256-cert-v01@openssh.com", RSA),
 ]
+
+
+def claiming(name: bytes, pair: SSHLocalKeyPair) -> SSHLocalKeyPair:
+    """A pair of a server that shows it where it does not belong."""
+    liar = copy(pair)
+    liar.host_key_algorithms = (name,)
+    return liar
 
 
 def with_key(name: bytes, pair: SSHLocalKeyPair) -> dict[str, Any]:
@@ -71,7 +79,7 @@ def test_certificate_has_to_stay_the_same_in_a_rekey() -> None:
     ids=["plain key for a certificate", "certificate for a plain key", "other type"],
 )
 def test_what_was_not_negotiated_is_refused(name: bytes, key_pair: SSHLocalKeyPair) -> None:
-    pair = Pair(**with_key(name, key_pair)).start()
+    pair = Pair(**with_key(name, claiming(name, key_pair))).start()
     (end,) = pair.of_type(Role.CLIENT, Disconnected)
     assert end.error.code == DisconnectReason.SSH_DISCONNECT_KEY_EXCHANGE_FAILED
     assert not pair.of_type(Role.CLIENT, HostKeyOffered)
@@ -83,7 +91,7 @@ def test_damaged_certificate_is_refused() -> None:
     data[-1] ^= 1  # in the signature of the authority
     damaged = SSHLocalKeyPair(generate_private_key("ssh-ed25519"))
     damaged.public_data = bytes(data)
-    pair = Pair(**with_key(name, damaged)).start()
+    pair = Pair(**with_key(name, claiming(name, damaged))).start()
     (end,) = pair.of_type(Role.CLIENT, Disconnected)
     assert isinstance(end.error, KeyExchangeFailed)
     assert "host key cannot be used" in end.error.reason

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -21,7 +22,7 @@ from ssh_transport import (
     Role,
     TransportConfig,
 )
-from ssh_transport.protocols import KexAlgorithm
+from ssh_transport.protocols import KexAlgorithm, MACAlgorithm
 
 from .pair import HOST_KEY, Pair, connected
 
@@ -162,6 +163,44 @@ def test_names_given_to_the_connection_win_over_its_policy() -> None:
 def test_an_empty_list_is_a_mistake_and_not_the_default() -> None:
     with pytest.raises(ValueError, match="ciphers is empty"):
         TransportConfig(role=Role.CLIENT, ciphers=())
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"kex_algorithms": (b"curve25519-sha265",)}, "kex_algorithms: no key exchange method is"),
+        ({"ciphers": (b"aes256-ctr", b"rot13")}, "ciphers: no cipher is called b'rot13'"),
+        ({"ciphers": ("aes256-ctr",)}, "no cipher is called 'aes256-ctr'"),
+        ({"macs": "hmac-sha2-256"}, "no MAC is called 'h'"),
+        ({"compressions": b"none"}, "no compression method is called 110"),
+        ({"host_key_algorithms": (b"ssh-ed25518",)}, "host_key_algorithms: no "),
+        ({"sig_algorithms": (b"ssh-ed25518",)}, "sig_algorithms: no "),
+        ({"gex_bits": (8192, 4096, 2048)}, "gex_bits must be"),
+        ({"version": b"SSH-2.0-"}, "version must be"),
+    ],
+)
+def test_what_can_not_work_is_told_at_once(given: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        TransportConfig(role=Role.CLIENT, **given)
+
+
+def test_names_in_a_list_are_as_good() -> None:
+    names: Any = [b"aes256-ctr"]
+    assert TransportConfig(role=Role.CLIENT, ciphers=names).ciphers == (b"aes256-ctr",)
+
+
+def test_a_name_that_needs_what_is_not_installed() -> None:
+    macs = (b"umac-64@openssh.com", b"hmac-md5-96")  # that no other test has: it is remembered
+    with (
+        mock.patch.object(MACAlgorithm, "available", return_value=False),
+        pytest.raises(ValueError, match=r"'umac-64@openssh\.com' needs a library"),
+    ):
+        TransportConfig(role=Role.CLIENT, macs=macs)
+
+
+def test_a_host_key_of_another_type() -> None:
+    with pytest.raises(ValueError, match="a key of type ssh-rsa can not serve ssh-ed25519"):
+        TransportConfig(role=Role.SERVER, host_keys={b"ssh-ed25519": RSA2048})
 
 
 def test_small_rsa_host_key_proves_nothing_under_cnsa2() -> None:

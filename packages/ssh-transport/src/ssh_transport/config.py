@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import cast
 
-from ssh_keys import SSHKeyPair
+from ssh_keys import HOST_KEY_ALGORITHMS, SIGNATURE_ALGORITHMS, SSHKeyPair
+from ssh_keys.algorithms import Algorithm, Registry
 
+from .ciphers import CIPHERS
+from .compression import COMPRESSIONS
 from .constants import NULL_HOST_KEY
+from .errors import printable
+from .kex import KEX_METHODS
+from .mac import MACS
 from .policy import Policy
 from .protocols import GSSContext, Role
 
@@ -56,6 +63,9 @@ class TransportConfig:
             key: without one it offers the host key algorithm `null` (RFC 4462 section 5).
         gss_errors: whether a peer whose GSS-API token was refused is sent the status codes and
             the error token (RFC 4462 section 2.1); texts stay here.
+
+    Raises ValueError for what can not work: names that are not known or not available here, a
+    host key for a name that it does not serve, limits that contradict each other.
     """
 
     role: Role
@@ -90,7 +100,15 @@ class TransportConfig:
         if _NOT_OURS in self.extensions:
             raise ValueError("delay-compression cannot be announced: it is not done")
         self._ask_policy()
+        least, preferred, most = self.gex_bits
+        if not least <= preferred <= most:
+            raise ValueError("gex_bits must be (min, preferred, max), none above the next")
         if self.role is Role.SERVER:
+            for name, pair in self.host_keys.items():
+                if name not in pair.host_key_algorithms:
+                    raise ValueError(
+                        f"a key of type {pair.get_algorithm()} can not serve {printable(name)}"
+                    )
             self.host_key_algorithms = tuple(
                 name for name in self.host_key_algorithms if name in self.host_keys
             )
@@ -105,8 +123,10 @@ class TransportConfig:
             names: tuple[bytes, ...] = getattr(self, field_name)
             if names is _FROM_POLICY:
                 setattr(self, field_name, getattr(policy, field_name))
-            elif not names:
-                raise ValueError(f"{field_name} is empty")
+            else:
+                names = tuple(names)
+                setattr(self, field_name, names)
+                _check_names(field_name, names)
         if self.gss is None:
             # A wildcard may have chosen them, and without a context every one of them fails.
             self.kex_algorithms = _without_gss(self.kex_algorithms)
@@ -118,8 +138,8 @@ class TransportConfig:
 
 
 def _check_version(version: bytes) -> None:
-    if not version.startswith(b"SSH-2.0-") or len(version) > 253:
-        raise ValueError("version must start with SSH-2.0- and have at most 253 bytes")
+    if not version.startswith(b"SSH-2.0-") or not 8 < len(version) <= 253:
+        raise ValueError("version must be SSH-2.0- and a name, with at most 253 bytes")
     if not (version.isascii() and version.decode("ascii").isprintable()):
         raise ValueError("version must be printable US-ASCII")
 
@@ -129,11 +149,26 @@ def _without_gss(names: tuple[bytes, ...]) -> tuple[bytes, ...]:
     return tuple(name for name in names if not name.startswith(b"gss-"))
 
 
-_NAME_LISTS = (
-    "kex_algorithms",
-    "host_key_algorithms",
-    "ciphers",
-    "macs",
-    "compressions",
-    "sig_algorithms",
-)
+_NAME_LISTS: dict[str, Registry[Algorithm]] = {
+    "kex_algorithms": cast("Registry[Algorithm]", KEX_METHODS),
+    "host_key_algorithms": cast("Registry[Algorithm]", HOST_KEY_ALGORITHMS),
+    "ciphers": cast("Registry[Algorithm]", CIPHERS),
+    "macs": cast("Registry[Algorithm]", MACS),
+    "compressions": cast("Registry[Algorithm]", COMPRESSIONS),
+    "sig_algorithms": cast("Registry[Algorithm]", SIGNATURE_ALGORITHMS),
+}
+
+
+@lru_cache(maxsize=64)  # as for `_without_gss`
+def _check_names(field_name: str, names: tuple[bytes, ...]) -> None:
+    if not names:
+        raise ValueError(f"{field_name} is empty")
+    table = _NAME_LISTS[field_name]
+    for name in names:
+        if name == NULL_HOST_KEY and field_name == "host_key_algorithms":
+            continue
+        if name not in table:
+            raise ValueError(f"{field_name}: no {table.kind} is called {name!r}")
+        # A GSS-API method needs its context only, which may be of another library.
+        if not (name.startswith(b"gss-") or table[name].available()):
+            raise ValueError(f"{field_name}: {name!r} needs a library that is not installed")

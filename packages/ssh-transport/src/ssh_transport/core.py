@@ -20,7 +20,7 @@ from .events import Disconnected, Event, PreBannerLine, VersionReceived
 from .explain import Explanation, explain
 from .identification import Identification
 from .keepalive import Keepalive
-from .messages import Disconnect, Ignore, ServiceAccept, ServiceRequest
+from .messages import Ignore, ServiceAccept, ServiceRequest, encode_disconnect
 from .negotiation import NegotiatedAlgorithms, decode_kexinit
 from .packet import PacketReader, ReceiveBuffer
 from .packet_writer import OutputPool, PacketWriter
@@ -420,10 +420,7 @@ class TransportCore:
         if self.closed:
             return
         if self.peer_version and not isinstance(error, ConnectionLost):
-            message = Disconnect(
-                error.code & 0xFFFFFFFF, error.reason.encode(), error.lang.encode()
-            )
-            self.writer.write(message.encode())
+            self.writer.write(encode_disconnect(error.code, error.reason, error.lang))
         self._close(error, by_peer=False)
 
     def _close(self, error: DisconnectError, *, by_peer: bool) -> None:

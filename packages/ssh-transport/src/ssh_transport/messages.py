@@ -44,12 +44,14 @@ __all__ = [
     "ServiceRequest",
     "Unimplemented",
     "decode_ext_info",
+    "encode_disconnect",
     "encode_ext_info",
     "our_ext_info",
     "split_names",
 ]
 
 _MAX_EXTENSIONS = 256
+_MAX_REASON = 8192  # characters; both lists of a failed negotiation have 2000
 _MAX_KEPT = 2048
 
 
@@ -60,6 +62,15 @@ class Disconnect(Message):
     reason_code: UInt32
     description: String
     language_tag: String
+
+
+def encode_disconnect(code: int, reason: str, lang: str) -> bytes:
+    """Return a whole SSH_MSG_DISCONNECT for any text: it must not fail while a connection ends.
+
+    What is not text is escaped (the name of a file, for one), and what is long is cut.
+    """
+    texts = (text[:_MAX_REASON].encode("utf-8", "backslashreplace") for text in (reason, lang))
+    return Disconnect(code & 0xFFFFFFFF, *texts).encode()
 
 
 @message(SSH_MSG_IGNORE)
