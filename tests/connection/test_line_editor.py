@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from ssh_connection.constants import (
     PTY_ECHO,
     PTY_ICANON,
+    PTY_ISIG,
     PTY_ONLCR,
     PTY_OPOST,
     PTY_VEOF,
@@ -217,6 +218,7 @@ def test_modes_of_the_terminal() -> None:
     hidden = Terminal(modes={PTY_ECHO: 0})
     assert hidden.type("ab\r") == [line("ab")]
     assert hidden.sent == "\r\n"
+    assert Terminal(modes={PTY_ISIG: 0, PTY_VINTR: 7}).type("a\x03b\x07\r") == [line("ab")]
     for modes in ({PTY_OPOST: 0}, {PTY_ONLCR: 0}):
         terminal = Terminal(modes=modes)
         terminal.write("a\nb")

@@ -221,6 +221,24 @@ async def test_line_over_several_rows_and_windows(credentials: Credentials) -> N
     assert shell.got[-1] == "yz0123456789ABCDEFG\u4e16\u754c!\n"
 
 
+async def test_line_that_a_smaller_window_moves_to_the_top(credentials: Credentials) -> None:
+    """tmux has what was above it in its history then, and brings it back."""
+    shell = Shell()
+    typed = "0123456789" * 6
+    async with terminal(credentials, shell, 40, 8) as tmux:
+        await tmux.shows(["Welcome", "$"])
+        await tmux.type(typed)
+        await tmux.shows(["Welcome", "$ " + typed[:38], typed[38:]])
+        await tmux.resize(25, 8)
+        await shell.heard((25, 8))
+        await tmux.shows(["$ " + typed[:23], typed[23:48], typed[48:]], (2, 12))
+        await tmux.resize(50, 8)
+        await shell.heard((50, 8))
+        await tmux.shows(["Welcome", "$ " + typed[:48], typed[48:]])
+        await tmux.type("Home", "x")
+        await tmux.shows(["Welcome", "$ x" + typed[:47], typed[47:]], (1, 3))
+
+
 async def test_keys_without_lines(credentials: Credentials) -> None:
     got: list[str] = []
 

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from ..constants import (
+    PTY_ISIG,
     PTY_VEOF,
     PTY_VERASE,
     PTY_VINTR,
@@ -109,4 +110,6 @@ def key_bindings(modes: Mapping[int, int]) -> dict[str, str]:
                 bindings.pop(usual, None)
         elif code is not None and (0 < code < 0x20 or code == 0x7F) and chr(code) not in "\r\n\x1b":
             bindings[chr(code)] = action
+    if modes.get(PTY_ISIG, 1) == 0:
+        return {key: action for key, action in bindings.items() if action != "interrupt"}
     return bindings
