@@ -114,30 +114,16 @@ def test_readme_server_and_client(tmp_path: Path) -> None:
     for name, text in (("client", client), ("server", server)):
         assert text.count("8022") == 1
         (tmp_path / f"{name}.py").write_text(text.replace("8022", str(port)))
-    setup = README_KEYS.replace("8022", str(port))
-    (tmp_path / "setup.py").write_text(setup)
-    output(tmp_path / "setup.py", folder=tmp_path)
-    (tmp_path / "report.txt").write_text("all is well\n")
+    (commands,) = re.findall(r"```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert commands.count("8022") == 1
+    commands = commands.replace("8022", str(port))
+    # The command of the interpreter that runs the tests, whatever is on the path.
+    own = f'ssh-keys() {{ "{sys.executable}" -m ssh_keys "$@"; }}\n'
+    subprocess.run(["bash", "-ec", own + commands], cwd=tmp_path, timeout=60, check=True)
     with running(tmp_path / "server.py", port=port):
         printed = output(tmp_path / "client.py", folder=tmp_path)
     assert printed == "hello, guest: uptime\n"
     assert (tmp_path / "copy.txt").read_text() == "all is well\n"
-
-
-#: The files that the programs of the README expect in their folder.
-README_KEYS = """
-from pathlib import Path
-import ssh_meta
-
-for name in ("host_key", "id_ed25519"):
-    key = ssh_meta.generate_private_key("ssh-ed25519")
-    key.write_private_key(name)
-    line = key.export_public_key().decode()
-    if name == "host_key":
-        Path("known_hosts").write_text("[127.0.0.1]:8022 " + line)
-    else:
-        Path("authorized_keys").write_text(line)
-"""
 
 
 @pytest.fixture
