@@ -176,6 +176,8 @@ def test_an_empty_list_is_a_mistake_and_not_the_default() -> None:
         ({"host_key_algorithms": (b"ssh-ed25518",)}, "host_key_algorithms: no "),
         ({"sig_algorithms": (b"ssh-ed25518",)}, "sig_algorithms: no "),
         ({"gex_bits": (8192, 4096, 2048)}, "gex_bits must be"),
+        ({"gex_bits": (1024, 1024, 2047)}, "gex_bits leave no group of 2048 to 8192 bits"),
+        ({"gex_bits": (8193, 9000, 9000)}, "gex_bits leave no group"),
         ({"version": b"SSH-2.0-"}, "version must be"),
     ],
 )

@@ -15,6 +15,7 @@ from .compression import COMPRESSIONS
 from .constants import NULL_HOST_KEY
 from .errors import printable
 from .kex import KEX_METHODS
+from .kex.dh_gex import MAX_BITS, MIN_BITS
 from .mac import MACS
 from .policy import Policy
 from .protocols import GSSContext, Role
@@ -103,6 +104,8 @@ class TransportConfig:
         least, preferred, most = self.gex_bits
         if not least <= preferred <= most:
             raise ValueError("gex_bits must be (min, preferred, max), none above the next")
+        if least > MAX_BITS or most < MIN_BITS:
+            raise ValueError(f"gex_bits leave no group of {MIN_BITS} to {MAX_BITS} bits")
         if self.role is Role.SERVER:
             for name, pair in self.host_keys.items():
                 if name not in pair.host_key_algorithms:
