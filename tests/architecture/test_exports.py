@@ -101,18 +101,6 @@ def test_meta_exports_nothing_of_others() -> None:
     assert not foreign
 
 
-def specialises(ours: object, theirs: type) -> bool:
-    """Whether one class can stand for another."""
-    if is_typeddict(theirs):
-        return is_typeddict(ours) and get_type_keys(ours) >= get_type_keys(theirs)
-    return inspect.isclass(ours) and issubclass(ours, theirs)
-
-
-def get_type_keys(typed_dict: object) -> set[str]:
-    """The keys that a TypedDict declares."""
-    return set(vars(typed_dict)["__annotations__"])
-
-
 def test_meta_specialises_what_it_replaces() -> None:
     """Where ssh_meta has another class under the name of a lower package, it is a subclass.
 

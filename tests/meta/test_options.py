@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import get_annotations
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ def test_each_new_option_is_a_keyword(
     lower_kwargs: type,
     lower_options: type[ssh_connection.SSHConnectionOptions],
 ) -> None:
-    new_keywords = set(vars(kwargs)["__annotations__"]) - set(vars(lower_kwargs)["__annotations__"])
+    new_keywords = set(get_annotations(kwargs)) - set(get_annotations(lower_kwargs))
     new_options = set(field_names(options)) - set(field_names(lower_options))
     assert new_keywords == new_options
     assert new_keywords
@@ -56,8 +57,8 @@ def test_each_new_option_is_a_keyword(
 def test_create_functions_name_the_factory_themselves(
     create: type, full: type, factory: str
 ) -> None:
-    keys = vars(create)["__annotations__"].keys()
-    assert vars(full)["__annotations__"].keys() == keys | {factory}
+    keys = get_annotations(create).keys()
+    assert get_annotations(full).keys() == keys | {factory}
 
 
 def client(**options: object) -> ssh_meta.SSHClientConnectionOptions:
