@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -153,12 +154,17 @@ async def test_agent_that_never_reads(fake_agent: FakeAgent) -> None:
         transport.pause_reading()
         await asyncio.Event().wait()
 
+    reported: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, info: reported.append(info))
     async with fake_agent(deaf) as path, asyncio.timeout(10):
         async with connect_agent(path, timeout=0.1) as client:
             results = await asyncio.gather(
                 *(client.sign(b"blob", bytes(200_000)) for _ in range(20)), return_exceptions=True
             )
         assert all(isinstance(result, AgentConnectionError) for result in results)
+    del results  # their tracebacks hold everything
+    gc.collect()
+    assert not reported, "an error that nobody looks at ends up on the terminal"
 
 
 async def test_agent_that_talks_without_being_asked(fake_agent: FakeAgent) -> None:

@@ -137,11 +137,17 @@ class SSHAgentClient:
             self._slots.release()
             raise type(exc)(str(exc)) from None
         try:
-            self._writer.write(frame)
-            await self._writer.drain()
-        except (OSError, Error) as exc:
-            self._end(AgentConnectionError(f"the connection to the agent failed: {exc}"))
-        return await answer
+            try:
+                self._writer.write(frame)
+                await self._writer.drain()
+            except (OSError, Error) as exc:
+                self._end(AgentConnectionError(f"the connection to the agent failed: {exc}"))
+            return await answer
+        finally:
+            # Who is cancelled while the request is written does not come to look at the answer,
+            # and an error that nobody looks at ends up on the terminal.
+            if not answer.cancel() and not answer.cancelled():
+                answer.exception()
 
     async def _request(self, request: Message, action: str) -> bytes:
         """Return the answer to `request`; raise if the agent refuses or does not answer.
