@@ -135,7 +135,8 @@ class ServerForwarding(Forwarding):
         if permitted is None:
             return True
         assert isinstance(permitted, Set)
-        return (host, port) in permitted or (host, None) in permitted
+        # An asterisk stands for any host, or port, but for no part of one.
+        return any((name, number) in permitted for name in (host, "*") for number in (port, None))
 
     # --- Listeners that clients ask for ------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from typing import cast
 
 from ssh_keys.record import Record
 
@@ -38,7 +39,7 @@ def merge_key_options(first: KeyOptions, second: KeyOptions) -> KeyOptions | Non
         if mine is None:
             merged[name] = value
         elif name in _SETS and isinstance(mine, Set) and isinstance(value, Set):
-            merged[name] = mine & value
+            merged[name] = _in_both(mine, value)
         elif name == "environment" and isinstance(mine, Mapping) and isinstance(value, Mapping):
             merged[name] = {**value, **mine}
         elif name == "expiry-time" and isinstance(mine, float) and isinstance(value, float):
@@ -46,6 +47,17 @@ def merge_key_options(first: KeyOptions, second: KeyOptions) -> KeyOptions | Non
         elif mine != value and name in ("command", "tunnel"):
             return None
     return merged
+
+
+def _in_both(first: Set[object], second: Set[object]) -> Set[object]:
+    """Return the addresses that are in both lists; `*` and None stand for any host and port."""
+    return frozenset(
+        (one_host if host == "*" else host, one_port if port is None else port)
+        for one_host, one_port in cast("Set[tuple[str, int | None]]", first)
+        for host, port in cast("Set[tuple[str, int | None]]", second)
+        if (host == one_host or "*" in (host, one_host))
+        and (port == one_port or None in (port, one_port))
+    )
 
 
 def certificate_restrictions(options: Mapping[str, object]) -> KeyOptions:
