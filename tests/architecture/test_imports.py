@@ -56,6 +56,7 @@ IO_MODULES = (
     "ssh_connection.config.client_options",
     "ssh_connection.config.files",
     "ssh_connection.config.identities",
+    "ssh_connection.config.ports",
     "ssh_connection.config.server_options",
     "ssh_connection.connection.*",
     "ssh_connection.forward.*",

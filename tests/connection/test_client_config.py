@@ -19,6 +19,7 @@ from ssh_connection import (
     connect,
     get_server_host_key,
 )
+from ssh_connection.config import client_config
 from ssh_connection.config import files as config_files
 from ssh_connection.config.tokens import expand, expand_home
 from ssh_connection.config.words import split_line, split_words
@@ -213,7 +214,62 @@ def test_commands_in_criteria(tmp_path: Path) -> None:
     assert options(tmp_path, text, host="third").username == ()
 
 
+    # Of names only those count that a command uses.
+    text = 'User "o\'b"\nHostname "a;b"\nMatch exec "test %n = host"\nPort 7\n'
+    assert options(tmp_path, text).port == 7
+    assert options(tmp_path, text + "ProxyCommand nc %n %%r\n").proxy_command
+
+
+def test_agent_forwarding_by_word_and_path(tmp_path: Path) -> None:
+    def forwarding(*arguments: str) -> object:
+        file = tmp_path / "config"
+        file.write_text("".join(f"ForwardAgent {each}\n" for each in arguments))
+        given = {"host": "host", "agent_path": "/run/other"}
+        names = ("host", "agent_forwarding")
+        return client_config(str(file), given, names)[0].get("agent_forwarding")
+
+    assert forwarding("yes", "/run/agent") == "/run/agent"
+    assert forwarding("/run/agent", "no", "/run/third") == "/run/agent"
+    assert forwarding("no", "/run/agent") is False
+    assert forwarding("no", "yes") is False
+    assert forwarding("yes", "no") is True
+    assert forwarding("$NOT_SET_HERE") is False
+
+
+def test_forms_of_values(tmp_path: Path) -> None:
+    assert options(tmp_path, "Port ssh\n").port == 22
+    assert options(tmp_path, "SetEnv A=1 A=2 B=3\nSetEnv C=4\n").env == ["A=1", "B=3"]
+    assert options(tmp_path, "ProxyJump ssh://a@b:ssh/,[::1]:4 x\n").tunnel == "a@b:22,[::1]:4"
+    assert options(tmp_path, "CertificateFile none\n").client_certs == []
+    assert options(tmp_path, "CanonicalDomains A.b.\n").canonical_domains == ["a.b"]
+    assert options(tmp_path, "CanonicalDomains none\n").canonical_domains == []
+
+
 # --- Hostile input ---------------------------------------------------------------------------
+
+
+def test_many_values(tmp_path: Path) -> None:
+    def lines(keyword: str, count: int) -> str:
+        return "".join(f"{keyword} n{number}\n" for number in range(count))
+
+    start = time.monotonic()
+    assert options(tmp_path, lines("SendEnv", 1000)).send_env
+    refused(tmp_path, lines("SendEnv", 1001), 1001, "more than 1000 words")
+    refused(tmp_path, "SendEnv" + " -a*b" * 200_000, 1, "more than 1000 words")
+    refused(tmp_path, lines("IdentityFile", 101), 101, "more than 100 of them")
+    options(tmp_path, lines("LocalForward", 50_000))
+    assert time.monotonic() - start < 10
+
+
+def test_many_included_files(tmp_path: Path) -> None:
+    """A few lines can name more files, with nothing but comments, than anybody could read."""
+    folder = tmp_path / ".ssh" / "d"
+    folder.mkdir()
+    for number in range(300):
+        (folder / str(number)).write_text("# nothing\n")
+    options(tmp_path, "Include d/*\n" * 3)
+    refused(tmp_path, "Include d/*\n" * 4, 4, "more than 1000 files")
+    refused(tmp_path, "Include" + " d/0" * 1001, 1, "more than 1000 files")
 
 
 def test_what_settles_the_name_is_settled_before_the_final_pass(tmp_path: Path) -> None:
@@ -259,7 +315,7 @@ def test_included_files(tmp_path: Path) -> None:
     found = options(tmp_path, "Host nobody\nInclude one.conf\nHost host\nUser bob\n")
     assert (found.username, found.port) == ("bob", ())
     (tmp_path / ".ssh" / "bad.conf").write_text("\nPort x\n")
-    with pytest.raises(ConfigParseError, match=r"bad\.conf:2: port: 'x' is no number"):
+    with pytest.raises(ConfigParseError, match=r"bad\.conf:2: port: 'x' is no port"):
         options(tmp_path, "Include bad.conf\n")
 
 
@@ -286,8 +342,20 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 
 def test_values_that_options_refuse(tmp_path: Path) -> None:
-    with pytest.raises(ConfigParseError, match=r"config: username has a control character"):
-        options(tmp_path, 'User "a\x01b"\n')
+    refused(tmp_path, '\nUser "a\x01b"\n', 2, "user: username has a control character")
+    refused(tmp_path, '\nHostname "a\x01b"\n', 2, "hostname: host has a control character")
+    text = "Host host\nMACs -*\nHost *\nMACs hmac-sha2-256\n"
+    refused(tmp_path, text, 2, "macs: mac_algs: ")
+    refused(tmp_path, "Port 1\nIdentityFile x\nIdentityFile ~eve/x\n", 3, "other users")
+    refused(tmp_path, "CertificateFile x\nCertificateFile %x\n", 2, "no token %x")
+    refused(tmp_path, "\nUserKnownHostsFile ${NOT_SET_HERE}\n", 2, "no environment variable")
+    refused(tmp_path, "\nIdentityAgent %x\n", 2, "no token %x")
+    # Lines of files that are included, and of the pass behind `Match final`.
+    (tmp_path / ".ssh" / "one").write_text("\n\nMACs -*\n")
+    with pytest.raises(ConfigParseError, match=r"one:3: macs: "):
+        options(tmp_path, "Include one\nMatch final all\nMACs hmac-sha2-256\n")
+    with pytest.raises(ConfigParseError, match=r"config:2: macs: "):
+        options(tmp_path, "Match final all\nMACs -*\n")
     with pytest.raises(ValueError, match="username has a control character") as caught:
         options(tmp_path, "Port 22\n", username="a\x01b")
     assert not isinstance(caught.value, ConfigParseError)
@@ -312,7 +380,7 @@ def test_own_file_that_others_can_write(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "line", "match"),
     [
-        ("User bob\nPort x\n", 2, "'x' is no number"),
+        ("User bob\nPort x\n", 2, "'x' is no port"),
         ("Nonsense 1\n", 1, "nonsense: no such keyword"),
         ('\n\nUser "bob\n', 3, "quotes without an end"),
         ("Match nonsense x\n", 1, "no criterion nonsense"),

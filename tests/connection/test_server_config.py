@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import os
 import pwd
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from ssh_connection import (
     SSHServerConnection,
     SSHServerConnectionOptions,
 )
+from ssh_connection.config import server_options
 from tests.connection.loopback import (
     HOST,
     HOST_KEY,
@@ -122,7 +125,24 @@ def test_values(config: Path, tmp_path: Path) -> None:
         ("Match\n", "no criterion"),
         ("Port 22\nPort 23\n", "one address and one port"),
         ("ListenAddress a\nListenAddress b\n", "one address and one port"),
-        ("ListenAddress a:x\n", "is not an address"),
+        ("ListenAddress a:x\n", "1: listenaddress: 'x' is no port"),
+        ("ListenAddress [a\n", "1: listenaddress: .* is not an address"),
+        ("UseDNS yes\nDenyUsers eve@*.example.org\n", "2: denyusers: .* which UseDNS contradicts"),
+        ("\nMatch User x\nPermitOpen nothing\n", "3: permitopen: 'nothing' is not host:port"),
+        ("PermitOpen a:0\n", "'0' is no port"),
+        ("PermitOpen any a:1\n", "is not host:port"),
+        ("Match User x\nDenyUsers a@1.2.3.4/33\n", "2: denyusers: "),
+        ("AllowUsers a@\n", "no pattern of users"),
+        ("AuthenticationMethods magic\n", "1: authenticationmethods: 'magic' names a method that"),
+        (
+            "AuthenticationMethods publickey\nMatch User x\nAuthenticationMethods any\n",
+            '3: authenticationmethods: "any" must stand alone',
+        ),
+        (
+            "\nAuthenticationMethods password\nPasswordAuthentication no\n",
+            "2: authenticationmethods: auth_methods: 'password' is not an enabled method",
+        ),
+        ("\nCiphers -*\n", "2: ciphers: encryption_algs: "),
         ("UseDNS yes\nMatch Host *.example.org\n", "which UseDNS contradicts"),
         ("AllowUsers bob\nNoSuch x\n", "2: nosuch: no such keyword"),
         ("PermitOpen nothing\n", "not host:port"),
@@ -262,6 +282,117 @@ async def test_authorized_keys_of_the_user(config: Path, tmp_path: Path) -> None
     async with serving(config=str(config), server_factory=Anybody) as acceptor:
         with pytest.raises(PermissionDenied):
             await login(acceptor, ME, password=None, client_keys=[USER_KEY])
+
+
+async def test_files_of_a_user_that_are_no_use(
+    config: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a user puts where the keys are belongs to somebody who is not trusted."""
+    keys = tmp_path / "keys"
+    keys.mkdir(mode=0o700)
+    os.mkfifo(keys / "pipe")
+    (keys / "zero").symlink_to("/dev/zero")
+    (keys / "folder").mkdir()
+    with open(keys / "large", "wb") as file:
+        file.truncate(17 << 20)
+    good = USER_KEY.export_public_key()
+    (keys / "good").write_bytes(b"ssh-ed25519 AAAA damaged\nno-such-option " + good + good)
+    names = " ".join(str(path) for path in sorted(keys.iterdir(), key=lambda path: path.name))
+    config.write_text(f"StrictModes no\nAuthorizedKeysFile {names}\n")
+    async with asyncio.timeout(20), serving(config=str(config), server_factory=Anybody) as acceptor:
+        conn = await login(acceptor, ME, password=None, client_keys=[USER_KEY])
+        conn.close()
+    assert "not a regular file" in caplog.text
+    assert "good:1: " in caplog.text
+    assert "larger than" in caplog.text
+
+
+async def test_files_are_not_read_in_the_loop(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Accounts and home directories may be on a network that does not answer."""
+    threads = []
+
+    def groups(user: str) -> tuple[str, ...]:
+        threads.append(threading.current_thread())
+        return ("staff",)
+
+    monkeypatch.setattr(server_options, "user_groups", groups)
+    config.write_text(
+        "Match Group x,y\nMaxSessions 1\nMatch Group staff\nDenyGroups z\nMatch Group *\n"
+    )
+    async with serving(config=str(config), server_factory=Anybody) as acceptor:
+        conn = await login(acceptor, "bob")
+        conn.close()
+    assert len(threads) == 1  # they are asked for once
+    assert threads[0] is not threading.main_thread()
+
+
+async def test_users_for_whom_the_files_contradict_themselves(
+    config: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config.write_text(
+        "Match User eve\nAuthenticationMethods password\n"
+        "Match User eve,bob\nPasswordAuthentication no\n"
+        "Match User bob\nAuthenticationMethods publickey,password publickey\n"
+        "Match User mallory\nAuthenticationMethods gssapi-keyex\n"
+    )
+    async with serving(
+        config=str(config), server_factory=Anybody, authorized_client_keys=authorized()
+    ) as acceptor:
+        for user in ("eve", "mallory"):
+            with pytest.raises(PermissionDenied) as caught:
+                await login(acceptor, user, client_keys=[USER_KEY])
+            assert caught.value.methods  # asked and refused like anybody
+        # Lists with a method that is off are passed over while another is left.
+        async with await login(acceptor, "bob", password=None, client_keys=[USER_KEY]):
+            pass
+    assert "sshd_config:8: authenticationmethods: auth_methods: 'gssapi-keyex'" in caplog.text
+
+
+async def test_names_in_lists_of_users_are_patterns_of_one_name(config: Path) -> None:
+    """A comma does not let two users in, and an exclamation mark or a minus keeps nobody out."""
+    config.write_text("AllowUsers bob,carol * !alice -alice\nDenyUsers eve,mallory\n")
+    async with serving(config=str(config), server_factory=Anybody) as acceptor:
+        for user in ("bob", "alice", "eve"):
+            async with await login(acceptor, user):
+                pass
+    config.write_text("AllowUsers bob,carol\nAllowGroups a,b\n")
+    async with serving(config=str(config), server_factory=Anybody) as acceptor:
+        with pytest.raises(PermissionDenied):
+            await login(acceptor, "bob")
+
+
+async def test_another_name_of_root(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    account = pwd.getpwuid(0)
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: account)
+    config.write_text("PermitRootLogin no\n")
+    async with serving(config=str(config), server_factory=Anybody) as acceptor:
+        with pytest.raises(PermissionDenied):
+            await login(acceptor, "toor")
+
+
+async def test_any_host_may_be_opened(config: Path) -> None:
+    async with serving(server_factory=Anybody) as other:
+        port = other.get_port()
+        config.write_text(
+            f"Match User bob\nPermitOpen *:{port}\nMatch User carol\nPermitOpen {HOST}:* *:1\n"
+            f"Match User eve\nPermitOpen *:1 x:{port}\n"
+        )
+        async with serving(
+            config=str(config),
+            server_factory=Anybody,
+            authorized_client_keys=authorized(f'permitopen="*:{port}",permitopen="y:1"'),
+        ) as acceptor:
+            for user, keys in (("bob", None), ("bob", [USER_KEY]), ("carol", [USER_KEY])):
+                password = "secret" if keys is None else None
+                async with await login(acceptor, user, password=password, client_keys=keys) as conn:
+                    reader, writer = await conn.open_connection(HOST, port)
+                    assert (await reader.readline()).startswith(b"SSH-2.0-")
+                    writer.close()
+            async with await login(acceptor, "eve") as conn:
+                with pytest.raises(ChannelOpenError, match="not permitted"):
+                    await conn.open_connection(HOST, port)
 
 
 async def test_update_reads_it_again(config: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import re
 import shutil
 import subprocess
 from collections import defaultdict
@@ -32,7 +31,9 @@ ARGUMENTS: dict[str, list[str]] = {
     "BatchMode": ["no", "maybe"],  # yes changes ServerAliveInterval on Debian
     "BindAddress": ["127.0.0.1", "::1"],
     "CanonicalizeFallbackLocal": ["yes", "no"],
+    "CanonicalDomains": ["a.example", "A b.", "none", "none a", ".a", "a..b", "a/b", "-a", "a_-"],
     "CanonicalizeMaxDots": ["0", "3", "x"],
+    "CanonicalizePermittedCNAMEs": ["none", "a", "a:", "none a:b"],
     "CASignatureAlgorithms": ["ssh-ed25519", "ssh-ed25519,rsa-sha2-512"],
     "CertificateFile": ["~/c1", "/c2", '"/c 3"', "none"],
     "CheckHostIP": ["yes", "no"],
@@ -41,7 +42,7 @@ ARGUMENTS: dict[str, list[str]] = {
     "ConnectionAttempts": ["3", "-1x"],
     "ConnectTimeout": ["10", "1m", "1h30m", "2W", "none", "x", "0"],
     "EnableSSHKeysign": ["yes", "no"],
-    "ForwardAgent": ["yes", "no", "/run/agent", "$AGENT"],
+    "ForwardAgent": ["yes", "no", "/run/agent", "$AGENT", "/run/other"],
     "ForwardX11": ["yes", "no"],
     "GlobalKnownHostsFile": ["/a", "/a /b", '"/a b" /c', "none"],
     "GSSAPIAuthentication": ["yes", "no"],
@@ -59,21 +60,24 @@ ARGUMENTS: dict[str, list[str]] = {
     "MACs": ["hmac-sha2-256", "hmac-sha2-512,hmac-sha2-256"],
     "NumberOfPasswordPrompts": ["2"],
     "PasswordAuthentication": ["yes", "no", "YES"],
-    "Port": ["22", "2222", "0", "65536", "ssh-no", "0022"],
+    "Port": ["22", "2222", "0", "65536", "ssh-no", "0022", "http", "HTTP", "+7", "0x16", '" 9"'],
     "PreferredAuthentications": ["publickey", "publickey,password"],
     "ProxyCommand": ["nc %h %p", 'run "a b" # not a comment', "none", "= x", "it''s"],
-    "ProxyJump": ["jump", "me@jump:2222", "a,b@c:9", "none", "ssh://u@h:3"],
+    "ProxyJump": [
+        *("jump", "me@jump:2222", "a,b@c:9", "none", "ssh://u@h:3", "ssh://h:ssh/", "h:"),
+        *("u@[::1]:4,a b", "::1", "h:0", "a,,b", "a/b", "@h", "SSH://a", "[a"),
+    ],
     "PubkeyAcceptedAlgorithms": ["ssh-ed25519", "rsa-sha2-512"],
     "PubkeyAuthentication": ["yes", "no", "unbound", "host-bound", "true", "x"],
     "RekeyLimit": ["1G", "512M 1h", "default none", "4K 30", "3", "1X", "default 2h"],
     "RemoteCommand": ["echo hi # there", 'x "y z"'],
     "RequestTTY": ["yes", "no", "force", "auto", "never"],
     "RevokedHostKeys": ["/revoked"],
-    "SendEnv": ["A B", "LC_*", "-A", "-*", "C"],
+    "SendEnv": ["A B", "LC_*", "-A", "-*", "C", "A=b", '""'],
     "ServerAliveCountMax": ["2", "7"],
     "ServerAliveInterval": ["15", "1m"],
     "SessionType": ["none", "subsystem", "default", "other"],
-    "SetEnv": ["A=1", "A=1 B=2", '"A=1 2"', "C='x y'", "NONE"],
+    "SetEnv": ["A=1", "A=1 B=2", '"A=1 2"', "C='x y'", "NONE", "A=1 A=2"],
     "StrictHostKeyChecking": ["yes", "no", "ask", "accept-new", "off", "x"],
     "TCPKeepAlive": ["yes", "no"],
     "User": ["bob", "carol", '"d e"', "x y", "'quo\"te'"],
@@ -84,7 +88,7 @@ ARGUMENTS: dict[str, list[str]] = {
 
 PATTERNS = ["alpha", "beta*", "*.com", "10.1.*", "?lpha", "*", "!alpha", "gamma", "Gamma", "real"]
 USERS = ["bob", "carol", "!bob", "*", "b?b,carol", "bob,!b*"]
-COMMANDS = ["true", "false", "test %h = alpha", "'test %n = alpha'", "test %r = bob"]
+COMMANDS = ["true", "false", "test %h = alpha", "'test %n = alpha'", "test %i != x"]
 
 
 
@@ -169,7 +173,7 @@ def defaults(host: str) -> dict[str, list[str]]:
 
 
 #: What `ssh -G` does not show as it is written, or not at all if it is the default.
-SPECIAL = {"host", "hostname", "proxyjump", "ignoreunknown"}
+SPECIAL = {"host", "hostname", "ignoreunknown"}
 JOINED = {"userknownhostsfile", "globalknownhostsfile", "rekeylimit", "canonicaldomains"}
 HIDDEN = {"certificatefile", "sessiontype"}
 
@@ -204,8 +208,6 @@ def compare(path: Path, host: str) -> None:
     for name in (name.lower() for name in ARGUMENTS):
         if name in SPECIAL - {"hostname"}:
             continue
-        if name == "forwardagent" and len(re.findall(r"(?im)^\s*forwardagent\W", text)) > 1:
-            continue  # OpenSSH keeps a path beside an earlier word; its manual has the first hold
         got = mine.get(name)
         expected = theirs.get(name)
         if got is None:
@@ -222,6 +224,12 @@ def shown(name: str, got: list[str]) -> list[str]:
     facts = local_facts()
     if name == "hostname":
         return [got[0].lower()]
+    if name == "forwardagent":
+        return next(([each] for each in got if each not in ("yes", "no")), got[:1])
+    if name == "proxyjump":
+        return [] if got == ["none"] else got
+    if name == "canonicaldomains":
+        return [each.removesuffix(".") for each in got]
     if name in SHOWN_AS_TRUE:
         return [{"yes": "true", "no": "false"}.get(got[0], got[0])]
     if name in ("userknownhostsfile", "identityagent"):

@@ -3,7 +3,7 @@
 Nothing of it is imported before the option `config` is given: names are looked up when they are
 first used. Reading is one step (`files`), with all the input and output in it but for commands of
 `Match exec`; the others are pure: `words` splits lines, `directives` knows the shape of a file,
-`values` checks values, `evaluate` and `criteria` decide what applies, `tokens` expands.
+`values` and `ports` check values, `evaluate` and `criteria` decide what applies, `tokens` expands.
 `client_keywords` and `server_keywords` say which keyword has what value, `client_options` and
 `server_options` what becomes of it. `file_rules`, `denied_user` and `user_keys` are for the users
 of a server, `canonical` looks up names of hosts.
@@ -18,31 +18,33 @@ if TYPE_CHECKING:
     from .canonical import canonical_options
     from .client_options import client_config, client_values
     from .denied_user import DeniedUser
-    from .file_rules import FileRules
+    from .directives import Directive
+    from .file_rules import FileRules, UserRules
     from .server_options import ServerConfig, ServerRules, server_config
-    from .user_keys import read_user_keys
 
 __all__ = [
     "DeniedUser",
+    "Directive",
     "FileRules",
     "ServerConfig",
     "ServerRules",
+    "UserRules",
     "canonical_options",
     "client_config",
     "client_values",
-    "read_user_keys",
     "server_config",
 ]
 
 _HOME = {
     "DeniedUser": "denied_user",
+    "Directive": "directives",
     "FileRules": "file_rules",
     "ServerConfig": "server_options",
     "ServerRules": "server_options",
+    "UserRules": "file_rules",
     "canonical_options": "canonical",
     "client_config": "client_options",
     "client_values": "client_options",
-    "read_user_keys": "user_keys",
     "server_config": "server_options",
 }
 

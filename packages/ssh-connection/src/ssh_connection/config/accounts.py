@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
+from typing import Final
 
 from .tokens import expand
 
-__all__ = ["is_safe_file", "user_files", "user_groups"]
+__all__ = ["is_root", "is_safe_file", "read_user_file", "user_files", "user_groups"]
+
+
+MAX_USER_FILE: Final = 16 << 20
+"""Bytes of a file of a user."""
+
+
+def is_root(user: str) -> bool:
+    """Whether a user may do everything, by whatever name."""
+    try:
+        import pwd
+
+        return user == "root" or pwd.getpwnam(user).pw_uid == 0
+    except (ImportError, KeyError):
+        return False
 
 
 def user_groups(user: str) -> Sequence[str]:
@@ -70,3 +86,19 @@ def is_safe_file(path: str, user: str) -> bool:
             path = parent
     except (ImportError, KeyError, OSError):
         return False
+
+
+def read_user_file(path: str) -> bytes:
+    """Return the content of a file whose owner is not trusted.
+
+    Raises OSError, and ValueError for what is no regular file or larger than 16 MiB.
+    """
+    # A pipe would keep us waiting for somebody who writes to it.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+    with open(path, "rb", opener=lambda name, _: os.open(name, flags)) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise ValueError("not a regular file")
+        data = file.read(MAX_USER_FILE + 1)
+    if len(data) > MAX_USER_FILE:
+        raise ValueError(f"larger than {MAX_USER_FILE} bytes")
+    return data

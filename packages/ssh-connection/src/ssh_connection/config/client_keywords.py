@@ -5,7 +5,23 @@ from __future__ import annotations
 from typing import Final
 
 from .evaluate import Count, Keyword
-from .values import choice, flag, integer, names, one, raw, rekey, seconds, variables, words
+from .values import (
+    choice,
+    domains,
+    flag,
+    integer,
+    jumps,
+    names,
+    one,
+    permitted_names,
+    port,
+    raw,
+    rekey,
+    seconds,
+    variable_names,
+    variables,
+    words,
+)
 
 __all__ = ["CLIENT_ALIASES", "CLIENT_KEYWORDS", "NOT_APPLIED"]
 
@@ -37,18 +53,19 @@ _NUMBER = Keyword(integer())
 _APPLIED: dict[str, Keyword] = {
     "addressfamily": Keyword(choice("any", "inet", "inet6", flags=False)),
     "bindaddress": _ONE,
-    "canonicaldomains": _WORDS,
+    "canonicaldomains": Keyword(domains),
     "canonicalizefallbacklocal": _FLAG,
     "canonicalizehostname": Keyword(choice("always")),
     "canonicalizemaxdots": Keyword(integer(-1)),
-    "canonicalizepermittedcnames": _WORDS,
+    "canonicalizepermittedcnames": Keyword(permitted_names),
     "casignaturealgorithms": _NAMES,
     "certificatefile": Keyword(one, Count.EACH),
     "ciphers": _NAMES,
     "compression": Keyword(choice("yes", "no", flags=False)),
     "connecttimeout": Keyword(seconds("none")),
     "enablesshkeysign": _FLAG,
-    "forwardagent": _ONE,
+    # The first word says whether, the first path which.
+    "forwardagent": Keyword(one, Count.EACH),
     "forwardx11": _FLAG,
     "globalknownhostsfile": _WORDS,
     "gssapiauthentication": _FLAG,
@@ -68,17 +85,17 @@ _APPLIED: dict[str, Keyword] = {
     "macs": _NAMES,
     "passwordauthentication": _FLAG,
     "pkcs11provider": _ONE,
-    "port": Keyword(integer(1, 65535)),
+    "port": Keyword(port),
     "preferredauthentications": _ONE,
     "proxycommand": Keyword(raw),
-    "proxyjump": _ONE,
+    "proxyjump": Keyword(jumps),
     "pubkeyacceptedalgorithms": _NAMES,
     "pubkeyauthentication": Keyword(choice("unbound", "host-bound")),
     "rekeylimit": Keyword(rekey, Count.PARTS),
     "remotecommand": Keyword(raw),
     "requesttty": Keyword(choice("auto", "force")),
     "revokedhostkeys": _ONE,
-    "sendenv": Keyword(words, Count.WORDS),
+    "sendenv": Keyword(variable_names, Count.SIGNED_WORDS),
     "serveralivecountmax": Keyword(integer(1)),
     "serveraliveinterval": Keyword(seconds()),
     "sessiontype": Keyword(choice("none", "subsystem", "default", flags=False)),
@@ -101,12 +118,11 @@ NOT_APPLIED: Final[dict[str, Keyword]] = {
     **_all(
         "addkeystoagent bindinterface channeltimeout controlpath controlpersist escapechar"
         " forwardx11timeout gssapiclientidentity gssapikexalgorithms hostbasedacceptedalgorithms"
-        " ipqos kbdinteractivedevices localcommand logverbose obscurekeystroketiming"
-        " permitremoteopen refuseconnection securitykeyprovider syslogfacility tag tunneldevice"
-        " versionaddendum",
+        " dynamicforward ipqos kbdinteractivedevices localforward logverbose"
+        " obscurekeystroketiming permitremoteopen refuseconnection remoteforward"
+        " securitykeyprovider syslogfacility tag tunneldevice versionaddendum",
         _WORDS,
     ),
-    **_all("dynamicforward localforward remoteforward", Keyword(words, Count.EACH)),
     **_all("connectionattempts numberofpasswordprompts requiredrsasize", _NUMBER),
     "controlmaster": Keyword(choice("auto", "ask", "autoask")),
     "fingerprinthash": Keyword(choice("md5", "sha256", flags=False)),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Collection, Mapping
-from functools import partial
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Final
 
+from ssh_keys.files import read_file
 from ssh_keys.record import Struct
 
 from ..errors import ConfigParseError
@@ -17,12 +18,13 @@ from ..proxy import check_proxy_names
 from ..tunnel import parse_destination
 from .client_keywords import CLIENT_ALIASES
 from .criteria import ClientEvaluation, LocalFacts, Target
+from .directives import Directive, File
 from .evaluate import Values
 from .files import ConfigReader, config_paths, local_facts
 from .identities import identity_options
-from .tokens import expand, expand_home
+from .tokens import expand, expand_command, expand_home
 
-__all__ = ["client_config", "client_values"]
+__all__ = ["client_config", "client_values", "convert", "evaluate_client", "rekey_options"]
 
 FOLDER: Final = "/etc/ssh"
 
@@ -56,7 +58,10 @@ _TEXTS = {
     "preferredauthentications": "preferred_auth",
     "user": "username",
 }
-_WORDS = {"canonicaldomains": "canonical_domains", "sendenv": "send_env", "setenv": "env"}
+_WORDS = {"sendenv": "send_env", "setenv": "env"}
+_GSS_FLAGS = {"gssapidelegatecredentials": "gss_delegate_creds", "gssapikeyexchange": "gss_kex"}
+_CANONICALIZE = {"yes": True, "no": False}
+_PTY = {"no": False, "yes": True, "auto": "auto", "force": "force"}
 _KNOWN_HOSTS = {
     "userknownhostsfile": ("~/.ssh/known_hosts", "~/.ssh/known_hosts2"),
     "globalknownhostsfile": ("/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"),
@@ -93,31 +98,48 @@ def client_values(
     for path, ours in config_paths(config, usual):
         folder = FOLDER if config is True and not ours else own
         files.append(ConfigReader(CLIENT_ALIASES, folder, facts.home).read(path, own=ours))
+    return evaluate_client(files, given, facts, canonical)
+
+
+def evaluate_client(
+    files: Sequence[File],
+    given: Mapping[str, object],
+    facts: LocalFacts,
+    canonical: str | None = None,
+) -> ClientEvaluation:
+    """Do as `client_values` with files that were read; raises ConfigParseError."""
     seeds: Values = {
         keyword: [(str(given[option]),)]
         for option, keyword in _SEEDS.items()
         if given.get(option, ()) not in ((), None)
     }
     original = str(given.get("host") or "localhost")
-    try:
-        evaluation = ClientEvaluation(Target(original, original), facts, seeds, check_proxy_names)
+    evaluation = ClientEvaluation(Target(original, original), facts, seeds, check_proxy_names)
+    for file in files:
+        evaluation.run(file)
+    host = _host_name(evaluation)
+    if canonical is not None or evaluation.wants_final:
+        host = (canonical or host).lower()
+        values: Values = {**_SETTLED, **evaluation.values, "hostname": [(host,)]}
+        final = ClientEvaluation(
+            Target(original, host, final=True), facts, values, check_proxy_names
+        )
+        final.keep_places(evaluation)
         for file in files:
-            evaluation.run(file)
-        if canonical is not None or evaluation.wants_final:
-            host = (canonical or evaluation.host()).lower()
-            target = Target(original, host, final=True)
-            values: Values = {**_SETTLED, **evaluation.values, "hostname": [(host,)]}
-            places = evaluation.places
-            evaluation = ClientEvaluation(target, facts, values, check_proxy_names)
-            evaluation.places.update(places)
-            for file in files:
-                evaluation.run(file)
-        evaluation.host()
-    except ConfigParseError:
-        raise
-    except ValueError as exc:
-        raise ConfigParseError(str(exc)) from None
+            final.run(file)
+        evaluation = final
     return evaluation
+
+
+def _host_name(evaluation: ClientEvaluation) -> str:
+    try:
+        return evaluation.host()
+    except ValueError as exc:
+        raise _error(evaluation.place("hostname"), exc) from None
+
+
+def _error(place: Directive | None, exc: ValueError) -> ConfigParseError:
+    return ConfigParseError(str(exc)) if place is None else place.error(str(exc))
 
 
 def client_config(
@@ -125,8 +147,8 @@ def client_config(
     given: Mapping[str, object],
     names: Collection[str],
     canonical: str | None = None,
-) -> dict[str, object]:
-    """Return the options that configuration files give.
+) -> tuple[dict[str, object], dict[str, Directive]]:
+    """Return the options that configuration files give, and where each of them comes from.
 
     Parameters:
         config, given, canonical: as of `client_values`.
@@ -136,13 +158,24 @@ def client_config(
     """
     facts = local_facts()
     evaluation = client_values(config, given, facts, canonical)
-    options = _Conversion(evaluation, facts, given, {}).run()
-    return {name: value for name, value in options.items() if name in names}
+    options, places = convert(evaluation, facts, given)
+    return {name: value for name, value in options.items() if name in names}, places
 
 
-def _content(path: str) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
+def convert(
+    evaluation: ClientEvaluation, facts: LocalFacts, given: Mapping[str, object]
+) -> tuple[dict[str, object], dict[str, Directive]]:
+    """Return the options that values stand for, and where each of them comes from.
+
+    Parameters:
+        evaluation: has the values.
+        facts: this machine.
+        given: options that go first.
+
+    Raises OSError and ConfigParseError.
+    """
+    conversion = _Conversion(evaluation, facts, given, {}, {})
+    return conversion.run(), conversion.places
 
 
 def rekey_options(limit: tuple[str, ...]) -> dict[str, object]:
@@ -163,52 +196,66 @@ class _Conversion(Struct):
         facts: this machine.
         given: options that go first.
         made: what is made.
+        places: where each option comes from.
     """
 
     evaluation: ClientEvaluation
     facts: LocalFacts
     given: Mapping[str, object]
     made: dict[str, object]
+    places: dict[str, Directive]
 
     def run(self) -> dict[str, object]:
-        """Return the options; raises ConfigParseError."""
-        first, made, values = self.evaluation.first, self.made, self.evaluation.values
-        made["host"] = self.evaluation.host()
+        """Return the options; raises OSError and ConfigParseError."""
+        made, values = self.made, self.evaluation.values
+        with self.at("hostname"):
+            made["host"] = self.evaluation.host()
         for table, kind in ((_FLAGS, "yes".__eq__), (_NUMBERS, int), (_TEXTS, str)):
             convert: Callable[[str], object] = kind
             for keyword, option in table.items():
-                text = first(keyword)
-                if text is not None:
-                    made[option] = convert(text)
+                if keyword in values:
+                    with self.at(keyword):
+                        made[option] = convert(values[keyword][0][0])
         for keyword, option in _WORDS.items():
             if keyword in values:
-                made[option] = list(values[keyword][0])
+                with self.at(keyword):
+                    made[option] = list(values[keyword][0])
         for keyword, option in _ALGORITHMS.items():
-            if (text := first(keyword)) is not None:
-                self._at(keyword, partial(self._algorithms, option, text))
-        for keyword in ("proxycommand", "proxyjump"):
-            # In the order of the file: the first of the two keeps the other out.
-            if next((n for n in values if n in ("proxycommand", "proxyjump")), "") == keyword:
-                self._at(keyword, self._proxy)
-        for keyword in _KNOWN_HOSTS:
             if keyword in values:
-                self._at(keyword, self._known_hosts)
-        self._at("remotecommand", self._session)
-        self._network()
+                with self.at(keyword):
+                    self._algorithms(option, values[keyword][0][0])
+        proxy = next((name for name in values if name in ("proxycommand", "proxyjump")), None)
+        if proxy is not None:
+            # In the order of the file: the first of the two keeps the other out.
+            with self.at(proxy):
+                self._proxy(proxy, values[proxy][0][0])
+        if any(keyword in values for keyword in _KNOWN_HOSTS):
+            self._known_hosts()
+        for keyword, method in _OTHERS.items():
+            if keyword in values:
+                with self.at(keyword):
+                    method(self, values[keyword][0])
         self._authentication()
-        self._at("identityfile", lambda: identity_options(self))
+        identity_options(self)
         return made
 
-    def _at(self, keyword: str, convert: Callable[[], None]) -> None:
-        """Convert a value; an error names the place that it comes from."""
+    @contextmanager
+    def at(self, keyword: str, value: tuple[str, ...] = ()) -> Iterator[None]:
+        """Convert a value in the body: its options, or its error, come from where it stands.
+
+        Parameters:
+            keyword, value: as of `Evaluation.place`.
+        """
+        before = set(self.made)
+        place = self.evaluation.place(keyword, value)
         try:
-            convert()
+            yield
         except ConfigParseError:
             raise
         except ValueError as exc:
-            place = self.evaluation.places.get(keyword)
-            error = ConfigParseError(str(exc)) if place is None else place.error(str(exc))
-            raise error from None
+            raise _error(place, exc) from None
+        if place is not None:
+            self.places.update(dict.fromkeys(self.made.keys() - before, place))
 
     def path(self, text: str) -> str:
         """Return a file name with everything expanded; raises ValueError."""
@@ -220,28 +267,22 @@ class _Conversion(Struct):
         if names:
             self.made[option] = names
 
-    def _proxy(self) -> None:
-        first = self.evaluation.first
+    def _proxy(self, keyword: str, text: str) -> None:
         if any(self.given.get(name, ()) != () for name in ("tunnel", "proxy_command")):
             return
-        names = next(n for n in self.evaluation.values if n in ("proxycommand", "proxyjump"))
-        text = first(names) or "none"
         if text.lower() == "none":
             return
         all_tokens = self.evaluation.tokens()
         tokens = {name: all_tokens[name] for name in "hnpr"}
-        expanded = expand(text, tokens)
-        if names == "proxyjump":
-            hops = [hop.strip().removeprefix("ssh://") for hop in expanded.split(",")]
-            _, host, port = parse_destination(hops[-1])
+        if keyword == "proxyjump":
+            hops = expand(text, tokens)
+            _, host, port = parse_destination(hops.rpartition(",")[2])
             own = (tokens["n"].lower(), tokens["h"].lower())
             if host.lower() not in own or (port or 22) != int(tokens["p"]):
                 # Through itself nothing is reached: `Host *` is meant for all the others.
-                self.made["tunnel"] = ",".join(hops)
+                self.made["tunnel"] = hops
             return
-        if expanded != text.replace("%%", "%"):
-            check_proxy_names(self.evaluation.host(), self.evaluation.user())
-            check_proxy_names(tokens["n"], "")
+        expanded = expand_command(text, tokens, check_proxy_names)
         # As OpenSSH runs it; the names in it can not be mistaken for anything else.
         shell = self.facts.environ.get("SHELL") or "/bin/sh"
         self.made["proxy_command"] = [shell, "-c", "exec " + expanded.replace("%", "%%")]
@@ -249,66 +290,86 @@ class _Conversion(Struct):
     def _known_hosts(self) -> None:
         files: list[str] = []
         for keyword, usual in _KNOWN_HOSTS.items():
-            lines = self.evaluation.values.get(keyword)
-            names = usual if lines is None else lines[0]
-            files += (self.path(name) for name in names if name.lower() != "none")
+            with self.at(keyword):
+                lines = self.evaluation.values.get(keyword)
+                names = usual if lines is None else lines[0]
+                files += (self.path(name) for name in names if name.lower() != "none")
         found = [name for name in files if os.path.exists(name)]
         # Without any file nobody is known, which is not the same as everybody trusted.
-        self.made["known_hosts"] = found[0] if len(found) == 1 else b"\n".join(map(_content, found))
+        one = found[0] if len(found) == 1 else None
+        self.made["known_hosts"] = one or b"\n".join(map(read_file, found))
 
-    def _session(self) -> None:
-        first, made = self.evaluation.first, self.made
-        kind = first("sessiontype")
-        command = first("remotecommand")
-        if command is not None and command.lower() != "none":
-            command = expand(command, self.evaluation.tokens())
-            made["subsystem" if kind == "subsystem" else "command"] = command
-        pty = {"no": False, "yes": True, "auto": "auto", "force": "force"}
-        if (text := first("requesttty")) is not None:
-            made["request_pty"] = pty[text]
-        if (limit := self.evaluation.values.get("rekeylimit")) is not None:
-            made.update(rekey_options(limit[0]))
+    def _command(self, value: tuple[str, ...]) -> None:
+        if value[0].lower() != "none":
+            command = expand(value[0], self.evaluation.tokens())
+            subsystem = self.evaluation.first("sessiontype") == "subsystem"
+            self.made["subsystem" if subsystem else "command"] = command
 
-    def _network(self) -> None:
-        first, made = self.evaluation.first, self.made
-        if (family := first("addressfamily")) is not None:
-            made["family"] = _FAMILIES[family]
-        if (address := first("bindaddress")) is not None:
-            made["local_addr"] = (address, 0)
-        if (timeout := first("connecttimeout")) is not None:
-            made["connect_timeout"] = None if timeout == "none" else int(timeout)
-        if (compression := first("compression")) is not None:
-            zlib = ["zlib@openssh.com", "zlib"] if compression == "yes" else []
-            made["compression_algs"] = [*zlib, "none"]
-        if (canonicalize := first("canonicalizehostname")) is not None:
-            made["canonicalize_hostname"] = {"yes": True, "no": False}.get(canonicalize, "always")
-        if (cnames := self.evaluation.values.get("canonicalizepermittedcnames")) is not None:
-            pairs = [word.partition(":")[::2] for word in cnames[0] if word.lower() != "none"]
-            made["canonicalize_permitted_cnames"] = pairs
+    def _pty(self, value: tuple[str, ...]) -> None:
+        self.made["request_pty"] = _PTY[value[0]]
+
+    def _rekey_limit(self, value: tuple[str, ...]) -> None:
+        self.made.update(rekey_options(value))
+
+    def _family(self, value: tuple[str, ...]) -> None:
+        self.made["family"] = _FAMILIES[value[0]]
+
+    def _local_address(self, value: tuple[str, ...]) -> None:
+        self.made["local_addr"] = (value[0], 0)
+
+    def _connect_timeout(self, value: tuple[str, ...]) -> None:
+        self.made["connect_timeout"] = None if value[0] == "none" else int(value[0])
+
+    def _compression(self, value: tuple[str, ...]) -> None:
+        zlib = ["zlib@openssh.com", "zlib"] if value[0] == "yes" else []
+        self.made["compression_algs"] = [*zlib, "none"]
+
+    def _canonicalize(self, value: tuple[str, ...]) -> None:
+        self.made["canonicalize_hostname"] = _CANONICALIZE.get(value[0], "always")
+
+    def _domains(self, value: tuple[str, ...]) -> None:
+        self.made["canonical_domains"] = [word for word in value if word != "none"]
+
+    def _permitted_names(self, value: tuple[str, ...]) -> None:
+        pairs = [word.partition(":")[::2] for word in value if word.lower() != "none"]
+        self.made["canonicalize_permitted_cnames"] = pairs
+
+    def _public_key(self, value: tuple[str, ...]) -> None:
+        self.made["public_key_auth"] = value[0] != "no"
+
+    def _revoked(self, value: tuple[str, ...]) -> None:
+        if value[0].lower() != "none":
+            self.made["revoked_keys"] = self.path(value[0])
 
     def _authentication(self) -> None:
         first, made = self.evaluation.first, self.made
-        if (public_key := first("pubkeyauthentication")) is not None:
-            made["public_key_auth"] = public_key != "no"
         if first("enablesshkeysign") == "yes" and first("hostbasedauthentication") == "yes":
             made["client_host_keysign"] = True
         if not self.facts.environ.get("DISPLAY"):
             made.pop("x11_forwarding", None)  # without a display there is nothing to forward
         have_gss = find_spec("gssapi") is not None
-        for keyword, option in (
-            ("gssapikeyexchange", "gss_kex"),
-            ("gssapidelegatecredentials", "gss_delegate_creds"),
-        ):
+        for keyword, option in _GSS_FLAGS.items():
             if (text := first(keyword)) is not None and (have_gss or text == "no"):
-                made[option] = text == "yes"
+                with self.at(keyword):
+                    made[option] = text == "yes"
         if first("gssapiauthentication") == "no":
             # `yes` is what is done anyway where it can be done; many files have it everywhere.
             made["gss_auth"] = False
         if not have_gss:
             made.pop("gss_host", None)
-        self._at("revokedhostkeys", self._revoked)
 
-    def _revoked(self) -> None:
-        path = self.evaluation.first("revokedhostkeys")
-        if path is not None and path.lower() != "none":
-            self.made["revoked_keys"] = self.path(path)
+
+_OTHERS: Final[dict[str, Callable[[_Conversion, tuple[str, ...]], None]]] = {
+    "addressfamily": _Conversion._family,
+    "bindaddress": _Conversion._local_address,
+    "canonicaldomains": _Conversion._domains,
+    "canonicalizehostname": _Conversion._canonicalize,
+    "canonicalizepermittedcnames": _Conversion._permitted_names,
+    "compression": _Conversion._compression,
+    "connecttimeout": _Conversion._connect_timeout,
+    "pubkeyauthentication": _Conversion._public_key,
+    "rekeylimit": _Conversion._rekey_limit,
+    "remotecommand": _Conversion._command,
+    "requesttty": _Conversion._pty,
+    "revokedhostkeys": _Conversion._revoked,
+}

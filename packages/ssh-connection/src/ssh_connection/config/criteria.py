@@ -13,7 +13,7 @@ from ssh_transport.errors import printable
 from .client_keywords import CLIENT_KEYWORDS
 from .directives import Directive
 from .evaluate import Evaluation, Values, pattern_list
-from .tokens import expand
+from .tokens import expand, expand_command
 from .words import first_word
 
 __all__ = ["ClientEvaluation", "LocalFacts", "Target", "client_tokens"]
@@ -84,6 +84,9 @@ class ClientEvaluation(Evaluation):
         ignored = self.first("ignoreunknown")
         if ignored is None or not pattern_list(ignored, ignore_case=True).matches([directive.name]):
             super().unknown(directive)
+
+    def check(self, directive: Directive, value: tuple[str, ...], applies: bool) -> None:
+        """Any value may be anywhere."""
 
     def block(self, directive: Directive) -> bool | None:
         """Whether the lines behind `Host` or `Match` apply."""
@@ -157,10 +160,7 @@ class ClientEvaluation(Evaluation):
         raise ValueError(f"no criterion {printable(name)}")
 
     def _exec(self, command: str) -> bool:
-        tokens = self.tokens()
-        self._check_names(self.host(), self.user())
-        self._check_names(self._target.original, "")
-        return self._facts.run(expand(command, tokens))
+        return self._facts.run(expand_command(command, self.tokens(), self._check_names))
 
 
 def client_tokens(

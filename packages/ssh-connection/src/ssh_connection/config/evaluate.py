@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from enum import Enum, auto
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from ssh_keys.patterns import PatternList
 from ssh_keys.record import Record
@@ -26,7 +26,18 @@ class Count(Enum):
     PARTS = auto()
     """Each word of the first value holds, and of later ones what the first does not have."""
     WORDS = auto()
+    """The words of all lines add up."""
+    SIGNED_WORDS = auto()
     """The words of all lines add up; `-pattern` takes away what is there already."""
+
+
+MAX_LINES: Final = 100
+"""Lines of a keyword of which each one holds, as in OpenSSH."""
+
+MAX_WORDS: Final = 20_000
+"""Words of a keyword in all of its lines."""
+
+MAX_SIGNED_WORDS: Final = 1000
 
 
 class Keyword(Record):
@@ -64,6 +75,7 @@ class Evaluation(ABC):
         self._keywords = keywords
         self.values: Values = {name: list(lines) for name, lines in (values or {}).items()}
         self.places: dict[str, Directive] = {}
+        self._each_place: dict[tuple[str, tuple[str, ...]], Directive] = {}
 
     @abstractmethod
     def block(self, directive: Directive) -> bool | None:
@@ -80,9 +92,15 @@ class Evaluation(ABC):
         """Whether a keyword may be where it is."""
         return True
 
-    def enforced(self, directive: Directive, value: tuple[str, ...]) -> bool:
-        """Whether we can do what a value asks for."""
-        return True
+    @abstractmethod
+    def check(self, directive: Directive, value: tuple[str, ...], applies: bool) -> None:
+        """Look at a value once more; raises ValueError if it can not be where it is.
+
+        Parameters:
+            directive: where.
+            value: what it is.
+            applies: whether it counts.
+        """
 
     def run(self, file: File, active: bool = True) -> None:
         """Go through a file.
@@ -122,27 +140,49 @@ class Evaluation(ABC):
         try:
             # Those of blocks that do not apply, too: a file is right or wrong for every host.
             value = keyword.parse(directive.words, directive.rest)
+            self.check(directive, value, applies)
+            if applies:
+                self._add(directive.name, keyword.count, value)
         except ValueError as exc:
             raise directive.error(str(exc)) from None
-        if not self.enforced(directive, value):
-            raise directive.error("this restriction is not supported")
         if applies:
-            self.places.setdefault(directive.name, directive)
-            try:
-                self._add(directive.name, keyword.count, value)
-            except ValueError as exc:
-                raise directive.error(str(exc)) from None
+            self._remember(directive, value)
+
+    def place(self, name: str, value: tuple[str, ...] = ()) -> Directive | None:
+        """Return where a value comes from; None for those that hold already.
+
+        Parameters:
+            name: the keyword.
+            value: which one, if each line holds.
+        """
+        return self._each_place.get((name, value)) or self.places.get(name)
+
+    def keep_places(self, before: Evaluation) -> None:
+        """Take over where the values come from that hold already."""
+        self.places.update(before.places)
+        self._each_place.update(before._each_place)
+
+    def _remember(self, directive: Directive, value: tuple[str, ...]) -> None:
+        self.places.setdefault(directive.name, directive)
+        if self._keywords[directive.name].count is Count.EACH:
+            self._each_place.setdefault((directive.name, value), directive)
 
     def _add(self, name: str, count: Count, value: tuple[str, ...]) -> None:
         lines = self.values.setdefault(name, [])
         if count is Count.EACH:
             if value not in lines:
+                if len(lines) >= MAX_LINES:
+                    raise ValueError(f"more than {MAX_LINES} of them")
                 lines.append(value)
         elif count is Count.PARTS:
             before = lines[0] if lines else ()
             self.values[name] = [before + value[len(before) :]]
         elif count is Count.WORDS:
-            self.values[name] = [tuple(_added(lines[0] if lines else (), value))]
+            self.values[name] = [_limited((*(lines[0] if lines else ()), *value), MAX_WORDS)]
+        elif count is Count.SIGNED_WORDS:
+            value = _limited(value, MAX_SIGNED_WORDS)
+            added = tuple(_added(lines[0] if lines else (), value))
+            self.values[name] = [_limited(added, MAX_SIGNED_WORDS)]
         elif not lines:
             lines.append(value)
 
@@ -150,6 +190,12 @@ class Evaluation(ABC):
         """Return the first word of a value, None if there is none."""
         lines = self.values.get(name)
         return lines[0][0] if lines else None
+
+
+def _limited(words: tuple[str, ...], most: int) -> tuple[str, ...]:
+    if len(words) > most:
+        raise ValueError(f"more than {most} words")
+    return words
 
 
 def _added(before: Iterable[str], words: Iterable[str]) -> list[str]:

@@ -8,7 +8,8 @@ import socket
 import stat
 import subprocess
 from collections.abc import Iterator, Sequence
-from glob import glob, has_magic
+from glob import has_magic, iglob
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +21,7 @@ from .tokens import expand_home
 __all__ = ["ConfigReader", "config_paths", "local_facts"]
 
 MAX_FILES: Final = 1000
-"""Files that one `Include` may name."""
+"""Files that may be included."""
 
 EXEC_SECONDS: Final = 30
 """Seconds that a command of `Match exec` may take."""
@@ -58,6 +59,7 @@ class ConfigReader:
         self._folder = folder
         self._home = home
         self._budget: Iterator[int] = iter(range(MAX_DIRECTIVES))
+        self._files_left = MAX_FILES
 
     def read(self, path: str, *, own: bool = False) -> File:
         """Read a file.
@@ -98,9 +100,11 @@ class ConfigReader:
                 name = expand_home(name, self._home)
             if not os.path.isabs(name):
                 name = os.path.join(self._folder, name)
-            paths = sorted(glob(name)) if has_magic(name) else [name]
-            if len(paths) > MAX_FILES:
+            found = iglob(name) if has_magic(name) else [name]
+            paths = sorted(islice(found, self._files_left + 1))
+            if len(paths) > self._files_left:
                 raise ValueError(f"more than {MAX_FILES} files")
+            self._files_left -= len(paths)
         except ValueError as exc:
             raise directive.error(str(exc)) from None
         files: list[File] = []

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Protocol
+from contextlib import AbstractContextManager
+from typing import Final, Protocol
 
 from .criteria import ClientEvaluation, LocalFacts
 from .tokens import expand
@@ -24,9 +25,15 @@ class Conversion(Protocol):
         """Return a file name with everything expanded; raises ValueError."""
         ...
 
+    def at(
+        self, keyword: str, value: tuple[str, ...] = ()
+    ) -> AbstractContextManager[None]:
+        """Convert a value in the body; an error names its place."""
+        ...
+
 
 def identity_options(conversion: Conversion) -> None:
-    """Set the options of keys and agents; raises ValueError.
+    """Set the options of keys and agents; raises ConfigParseError.
 
     A key file that is not there is passed over, as OpenSSH does, and one that needs a passphrase
     unless there is one.
@@ -34,12 +41,12 @@ def identity_options(conversion: Conversion) -> None:
     made, values = conversion.made, conversion.evaluation.values
     public: list[str] = []
     if "identityfile" in values:
-        names = [line[0] for line in values["identityfile"]]
         private: list[str] = []
-        for name in names:
-            if name.lower() == "none":
+        for line in values["identityfile"]:
+            if line[0].lower() == "none":
                 continue
-            path = conversion.path(name)
+            with conversion.at("identityfile", line):
+                path = conversion.path(line[0])
             if os.path.exists(path + ".pub"):
                 public.append(path + ".pub")
             if _is_public(path):
@@ -51,7 +58,10 @@ def identity_options(conversion: Conversion) -> None:
         if given.get("passphrase") is None and given.get("client_keys", ()) == ():
             made["ignore_encrypted"] = True  # not of keys that somebody named in the program
     if "certificatefile" in values:
-        certificates = [conversion.path(line[0]) for line in values["certificatefile"]]
+        certificates: list[str] = []
+        for line in values["certificatefile"]:
+            with conversion.at("certificatefile", line):
+                certificates += [conversion.path(line[0])] if line[0].lower() != "none" else []
         made["client_certs"] = [path for path in certificates if os.path.exists(path)]
     if conversion.evaluation.first("identitiesonly") == "yes":
         made["agent_identities"] = list(dict.fromkeys(public)) or _default_public(conversion)
@@ -80,21 +90,30 @@ def _default_public(conversion: Conversion) -> list[str]:
     return [path for path in paths if os.path.exists(path)]
 
 
+_WORDS: Final = {"yes": True, "true": True, "no": False, "false": False}
+
+
 def _agents(conversion: Conversion) -> None:
     made, environ = conversion.made, conversion.facts.environ
     agent = conversion.evaluation.first("identityagent")
     if agent is not None and agent != "SSH_AUTH_SOCK":
-        made["agent_path"] = None if agent.lower() == "none" else _socket(conversion, agent)
-    forward = conversion.evaluation.first("forwardagent")
-    if forward is not None:
-        flags = {"yes": True, "true": True, "no": False, "false": False}
-        known = flags.get(forward.lower())
-        if known is None:
-            made["agent_forwarding"] = _socket(conversion, forward) or False
+        with conversion.at("identityagent"):
+            made["agent_path"] = None if agent.lower() == "none" else _socket(conversion, agent)
+    lines = conversion.evaluation.values.get("forwardagent", ())
+    if not lines:
+        return
+    # The first line says whether; the first path says which agent, even behind another `yes`.
+    forwarded = _WORDS.get(lines[0][0].lower(), True)
+    path = next((line for line in lines if line[0].lower() not in _WORDS), None)
+    with conversion.at("forwardagent", path or lines[0]):
+        if not forwarded:
+            made["agent_forwarding"] = False
+        elif path is not None:
+            made["agent_forwarding"] = _socket(conversion, path[0]) or False
         else:
             # Of an agent that is not there nothing can be forwarded.
             there = bool(made.get("agent_path", environ.get("SSH_AUTH_SOCK")))
-            made["agent_forwarding"] = known and (there or bool(conversion.given.get("agent_path")))
+            made["agent_forwarding"] = there or bool(conversion.given.get("agent_path"))
 
 
 def _socket(conversion: Conversion, text: str) -> str | None:

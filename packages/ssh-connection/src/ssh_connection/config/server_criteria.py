@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ssh_keys.patterns import PatternList, parse_address
+from ssh_keys.patterns import match_wildcard, parse_address
 from ssh_keys.record import Record
 from ssh_transport.errors import printable
 
 from .directives import Directive, File
-from .evaluate import Evaluation, Keyword, Values, pattern_list
+from .evaluate import Count, Evaluation, Keyword, Values, pattern_list
 from .server_keywords import RESTRICTIONS, SERVER_KEYWORDS
 from .words import first_word
 
@@ -46,6 +46,7 @@ class ServerEvaluation(Evaluation):
         self._in_match = False
         self._everybody: Values = self.values
         self._matched: Values = {}
+        self._matched_places: dict[str, Directive] = {}
 
     def run(self, file: File, active: bool = True) -> None:
         """Go through a file; a block ends with it."""
@@ -72,19 +73,33 @@ class ServerEvaluation(Evaluation):
         """Whether a keyword may be in the block that it is in."""
         return keyword.in_match or not self._in_match
 
-    def enforced(self, directive: Directive, value: tuple[str, ...]) -> bool:
-        """Whether a restriction is one that we know how to keep."""
-        harmless = RESTRICTIONS.get(directive.name)
-        return harmless is None or (len(value) == 1 and value[0].lower() in harmless)
-
-    def _add(self, name: str, count: object, value: tuple[str, ...]) -> None:
+    def check(self, directive: Directive, value: tuple[str, ...], applies: bool) -> None:
+        """Refuse restrictions that we do not know how to keep, or that contradict each other."""
+        name = directive.name
+        harmless = RESTRICTIONS.get(name)
+        if harmless is not None and (len(value) != 1 or value[0].lower() not in harmless):
+            raise ValueError("this restriction is not supported")
         if name == "authenticationmethods" and "any" in value:
-            # A restriction and its opposite: OpenSSH refuses this order of the two, too.
-            if len(value) > 1 or name in self._matched or name in self._everybody:
+            # A restriction and its opposite: OpenSSH refuses this order of the two, too, also in
+            # blocks that do not apply.
+            before = name in self._matched or name in self._everybody
+            if (applies and len(value) > 1) or (value == ("any",) and before):
                 raise ValueError('"any" must stand alone')
+
+    def place(self, name: str, value: tuple[str, ...] = ()) -> Directive | None:
+        """Return where the value comes from that holds."""
+        return self._matched_places.get(name) or super().place(name, value)
+
+    def _remember(self, directive: Directive, value: tuple[str, ...]) -> None:
+        if self._in_match:
+            self._matched_places.setdefault(directive.name, directive)
+        else:
+            super()._remember(directive, value)
+
+    def _add(self, name: str, count: Count, value: tuple[str, ...]) -> None:
         # Lines of blocks override the others, whatever the order.
         self.values = self._matched if self._in_match else self._everybody
-        super()._add(name, count, value)  # type: ignore[arg-type]
+        super()._add(name, count, value)
 
     def _match(self, rest: str) -> bool:
         result, number = True, 0
@@ -145,14 +160,18 @@ def may_log_in(values: Values, login: Login) -> bool:
     if not any(groups.values()):
         return True
     names = login.groups(login.user)
-    if groups["denygroups"] and PatternList(groups["denygroups"], ignore_case=False).matches(names):
+    if _is_group(groups["denygroups"], names):
         return False
-    allowed = groups["allowgroups"]
-    return not allowed or PatternList(allowed, ignore_case=False).matches(names)
+    return not groups["allowgroups"] or _is_group(groups["allowgroups"], names)
+
+
+def _is_group(patterns: Sequence[str], names: Sequence[str]) -> bool:
+    return any(match_wildcard(name, pattern) for pattern in patterns for name in names)
 
 
 def _is_user(word: str, login: Login) -> bool:
     name, at, host = word.rpartition("@") if "@" in word else (word, "", "")
-    if not pattern_list(name).matches([login.user]):
+    # One pattern: commas, and signs of exclamation, are part of names.
+    if not match_wildcard(login.user, name):
         return False
     return not at or _address_list(host, login.addr)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
 from typing import Final
 
-from ssh_keys.record import Record
+from ssh_keys.record import Record, Struct
 
-from ..errors import ConfigParseError
 from ..options.algorithms import known_names
-from .accounts import user_files, user_groups
+from .accounts import is_root, user_files, user_groups
 from .client_options import rekey_options
 from .directives import Directive, File, Included
 from .evaluate import Values
 from .files import ConfigReader, config_paths
 from .server_criteria import Login, ServerEvaluation, may_log_in
-from .server_keywords import SERVER_ALIASES
+from .server_keywords import SERVER_ALIASES, permitted_address, split_address
 
 __all__ = ["ServerConfig", "ServerRules", "login_of", "server_config"]
 
@@ -47,10 +49,16 @@ _FLAGS = {
 }
 _NUMBERS = {
     "clientaliveinterval": "keepalive_interval",
-    "clientalivecountmax": "keepalive_count_max",
     "maxauthtries": "max_auth_tries",
     "maxsessions": "max_sessions",
 }
+_METHODS = {
+    "host_based_auth": "hostbased",
+    "kbdint_auth": "keyboard-interactive",
+    "password_auth": "password",
+    "public_key_auth": "publickey",
+}
+_ONE_ADDRESS = "a listener has one address and one port"
 _LISTS = {"hostkey": "server_host_keys", "hostcertificate": "server_host_certs"}
 
 
@@ -63,6 +71,7 @@ class ServerRules(Record):
         permitted: whether the user may log in at all.
         key_files: authorized_keys files of the user; None if nothing says where they are.
         strict: whether others may not be able to write to these.
+        places: where an option comes from.
     """
 
     options: dict[str, object]
@@ -70,6 +79,7 @@ class ServerRules(Record):
     permitted: bool
     key_files: Sequence[str] | None
     strict: bool
+    places: Mapping[str, Directive]
 
 
 class ServerConfig:
@@ -81,7 +91,6 @@ class ServerConfig:
 
     def __init__(self, files: Sequence[File]) -> None:
         self.files = files
-        self._places: dict[str, Directive] = {}
 
     def rules(self, login: Login | None) -> ServerRules:
         """Return what holds for a login, None for what holds for everybody.
@@ -91,99 +100,162 @@ class ServerConfig:
         evaluation = ServerEvaluation(login)
         for file in self.files:
             evaluation.run(file)
-        self._places = evaluation.places
         values = evaluation.result()
-        try:
-            return self._rules(values, login)
-        except ConfigParseError:
-            raise
-        except ValueError as exc:
-            raise ConfigParseError(str(exc)) from None
-
-    def _rules(self, values: Values, login: Login | None) -> ServerRules:
         user = "" if login is None else login.user
-        options = self._options(values)
+        conversion = _Conversion(evaluation, values, {}, {})
+        conversion.run()
+        options = conversion.made
         permitted = True
         if login is not None and user:
             permitted = may_log_in(values, login)
             root = _first(values, "permitrootlogin")
-            if user == "root" and root == "no":
+            if root == "no" and is_root(user):
                 permitted = False
-            if user == "root" and root == "prohibit-password":
+            if root == "prohibit-password" and is_root(user):
                 options["password_auth"] = options["kbdint_auth"] = False
+        if not _keep_possible_methods(options) and login is not None:
+            permitted = False
+            del options["auth_methods"]
         names = values.get("authorizedkeysfile")
-        files = None if names is None or not user else user_files(names[0], user)
+        with conversion.at("authorizedkeysfile"):
+            files = None if names is None or not user else user_files(names[0], user)
         strict = _first(values, "strictmodes") != "no"
-        return ServerRules(options, _restrictions(values), permitted, files, strict)
+        limits = _restrictions(values)
+        return ServerRules(options, limits, permitted, files, strict, conversion.places)
 
-    def _options(self, values: Values) -> dict[str, object]:
-        made: dict[str, object] = {}
-        for keyword, option in _FLAGS.items():
-            if (text := _first(values, keyword)) is not None:
-                made[option] = text == "yes"
-        for keyword, option in _NUMBERS.items():
-            if (text := _first(values, keyword)) is not None:
-                made[option] = int(text)
-        if made.get("keepalive_count_max") == 0:
-            # It asks, and never gives up.
-            made["keepalive_count_max"] = 2**31 - 1
+
+class _Conversion(Struct):
+    """Makes options of values.
+
+    Parameters:
+        evaluation: knows where values come from.
+        values: that hold.
+        made: what is made.
+        places: where each option comes from.
+    """
+
+    evaluation: ServerEvaluation
+    values: Values
+    made: dict[str, object]
+    places: dict[str, Directive]
+
+    def run(self) -> None:
+        """Make the options; raises ConfigParseError."""
+        made, values = self.made, self.values
+        for table, kind in ((_FLAGS, "yes".__eq__), (_NUMBERS, int)):
+            convert: Callable[[str], object] = kind
+            for keyword, option in table.items():
+                if keyword in values:
+                    with self.at(keyword):
+                        made[option] = convert(values[keyword][0][0])
         for keyword, option in _LISTS.items():
             if keyword in values:
-                made[option] = [line[0] for line in values[keyword] if line[0].lower() != "none"]
+                with self.at(keyword):
+                    names = [line[0] for line in values[keyword]]
+                    made[option] = [name for name in names if name.lower() != "none"]
         for keyword, option in _ALGORITHMS.items():
-            text = _first(values, keyword)
-            if text is not None and (names := self._known(keyword, option, text)):
-                made[option] = names
-        if (methods := values.get("authenticationmethods")) is not None:
-            made["auth_methods"] = [word for word in methods[0] if word.lower() != "any"]
-        if (grace := _first(values, "logingracetime")) is not None:
-            made["login_timeout"] = int(grace)
-        if (startups := values.get("maxstartups")) is not None:
-            made["max_startups"] = tuple(int(word) for word in startups[0])
-        if (revoked := _first(values, "revokedkeys")) is not None and revoked.lower() != "none":
-            made["revoked_keys"] = revoked
-        if (limit := values.get("rekeylimit")) is not None:
-            made.update(rekey_options(limit[0]))
-        if (compression := _first(values, "compression")) is not None:
-            zlib = [] if compression == "no" else ["zlib@openssh.com"]
-            made["compression_algs"] = ["none", *zlib]
-        if _first(values, "gssapiauthentication") == "no":
-            made["gss_auth"] = False
-        if (family := _first(values, "addressfamily")) is not None:
-            made["family"] = _FAMILIES[family]
-        made.update(self._address(values))
-        return made
+            if keyword in values:
+                with self.at(keyword):
+                    if names_known := known_names(option, values[keyword][0][0]):
+                        made[option] = names_known
+        for keyword, method in _OTHERS.items():
+            if keyword in values:
+                with self.at(keyword):
+                    method(self, values[keyword][0])
+        self._address()
 
-    def _known(self, keyword: str, option: str, text: str) -> str:
+    @contextmanager
+    def at(self, keyword: str) -> Iterator[None]:
+        """Convert a value in the body: its options, or its error, come from where it stands."""
+        before = set(self.made)
+        place = self.evaluation.place(keyword)
         try:
-            return known_names(option, text)
+            yield
         except ValueError as exc:
-            raise self._places[keyword].error(str(exc)) from None
+            raise (exc if place is None else place.error(str(exc))) from None
+        if place is not None:
+            self.places.update(dict.fromkeys(self.made.keys() - before, place))
 
-    def _address(self, values: Values) -> dict[str, object]:
-        made: dict[str, object] = {}
-        ports, addresses = values.get("port", []), values.get("listenaddress", [])
-        if len(ports) > 1 or len(addresses) > 1 or any(len(line) > 1 for line in addresses):
-            place = self._places["listenaddress" if addresses else "port"]
-            raise place.error("a listener has one address and one port")
+    def _alive_count(self, value: tuple[str, ...]) -> None:
+        # With 0 it asks, and never gives up.
+        self.made["keepalive_count_max"] = int(value[0]) or 2**31 - 1
+
+    def _methods(self, value: tuple[str, ...]) -> None:
+        self.made["auth_methods"] = [word for word in value if word != "any"]
+
+    def _grace(self, value: tuple[str, ...]) -> None:
+        self.made["login_timeout"] = int(value[0])
+
+    def _startups(self, value: tuple[str, ...]) -> None:
+        self.made["max_startups"] = tuple(map(int, value))
+
+    def _revoked(self, value: tuple[str, ...]) -> None:
+        if value[0].lower() != "none":
+            self.made["revoked_keys"] = value[0]
+
+    def _rekey_limit(self, value: tuple[str, ...]) -> None:
+        self.made.update(rekey_options(value))
+
+    def _compression(self, value: tuple[str, ...]) -> None:
+        zlib = [] if value[0] == "no" else ["zlib@openssh.com"]
+        self.made["compression_algs"] = ["none", *zlib]
+
+    def _gss(self, value: tuple[str, ...]) -> None:
+        if value[0] == "no":
+            self.made["gss_auth"] = False
+
+    def _family(self, value: tuple[str, ...]) -> None:
+        self.made["family"] = _FAMILIES[value[0]]
+
+    def _address(self) -> None:
+        ports, addresses = self.values.get("port", []), self.values.get("listenaddress", [])
         if ports:
-            made["port"] = int(ports[0][0])
+            with self.at("port"):
+                if len(ports) > 1:
+                    raise ValueError(_ONE_ADDRESS)
+                self.made["port"] = int(ports[0][0])
         if addresses:
-            host, port = _split_address(addresses[0][0])
-            made["host"] = "" if host == "*" else host
-            if port:
-                made["port"] = port
-        return made
+            with self.at("listenaddress"):
+                if len(addresses) > 1 or len(addresses[0]) > 1:
+                    raise ValueError(_ONE_ADDRESS)
+                host, port = split_address(addresses[0][0])
+                self.made["host"] = "" if host == "*" else host
+                if port:
+                    self.made["port"] = port
 
 
-def server_config(
-    config: object, names: Collection[str]
-) -> tuple[dict[str, object], ServerConfig]:
-    """Return the options that configuration files give everybody, and the rest of them.
+_OTHERS: Final[dict[str, Callable[[_Conversion, tuple[str, ...]], None]]] = {
+    "addressfamily": _Conversion._family,
+    "authenticationmethods": _Conversion._methods,
+    "clientalivecountmax": _Conversion._alive_count,
+    "compression": _Conversion._compression,
+    "gssapiauthentication": _Conversion._gss,
+    "logingracetime": _Conversion._grace,
+    "maxstartups": _Conversion._startups,
+    "rekeylimit": _Conversion._rekey_limit,
+    "revokedkeys": _Conversion._revoked,
+}
+
+
+def _keep_possible_methods(options: dict[str, object]) -> bool:
+    """Leave out lists of AuthenticationMethods that need a method which is off.
+
+    Returns whether one is left: if not, the first stays, which nobody can get through.
+    """
+    methods = options.get("auth_methods")
+    if not isinstance(methods, list):
+        return True
+    off = {method for option, method in _METHODS.items() if options.get(option) is False}
+    possible = [each for each in methods if off.isdisjoint(each.split(","))]
+    options["auth_methods"] = possible or methods
+    return bool(possible) or not methods
+
+
+def server_config(config: object) -> tuple[ServerRules, ServerConfig]:
+    """Return what configuration files say about everybody, and all of it.
 
     Parameters:
         config: the option.
-        names: the options that there are.
 
     Raises OSError and ConfigParseError.
     """
@@ -194,9 +266,19 @@ def server_config(
     rules = made.rules(None)
     if rules.options.get("rdns_lookup"):
         for place in _directives(files):
-            if place.name == "match" and "host" in place.rest.lower().split():
-                raise place.error("Host is about addresses here, which UseDNS contradicts")
-    return {name: value for name, value in rules.options.items() if name in names}, made
+            if _is_about_names(place):
+                raise place.error("hosts are addresses here, which UseDNS contradicts")
+    return rules, made
+
+
+def _is_about_names(directive: Directive) -> bool:
+    """Whether a line has criteria that would be about names of hosts with UseDNS."""
+    if directive.name == "match":
+        return "host" in re.split(r"[ \t=]+", directive.rest.lower())
+    if directive.name in ("allowusers", "denyusers"):
+        hosts = [word.rpartition("@")[2] for word in directive.words if "@" in word]
+        return any(re.search("[g-z]", host.lower()) for host in hosts)
+    return False
 
 
 def login_of(user: str, addr: str, local: tuple[str, int]) -> Login:
@@ -207,7 +289,7 @@ def login_of(user: str, addr: str, local: tuple[str, int]) -> Login:
         addr: address of the client.
         local: address and port that it came to.
     """
-    return Login(user, user_groups, addr, *local)
+    return Login(user, cache(user_groups), addr, *local)
 
 
 def _directives(files: Sequence[File]) -> list[Directive]:
@@ -236,26 +318,5 @@ def _restrictions(values: Values) -> dict[str, object]:
         made["command"] = command
     if (opened := values.get("permitopen")) is not None and opened[0][0].lower() != "any":
         words = () if opened[0][0].lower() == "none" else opened[0]
-        made["permitopen"] = frozenset(_permitted(word) for word in words)
+        made["permitopen"] = frozenset(map(permitted_address, words))
     return made
-
-
-def _permitted(word: str) -> tuple[str, int | None]:
-    host, _, port = word.rpartition(":")
-    host = host.strip("[]")
-    if not host or not (port == "*" or (port.isascii() and port.isdigit())):
-        raise ValueError(f"PermitOpen: {word!r} is not host:port")
-    return host, None if port == "*" else int(port)
-
-
-def _split_address(text: str) -> tuple[str, int | None]:
-    if text.startswith("["):
-        host, _, tail = text[1:].partition("]")
-        port = tail.removeprefix(":")
-    elif text.count(":") > 1:
-        host, port = text, ""
-    else:
-        host, _, port = text.partition(":")
-    if port and not (port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-        raise ValueError(f"ListenAddress: {text!r} is not an address")
-    return host, int(port) if port else None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from ssh_transport.errors import printable
 
-__all__ = ["expand", "expand_home"]
+__all__ = ["expand", "expand_command", "expand_home"]
 
 MAX_LENGTH: Final = 128 * 1024
 
@@ -42,6 +42,26 @@ def expand(text: str, tokens: Mapping[str, str], environ: Mapping[str, str] | No
     if len(expanded) > MAX_LENGTH:
         raise ValueError("too long when it is expanded")
     return expanded
+
+
+def expand_command(
+    text: str, tokens: Mapping[str, str], check_names: Callable[[str, str], None]
+) -> str:
+    """Replace tokens in a command that a shell runs.
+
+    Parameters:
+        text, tokens: as of `expand`.
+        check_names: raises ValueError for a host or user that a command could mistake; asked about
+            those that the command uses.
+
+    Raises ValueError.
+    """
+    used = set(re.findall(r"(?s)%(.)", text))
+    for token in used & {"h", "k", "n"}:
+        check_names(tokens.get(token, ""), "")
+    if "r" in used:
+        check_names("", tokens["r"])
+    return expand(text, tokens)
 
 
 def expand_home(path: str, home: str) -> str:

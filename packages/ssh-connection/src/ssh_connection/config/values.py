@@ -6,16 +6,23 @@ import re
 from collections.abc import Callable
 from typing import TypeAlias
 
+from .ports import to_port
+
 __all__ = [
     "Parser",
     "choice",
+    "domains",
     "flag",
     "integer",
+    "jumps",
     "names",
     "one",
+    "permitted_names",
+    "port",
     "raw",
     "rekey",
     "seconds",
+    "variable_names",
     "variables",
     "words",
 ]
@@ -51,12 +58,65 @@ def words(args: tuple[str, ...], rest: str) -> tuple[str, ...]:
 
 
 def variables(args: tuple[str, ...], rest: str) -> tuple[str, ...]:
-    """One `NAME=value` or more."""
+    """One `NAME=value` or more; the first of a name holds."""
+    found: dict[str, str] = {}
     for word in words(args, rest):
         name, equals, _ = word.partition("=")
         if not name or not equals:
             raise ValueError(f"{word!r} is not NAME=value")
+        found.setdefault(name, word)
+    return tuple(found.values())
+
+
+def variable_names(args: tuple[str, ...], rest: str) -> tuple[str, ...]:
+    """One name of a variable or more, perhaps with `-` in front."""
+    for word in words(args, rest):
+        if not word or "=" in word:
+            raise ValueError(f"{word!r} is no name of a variable")
     return args
+
+
+def domains(args: tuple[str, ...], rest: str) -> tuple[str, ...]:
+    """Names of domains, or `none`."""
+    for word in _none_alone(args):
+        if not re.fullmatch(r"[A-Za-z0-9](\.?[A-Za-z0-9_-])*\.?", word):
+            raise ValueError(f"{word!r} is no name of a domain")
+    return tuple(word.rstrip(".").lower() for word in args)
+
+
+def permitted_names(args: tuple[str, ...], rest: str) -> tuple[str, ...]:
+    """Pairs of lists of patterns with a colon between, or `none`."""
+    for word in _none_alone(args):
+        source, _, target = word.partition(":")
+        if word.lower() != "none" and not (target and all(f"{source},{target}".split(","))):
+            raise ValueError(f"{word!r} is not like a:b")
+    return args
+
+
+def _none_alone(args: tuple[str, ...]) -> tuple[str, ...]:
+    found = words(args, "")
+    if len(found) > 1 and "none" in (word.lower() for word in found):
+        raise ValueError('"none" must stand alone')
+    return found
+
+
+def jumps(args: tuple[str, ...], rest: str) -> tuple[str, ...]:
+    """Hosts to go through with commas between, up to the first blank of the line, or `none`."""
+    text = raw(args, rest)[0].split()[0]
+    if text.lower() == "none":
+        return ("none",)
+    return (",".join(map(_jump, text.split(","))),)
+
+
+def _jump(text: str) -> str:
+    """Check `[user@]host[:port]`, also as `ssh://…`, and return it without that."""
+    plain = text
+    if text.startswith("ssh://"):
+        plain = text.removeprefix("ssh://").removesuffix("/")
+    match = re.fullmatch(r"((?:.+@)?)(\[[^\[\]@/]+\]|[^\[\]:@/]+)(?::([^:@/]*))?", plain)
+    if match is None:
+        raise ValueError(f"{text!r} is not [user@]host[:port]")
+    return match[1] + match[2] + (f":{to_port(match[3])}" if match[3] else "")
 
 
 def names(args: tuple[str, ...], rest: str) -> tuple[str, ...]:
@@ -118,6 +178,11 @@ def integer(low: int = 0, high: int = 2**31 - 1) -> Parser:
         return (str(int(text)),)
 
     return parse
+
+
+def port(args: tuple[str, ...], rest: str) -> tuple[str, ...]:
+    """A port, by number or name."""
+    return (str(to_port(_single(args))),)
 
 
 def to_seconds(text: str) -> int:

@@ -193,18 +193,26 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
         )
         server.connection_made(self)
 
-    def _user_named(self, user: str) -> None:
+    def _user_named(self, user: str) -> MaybeAwait[None]:
         self.set_extra_info(username=user)
-        files = self._rules_of_files
-        if files is not None and self._policy is not None:
-            rules = files.for_user(user, self._extra["peername"], self._extra["sockname"])
-            self._options = options = files.options
-            self._policy.use(options, rules)
-            if self._auth is not None:
-                required, tries = options.required_methods, options.max_auth_tries
-                self._auth.limit(required, tries, permitted=rules.permitted)
         if self._gss is not None:
             self._gss.accepted = None
+        files = self._rules_of_files
+        return None if files is None else self._rules_asked(files, user)
+
+    async def _rules_asked(self, files: FileRules, user: str) -> None:
+        # Accounts and home directories may be on the network.
+        names = self._extra["peername"], self._extra["sockname"]
+        rules = await asyncio.to_thread(files.for_user, user, *names)
+        for problem in rules.problems:
+            self._log.warning("%s", Peer(problem))
+        files.use(rules)
+        self._options = rules.options
+        assert self._policy is not None
+        self._policy.use(rules)
+        if self._auth is not None:
+            required, tries = rules.options.required_methods, rules.options.max_auth_tries
+            self._auth.limit(required, tries, permitted=rules.permitted)
 
     def _validate_principal(
         self, user: str, user_principal: str, host_principal: str

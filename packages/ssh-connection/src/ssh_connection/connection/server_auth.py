@@ -42,7 +42,7 @@ from .user_certificates import UserCertificates
 from .x509_trust import server_x509_trust
 
 if TYPE_CHECKING:
-    from ..config import ServerRules
+    from ..config import UserRules
 
 __all__ = [
     "CallbackPolicy",
@@ -178,7 +178,7 @@ class CallbackPolicy:
         options: SSHServerConnectionOptions,
         resources: ServerResources,
         addr: str,
-        on_user: Callable[[str], None],
+        on_user: Callable[[str], MaybeAwait[None]],
         certificates: UserCertificates,
         client_hosts: ClientHosts,
     ) -> None:
@@ -196,27 +196,25 @@ class CallbackPolicy:
         self.grant = KeyGrant()
         self.user = ""
 
-    def use(self, options: SSHServerConnectionOptions, rules: ServerRules) -> None:
-        """Take what the configuration files of the server say about the user.
-
-        Parameters:
-            options: with what they set.
-            rules: all of it. Raises OSError and KeyImportError for authorized keys.
-        """
-        self._options = options
+    def use(self, rules: UserRules) -> None:
+        """Take what the configuration files of the server say about the user."""
+        self._options = rules.options
         self._server = self._owner if rules.permitted else config.DeniedUser(self._owner)
-        self._keys_of_files = None
-        if not rules.permitted:
-            self._keys_of_files = SSHAuthorizedKeys()
-        elif rules.key_files is not None:
-            names, strict = rules.key_files, rules.strict
-            self._keys_of_files = config.read_user_keys(names, self.user, strict=strict)
+        self._keys_of_files = rules.keys
 
     def begin(self, user: str) -> MaybeAwait[bool]:
         """Forget the last user, and ask the callback."""
         self.user = user
-        self._on_user(user)
         self.grant = KeyGrant()
+        named = self._on_user(user)
+        return self._begin(user) if named is None else self._begin_behind(named, user)
+
+    async def _begin_behind(self, named: Awaitable[None], user: str) -> bool:
+        await named
+        answer = self._begin(user)
+        return await answer if isinstance(answer, Awaitable) else answer
+
+    def _begin(self, user: str) -> MaybeAwait[bool]:
         of_files = self._keys_of_files
         self.authorized_keys = self._resources.authorized_keys if of_files is None else of_files
         if self._options.rdns_lookup and not self._client_host:

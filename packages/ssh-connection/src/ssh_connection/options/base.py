@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, dataclass_transform
 
 from ssh_keys import KeyListArg, SSHKeyRevocationList, X509CertPathsArg, X509CertsArg, X509Purposes
+from ssh_keys.record import Record
 from ssh_keys.x509.purposes import parse_purposes
 from ssh_transport.negotiation import GSS_METHODS
 
@@ -18,7 +20,7 @@ from .gss import GSSHostArg, GSSSettings, gss_kex_names, gss_settings
 from .units import parse_bytes, parse_seconds
 
 if TYPE_CHECKING:
-    from ..config import ServerConfig
+    from ..config import Directive, ServerConfig
     from ..connection.client import SSHClientConnection
 
 __all__ = [
@@ -41,6 +43,24 @@ ProxyCommandArg: TypeAlias = str | Sequence[str] | None
 RevokedKeysArg: TypeAlias = KeyListArg | SSHKeyRevocationList | None
 """A key revocation list, or keys."""
 
+
+class Configured(Record):
+    """What configuration files come to.
+
+    Parameters:
+        found: what they give where nothing else is given.
+        replacing: what they give instead of what is given.
+        places: where an option comes from.
+        server: the rest of the configuration of a server.
+    """
+
+    found: Mapping[str, object]
+    replacing: Mapping[str, object]
+    places: Mapping[str, Directive]
+    server: ServerConfig | None
+
+
+_NOTHING = Configured({}, {}, {}, None)
 
 _DERIVED = object()
 
@@ -80,29 +100,44 @@ class _OptionsMeta(type):
         elif base is not None:
             raise TypeError(f"options must be an options object, not {type(base).__name__}")
         values = kwargs
+        files = _NOTHING
         configured: frozenset[str] = frozenset()
-        configuration: ServerConfig | None = None
         if kwargs.get("config"):
-            found, replacing, configuration = cls._configure(kwargs, canonical)
+            files = cls._configure(kwargs, canonical)
             # `()` says "not given", whatever the default may be.
-            values = {k: v for k, v in kwargs.items() if v != () or k not in found}
-            configured = frozenset(found.keys() - values.keys())
-            values = {**found, **values, **replacing}
+            values = {k: v for k, v in kwargs.items() if v != () or k not in files.found}
+            configured = frozenset(files.found.keys() - values.keys())
+            values = {**files.found, **values, **files.replacing}
         made = cast(Any, object.__new__(cast(Any, cls)))
-        made.given, made.configured, made.configuration = kwargs, configured, configuration
+        made.given, made.configured, made.configuration = kwargs, configured, files.server
         try:
             made.__init__(*args, **values)
         except ValueError as exc:
-            if not isinstance(exc, ConfigParseError) and str(exc).startswith(tuple(configured)):
-                # Options are checked by what they are for, wherever they come from.
-                raise ConfigParseError(str(exc), str(kwargs["config"])) from None
-            raise
+            raise placed(exc, files.places, configured | files.replacing.keys()) from None
         return made
 
-    def _configure(
-        cls, given: Mapping[str, object], canonical: str | None
-    ) -> tuple[dict[str, object], dict[str, object], ServerConfig | None]:
+    def _configure(cls, given: Mapping[str, object], canonical: str | None) -> Configured:
         raise TypeError(f"{cls.__name__} reads no configuration files")
+
+
+def placed(
+    exc: ValueError, places: Mapping[str, Directive], configured: Collection[str]
+) -> ValueError:
+    """Return the error of an option as one of a configuration file, if it comes from there.
+
+    Options are checked by what they are for, wherever they come from; the error begins with the
+    name of the option.
+
+    Parameters:
+        exc: the error.
+        places: where options come from.
+        configured: options that do not come from anywhere else.
+    """
+    found = re.match(r"\w+", str(exc))
+    if isinstance(exc, ConfigParseError) or found is None or found[0] not in configured:
+        return exc
+    place = places.get(found[0])
+    return exc if place is None else place.error(str(exc))
 
 
 class SSHConnectionOptions(metaclass=_OptionsMeta):

@@ -24,7 +24,7 @@ from ..userauth.hostbased import HOSTBASED
 from ..userauth.publickey import PUBLICKEY
 from ..userauth.saslprep import SASLPrepError, saslprep
 from .algorithms import AlgorithmsArg
-from .base import SSHConnectionOptions, _derived
+from .base import Configured, SSHConnectionOptions, _derived
 from .gss import GSSSettings
 
 if TYPE_CHECKING:
@@ -218,12 +218,10 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
                 raise ValueError("client_host is not ASCII")
 
     @classmethod
-    def _configure(
-        cls, given: Mapping[str, object], canonical: str | None
-    ) -> tuple[dict[str, object], dict[str, object], None]:
-        found = config.client_config(given["config"], given, cls.option_names, canonical)
+    def _configure(cls, given: Mapping[str, object], canonical: str | None) -> Configured:
+        found, places = config.client_config(given["config"], given, cls.option_names, canonical)
         # The host that was given is what the file knows it by.
-        return found, {"host": found.pop("host")}, None
+        return Configured(found, {"host": found.pop("host")}, places, None)
 
     def _host_key_choice(self) -> AlgorithmsArg:
         return self.server_host_key_algs

@@ -20,11 +20,11 @@ from ..protocols import ExecInterceptor, SubsystemFactory
 from ..userauth.gssapi import GSSAPI_KEYEX, GSSAPI_WITH_MIC
 from ..userauth.server import SERVER_METHODS
 from .algorithms import AlgorithmsArg
-from .base import Seconds, SSHConnectionOptions, _derived
+from .base import Configured, Seconds, SSHConnectionOptions, _derived, placed
 from .units import parse_seconds
 
 if TYPE_CHECKING:
-    from ..config import ServerConfig, ServerRules
+    from ..config import ServerRules
     from ..server import ProcessHandler, SSHServer, StreamHandler
 
 __all__ = ["AuthorizedKeysArg", "SSHServerConnectionOptions"]
@@ -160,18 +160,23 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
     required_methods: tuple[tuple[bytes, ...], ...] = _derived()
 
     @classmethod
-    def _configure(
-        cls, given: Mapping[str, object], canonical: str | None
-    ) -> tuple[dict[str, object], dict[str, object], ServerConfig | None]:
-        found, configuration = config.server_config(given["config"], cls.option_names)
-        return found, {}, configuration
+    def _configure(cls, given: Mapping[str, object], canonical: str | None) -> Configured:
+        rules, configuration = config.server_config(given["config"])
+        found = {n: value for n, value in rules.options.items() if n in cls.option_names}
+        return Configured(found, {}, rules.places, configuration)
 
     def with_rules(self, rules: ServerRules) -> Self:
-        """Return the options for one user: what was given, then what the configuration says."""
+        """Return the options for one user: what was given, then what the configuration says.
+
+        Raises ValueError for what contradicts each other, ConfigParseError if that is in a file.
+        """
         given = {n: value for n, value in self.given.items() if n != "config" and value != ()}
         names = type(self).option_names
         found = {name: value for name, value in rules.options.items() if name in names}
-        return type(self)(**{**found, **given})  # type: ignore[arg-type]
+        try:
+            return type(self)(**{**found, **given})  # type: ignore[arg-type]
+        except ValueError as exc:
+            raise placed(exc, rules.places, found.keys() - given.keys()) from None
 
     def _host_key_choice(self) -> AlgorithmsArg:
         return self.server_host_key_algs
