@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from time import process_time
+from typing import Any
 
 import pyte
 import pytest
@@ -671,6 +672,37 @@ def test_anything_may_be_typed(typed: list[str], term: str, columns: int, rows: 
         assert sum(map(len, editor._buffer._kills)) <= 8 * 30
         assert len(editor._history) <= 5
         assert len(editor._keys._held) <= MAX_SEQUENCE + 2
+
+
+DONE = st.one_of(
+    st.tuples(st.just("type"), st.one_of(KEYS, st.text(max_size=20))),
+    st.tuples(
+        st.just("write"), st.text(st.sampled_from("ab\u4e16\t\n\r\b\x1b[5CDGHJ;"), max_size=30)
+    ),
+    st.tuples(st.sampled_from(["set_echo", "set_line_mode"]), st.booleans()),
+    st.tuples(st.just("set_input"), st.text(max_size=40), st.integers(-5, 50)),
+    st.tuples(st.just("resize"), st.integers(0, 40), st.integers(0, 10)),
+    st.tuples(st.just("clear_input")),
+    st.tuples(st.sampled_from(["type"]), st.sampled_from(["\x19", "\x1by", "\x15", "\x14", UP])),
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(DONE, max_size=40), st.sampled_from(["xterm", "dumb"]))
+def test_applications_may_do_anything_at_any_time(done: list[tuple[Any, ...]], term: str) -> None:
+    editor = LineEditor(term, 12, 4, history_size=5, max_line_length=30)
+    for name, *arguments in done:
+        if name == "type":
+            editor.feed(*arguments)
+            while editor.pending:
+                editor.next_event()
+        else:
+            getattr(editor, name)(*arguments)
+        buffer = editor._buffer
+        assert 0 <= buffer.cursor <= len(buffer.text) <= 30
+        assert len(editor.take_output()) < 2000
+    editor.stop()
+    assert not editor.pending
 
 
 @given(st.text("\x1b[O]PX^_;0123456789~Aab\x07\\\x18\x1a\n\u00e4"))
