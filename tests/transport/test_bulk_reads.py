@@ -148,3 +148,26 @@ async def test_what_else_the_peer_says_is_heard_at_once(receiver: socket.socket)
     assert low_water(receiver) == 1
     await asyncio.sleep(0.02)
     assert low_water(receiver) == 1
+
+
+async def test_a_quick_peer_makes_us_wait_for_more(receiver: socket.socket) -> None:
+    bulk = watch(receiver)
+    for _ in range(16):
+        bulk.note(BULK_READ)
+    seen = []
+    async with asyncio.timeout(5):
+        while low_water(receiver) < 736 * 1024:
+            for _ in range(3):
+                bulk.note(224 * 1024)
+            before = low_water(receiver)
+            while low_water(receiver) == before != 736 * 1024:
+                bulk.note(224 * 1024)
+                await asyncio.sleep(0.001)
+            seen.append(low_water(receiver))
+    assert seen == [448 * 1024, 736 * 1024]
+    await until_ordinary(receiver)
+    # The peer was quick: the next attempt comes as early as the first, and begins as low.
+    for _ in range(16):
+        bulk.note(BULK_READ)
+    assert low_water(receiver) == 224 * 1024
+    bulk.close()

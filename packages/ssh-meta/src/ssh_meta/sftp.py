@@ -56,9 +56,10 @@ class _ChannelTransport:
             pass
 
     def writelines(self, parts: Iterable[Buffer]) -> None:
-        """Send or queue all parts as one piece, so that they fill the packets of the channel."""
+        """Send or queue all parts so that they fill the packets of the channel."""
+        pieces = [part if type(part) is bytes else bytes(part) for part in parts]
         try:
-            self._write_raw(b"".join(parts))
+            self._chan.write_pieces(pieces)
         except BrokenPipeError:
             pass
 

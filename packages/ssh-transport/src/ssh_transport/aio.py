@@ -1,6 +1,6 @@
 """The asyncio side of the transport: sockets, flushing, timers, back-pressure.
 
-Output is written once per turn of the event loop, or when 128 KiB are ready. Reading stops while
+Output is written once per turn of the event loop, or when 256 KiB are ready. Reading stops while
 the peer does not take what we answer, or while a decision is pending and the input is full.
 """
 

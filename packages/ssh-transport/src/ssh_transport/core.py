@@ -30,7 +30,7 @@ from .slow_steps import SlowStep
 
 __all__ = ["TransportCore"]
 
-_FLUSH_SIZE = 128 * 1024
+_FLUSH_SIZE = 256 * 1024
 _COVER = Ignore(b"").encode()
 
 

@@ -26,7 +26,7 @@ MAX_PACKET = 262_144 + 1024
 MAX_PAYLOAD = MAX_PACKET - 256
 """Largest payload sent or accepted after decompression, in bytes."""
 
-_READ_SIZE = 256 * 1024
+_READ_SIZE = 768 * 1024
 _BUFFER_SIZE = 2 * (MAX_PACKET + 512) + _READ_SIZE
 
 _UINT32 = Struct(">I").unpack_from

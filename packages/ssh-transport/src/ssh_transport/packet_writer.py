@@ -63,7 +63,7 @@ class PacketWriter:
         pool: where buffers come from; a private one if None.
     """
 
-    BUFFER_SIZE = 192 * 1024
+    BUFFER_SIZE = 320 * 1024
     _KEEP_LENT = 4
 
     def __init__(self, random: Callable[[int], bytes], pool: OutputPool | None = None) -> None:

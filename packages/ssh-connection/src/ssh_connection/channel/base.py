@@ -11,7 +11,7 @@ the high and the low mark the session is told to pause and to resume writing.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from struct import Struct
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -32,6 +32,7 @@ from ..constants import (
 )
 from ..messages.connection import ChannelOpenConfirmation, ChannelRequest
 from ..replies import OrderedReplies
+from .filling import fill_message
 from .link import DEFAULT_MAX_PKTSIZE, DEFAULT_WINDOW, ChannelHost
 from .state import MESSAGE_NAMES, HalfState, next_state
 
@@ -301,8 +302,13 @@ class Channel:
             self._send_window -= size
             self._core.send_data(_DATA(SSH_MSG_CHANNEL_DATA, self.peer_number, size), data)
             return
-        self._queue.append((data, datatype))
-        self._queued += size
+        self._queue_data((data,), datatype)
+
+    def _queue_data(self, pieces: Iterable[bytes], datatype: int | None) -> None:
+        """Queue what may not be sent at once."""
+        for data in pieces:
+            self._queue.append((data, datatype))
+            self._queued += len(data)
         if self._send_window:
             self._host.schedule(self)
         if self._queued > self._high and not self._writing_paused:
@@ -331,7 +337,7 @@ class Channel:
                 if start:
                     piece = memoryview(data)[start:]
                 if size < _GATHER and queue:
-                    piece = self._gather(piece, datatype, room)
+                    piece, self._offset = fill_message(piece, queue, datatype, room)
                     size = len(piece)
             self._send_window -= size
             self._queued -= size
@@ -361,20 +367,6 @@ class Channel:
         self._send_window -= pos - start
         self._queued -= pos - start
         return pos - start
-
-    def _gather(self, first: bytes | memoryview, datatype: int | None, room: int) -> bytes:
-        """Join small pieces of one type behind `first`, so that they fill one message."""
-        queue = self._queue
-        pieces = [first]
-        size = len(first)
-        while queue:
-            data, other = queue[0]
-            if other != datatype or len(data) > _GATHER or size + len(data) > room:
-                break
-            queue.popleft()
-            pieces.append(data)
-            size += len(data)
-        return b"".join(pieces)
 
     def _flush_end(self) -> None:
         """Send what had to wait for the queue to be empty: EOF, last requests, CLOSE."""

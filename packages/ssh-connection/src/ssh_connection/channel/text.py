@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import codecs
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, AnyStr, Final, Generic, Protocol, cast
 
 from ssh_transport.errors import ProtocolError
@@ -389,6 +389,17 @@ class SSHChannel(Channel, Generic[AnyStr]):
         if datatype is not None and datatype not in self.write_datatypes:
             raise ValueError("Invalid data type")
         self._send_data(data, datatype)
+
+    def write_pieces(self, pieces: Sequence[bytes]) -> None:
+        """Write bytes that are encoded already, in pieces of which large ones are not copied.
+
+        Raises BrokenPipeError if the channel is not open for writing.
+        """
+        small = sum(map(len, pieces)) <= self._send_max
+        # Nothing is sent by empty data, but it finds out whether something could be.
+        self._send_data(b"".join(pieces) if small else b"", None)
+        if not small:
+            self._queue_data(filter(None, pieces), None)
 
     def writelines(self, list_of_data: Iterable[AnyStr], datatype: DataType = None) -> None:
         """Write several pieces of data as one."""

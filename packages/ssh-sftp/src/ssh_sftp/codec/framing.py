@@ -26,9 +26,11 @@ _DATA_HEAD = Struct(">IBII")
 # Bytes of a split data packet that stand in its first view: room for the longest header, which is
 # that of SSH_FXP_WRITE with a handle of 256 bytes.
 _HEADER_ROOM = 1 + 4 + 4 + 256 + 8 + 4
-# Smaller chunks of an unfinished packet are copied instead of kept as views: a view costs about
-# 200 bytes, and a peer that sends single bytes must not make us keep 262,144 of them.
+# Chunks of an unfinished packet are copied instead of kept as views once there are too many small
+# ones: a view costs about 200 bytes, and a peer that sends single bytes must not make us keep
+# 262,144 of them. A few are nothing unusual: packets begin and end where they like in the chunks.
 _SMALL_CHUNK = 2048
+_SMALL_CHUNKS = 8
 
 OnPacket = Callable[[int, bytes, int, int], None]
 OnPieces = Callable[[list[memoryview], int], None]
@@ -184,7 +186,7 @@ class PacketFramer:
         self._need -= take
         if self._buffer is not None:
             self._buffer += data[pos:stop]
-        elif take < _SMALL_CHUNK and self._need:
+        elif take < _SMALL_CHUNK and self._need and self._too_many_pieces():
             self._buffer = bytearray().join((*self._pieces, data[pos:stop]))
             self._pieces = []
         else:
@@ -193,19 +195,31 @@ class PacketFramer:
             self._complete()
         return stop
 
+    def _too_many_pieces(self) -> bool:
+        received = self._size - self._need
+        return len(self._pieces) >= _SMALL_CHUNKS + received // _SMALL_CHUNK
+
     def _complete(self) -> None:
         pieces, buffer = self._pieces, self._buffer
         self._pieces, self._buffer = [], None
         if buffer is None:
             if pieces[0][0] == self._split_type and self._size > _HEADER_ROOM:
-                while len(pieces[0]) < _HEADER_ROOM:
-                    pieces[0:2] = [memoryview(b"".join(pieces[0:2]))]
+                if len(pieces[0]) < _HEADER_ROOM:
+                    _join_header(pieces)
                 self._on_pieces(pieces, self._size)
                 return
             packet = b"".join(pieces)
         else:
             packet = bytes(buffer)
         self._on_packet(packet[0], packet, 1, len(packet))
+
+
+def _join_header(pieces: list[memoryview]) -> None:
+    """Have the first piece hold the whole header, and copy nothing else."""
+    while (missing := _HEADER_ROOM - len(pieces[0])) > 0:
+        head, rest = pieces[1][:missing], pieces[1][missing:]
+        pieces[0] = memoryview(b"".join((pieces[0], head)))
+        pieces[1:2] = [rest] if rest else []
 
 
 # --- Packets of the data path, with their length in front -----------------------------------------
