@@ -10,6 +10,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from ssh_connection.config.client_keywords import CLIENT_KEYWORDS
+from ssh_connection.config.server_keywords import SERVER_KEYWORDS
 from ssh_keys.wire import encode_boolean, encode_mpint, encode_string, encode_uint32
 from ssh_transport import CIPHERS, Role
 from ssh_transport.compression import ZlibCompressor
@@ -76,6 +78,7 @@ def seeds() -> Iterator[tuple[str, str, bytes]]:
         fields = encode_string(b"a") + encode_uint32(1) + encode_boolean(True) + bytes(12)
         yield "message", declaration.__name__, bytes([index]) + fields
     yield from _kex_seeds()
+    yield from _configuration_seeds()
     compressor = ZlibCompressor()
     stream = [compressor.compress(b"x" * size)[2:] for size in (20, 10, 5000)]
     yield "decompression", "stream", _sized(*stream)
@@ -98,6 +101,104 @@ def _kex_seeds() -> Iterator[tuple[str, str, bytes]]:
         if b"exchange" in row.name:
             old = _sized(b"\1" + encode_uint32(3072), number)
             yield "kex_method", f"{name}-server-old", bytes([index, 255]) + old
+
+
+_CLIENT_FILE = b"""\
+Include 1
+Host *.example !bad.* alpha
+    Hostname %h.example.org
+    User "b\\"ob"   # comment
+    Port=2222
+    IdentityFile ~/.ssh/id_%r
+    IdentityFile '/a b/${A}'
+    CertificateFile none
+    SendEnv A LC_* -A
+    SetEnv A=1 "B=2 3"
+    RekeyLimit 1G 1h30m
+    Ciphers ^aes256-ctr
+    ForwardAgent yes
+    ForwardAgent $A
+    IdentityAgent /run/%u
+Match host alpha,*.org !user eve exec "test %n = '%h' || true %r"
+    ProxyCommand nc %h %p "x y" # no comment
+    UserKnownHostsFile ~/kh none
+    CanonicalizeHostname always
+    CanonicalDomains example.com b.
+    CanonicalizePermittedCNAMEs *.a:*.b,c d:e
+Match originalhost=alpha localuser me
+    ProxyJump u@[::1]:4,ssh://b:ssh/
+    RemoteCommand echo %% %C %k
+    RequestTTY force
+Match !final canonical
+    ConnectTimeout none
+Match final all
+    IgnoreUnknown X*
+    Xyz 1
+---
+Compression yes
+Host beta
+    Include 2
+Host *
+    PreferredAuthentications publickey
+    PubkeyAuthentication host-bound
+    HostKeyAlias x
+    RevokedHostKeys /nonexistent/%%
+    GSSAPIServerIdentity y
+---
+ServerAliveInterval 1m
+ServerAliveCountMax 3
+AddressFamily inet6
+BindAddress ::1
+SessionType subsystem
+StrictHostKeyChecking accept-new
+"""
+
+_SERVER_FILE = b"""\
+Port 2222
+ListenAddress [::1]:ssh
+HostKey /nonexistent/%%
+AddressFamily any
+AllowUsers bob eve@10.0.0.0/8 !x
+DenyGroups wheel "a b"
+AuthenticationMethods publickey,password publickey,keyboard-interactive:pam
+MaxStartups 10:30:100
+LoginGraceTime 2m
+Ciphers aes256-ctr,aes128-ctr
+RekeyLimit default 1h
+Compression delayed
+Include 1
+Match User b*,!eve Address 192.0.2.0/24,::/0
+    PasswordAuthentication no
+    PermitOpen host:22 [::1]:* *:80
+    ForceCommand echo "a b" # this too
+    AuthorizedKeysFile .ssh/a %h/b/%u none
+    ClientAliveCountMax 0
+    PermitRootLogin prohibit-password
+Match Group staff LocalPort 22 LocalAddress ::1 Host 192.0.2.1
+    DenyUsers eve
+    AuthenticationMethods any
+    DisableForwarding yes
+Match all
+    X11Forwarding yes
+---
+StrictModes no
+UseDNS yes
+Match User eve
+    MaxSessions 1
+    Include 1
+"""
+
+
+def _configuration_seeds() -> Iterator[tuple[str, str, bytes]]:
+    for host in ("alpha", "beta", "x.example", "-oX", "a;b", ""):
+        yield "client_configuration", f"host-{host or 'none'}", host.encode() + b"\n" + _CLIENT_FILE
+    yield "server_configuration", "whole", _SERVER_FILE
+    for number, keyword in enumerate(CLIENT_KEYWORDS):
+        line = f"h\n{keyword} yes\n{keyword}={number}\nMatch final\n{keyword} a:b c\n"
+        yield "client_configuration", keyword, line.encode()
+    for number, keyword in enumerate(SERVER_KEYWORDS):
+        line = f"{keyword} yes\nMatch User bob\n{keyword} {number}\n{keyword} a:b c\n"
+        yield "server_configuration", keyword, line.encode()
 
 
 def _gss_seeds(index: int, name: str, group_exchange: bool) -> Iterator[tuple[str, str, bytes]]:

@@ -45,6 +45,7 @@ from ssh_transport.negotiation import decode_kexinit, encode_kexinit, guess_is_r
 from ssh_transport.packet import MAX_PAYLOAD, PacketReader
 from ssh_transport.packet_writer import PacketWriter
 from ssh_transport.protocols import KexContext, KexStep
+from tests.fuzz.configuration import client_configuration, server_configuration
 from tests.transport.gss_mechanism import SharedKeyContext
 
 _KEY = b"""\
@@ -346,6 +347,8 @@ TARGETS: Mapping[str, Target] = {
         kex_method,
         decompression,
         connected,
+        client_configuration,
+        server_configuration,
     )
 }
 """Every target by name."""
