@@ -85,10 +85,48 @@ def test_passphrase_in_a_file(folder: Path, shell: Shell) -> None:
     shell("generate", "id", "--passphrase-file", "pass")
     assert ssh_keys.read_private_key("id", "first line").is_private
     assert "private key" in str(shell.json("show", "id", "--passphrase-file", "pass"))
-    assert "needs a passphrase" in shell("show", "id", status=1)
+    assert "needs a passphrase" in shell("convert", "id", "o", "--format", "ppk", status=1)
     with pytest.raises(SystemExit) as caught:
         run(["show", "id", "--passphrase-file", "pass", "--passphrase-env", "X"])
     assert caught.value.code == 2
+
+
+def test_show_of_an_encrypted_key_needs_no_passphrase(folder: Path, shell: Shell) -> None:
+    shell("generate", "id", *PASSPHRASE)
+    fingerprint = ssh_keys.read_public_key("id.pub").get_fingerprint()
+    (folder / "id.pub").unlink()
+    assert shell("show", "id") == f"256 {fingerprint} no comment (ED25519)\n"
+    entry = shell.only("entries", "show", "id")
+    assert (entry["kind"], entry["encrypted"]) == ("private key", True)
+    assert "encrypted" not in shell.only("entries", "show", "id", *PASSPHRASE)
+    # These have nothing in clear.
+    shell("convert", "id", "id8", "--format", "pkcs8-pem", *PASSPHRASE, "--no-passphrase")
+    words = ("--new-passphrase-env", "SSH_KEYS_TEST")
+    shell("convert", "id8", "id9", "--format", "pkcs8-pem", *words)
+    assert "needs a passphrase" in shell("show", "id9", status=1)
+
+
+@pytest.mark.parametrize("name", ["none/id", "id"])
+def test_errors_of_the_system_name_the_file(folder: Path, shell: Shell, name: str) -> None:
+    if name == "id":
+        (folder / "id").mkdir()
+        (folder / "id.pub").mkdir()
+    said = shell("generate", name, "--no-passphrase", "--force", status=1)
+    assert said.startswith(f"ssh-keys: '{name}': ")
+    assert "Errno" not in said
+    assert shell("show", "nofile", status=1) == "ssh-keys: 'nofile': No such file or directory\n"
+
+
+def test_show_of_a_certificate_is_text(shell: Shell, folder: Path) -> None:
+    key = make_key("ssh-ed25519")
+    cert = key.generate_user_certificate(
+        key, "id", principals=["a", "b"], source_address=["10.0.0.0/8", "::1"], comment=""
+    )
+    cert.write_certificate("id-cert.pub")
+    text = shell("show", "id-cert.pub")
+    assert "\nprincipals: a, b\n" in text
+    assert "\ncritical_options: source-address=10.0.0.0/8, ::1\n" in text
+    assert text.endswith("\ncomment:\n")
 
 
 def test_show(folder: Path, shell: Shell) -> None:

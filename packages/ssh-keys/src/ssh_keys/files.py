@@ -81,18 +81,24 @@ def write_file(filename: str | os.PathLike[str], data: bytes, private: bool = Fa
 
     path = _followed(filename)
     folder, name = os.path.split(path)
-    handle, temporary = mkstemp(prefix=f".{name}.", dir=folder or os.curdir)
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            if not private:
-                os.chmod(temporary, _public_mode(path))
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+        handle, temporary = mkstemp(prefix=f".{name}.", dir=folder or os.curdir)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                if not private:
+                    os.chmod(temporary, _public_mode(path))
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as exc:
+        if exc.strerror is None:
+            raise
+        # It names the file that was asked for: nobody knows the temporary one.
+        raise OSError(exc.errno, exc.strerror, os.fspath(filename)) from None
 
 
 def _followed(filename: str | os.PathLike[str]) -> str:

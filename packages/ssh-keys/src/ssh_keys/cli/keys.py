@@ -18,6 +18,7 @@ from ssh_keys.cli.passphrases import (
     add_token_options,
     key_of_file,
     new_passphrase,
+    passphrase_of,
     pin_of,
     private_key_of_file,
     signing_key,
@@ -25,10 +26,17 @@ from ssh_keys.cli.passphrases import (
 from ssh_keys.drunken_bishop import randomart
 from ssh_keys.errors import KeyImportError, SignatureError
 from ssh_keys.files import read_file
+from ssh_keys.formats.armour import iterate_pem
+from ssh_keys.formats.openssh_key import parse
 from ssh_keys.importing import read_public_key_list
 from ssh_keys.key import SSHKey
 from ssh_keys.key_material import FINGERPRINT_HASHES
-from ssh_keys.key_types import KEY_TYPES, KeyParameter, generate_private_key
+from ssh_keys.key_types import (
+    KEY_TYPES,
+    KeyParameter,
+    decode_ssh_public_key,
+    generate_private_key,
+)
 from ssh_keys.rsa import MAXIMUM_BITS, MINIMUM_GENERATED_BITS
 from ssh_keys.sshsig import create_sshsig, verify_sshsig
 from ssh_keys.time_values import parse_time
@@ -203,20 +211,25 @@ def _parameters(options: Namespace, name: str) -> dict[str, KeyParameter]:
 def show(options: Namespace) -> Answer:
     """Describe what is in a file."""
     subjects: list[SSHKey | SSHCertificate] = []
+    clear: SSHKey | None = None
     try:
         subjects.extend(read_certificate_list(options.file))
     except KeyImportError:
         try:
             subjects.extend(read_public_key_list(options.file))
         except KeyImportError:
-            subjects.append(private_key_of_file(options.file, options))
+            if passphrase_of(options) is None:
+                clear = _clear_part(read_file(options.file))
+            subjects.append(clear or private_key_of_file(options.file, options))
     texts, facts = [], []
     for subject in subjects:
         if isinstance(subject, SSHCertificate):
             described = describe_certificate(subject, options.hash)
-            texts.append("\n".join(f"{name}: {_plain(value)}" for name, value in described.items()))
+            texts.append("\n".join(_plain(name, value) for name, value in described.items()))
         else:
             described = describe_key(subject, options.hash)
+            if subject is clear:
+                described |= {"kind": "private key", "encrypted": True}
             comment = ascii(described["comment"] or "")[1:-1] or "no comment"
             texts.append(
                 f"{subject.bits} {described['fingerprint']} {comment} ({subject.type_name})"
@@ -231,15 +244,30 @@ def show(options: Namespace) -> Answer:
     return Answer("\n".join(texts), {"entries": facts})
 
 
-def _plain(value: object) -> str:
+def _clear_part(data: bytes) -> SSHKey | None:
+    """Return the public key in front of an encrypted OpenSSH private key, None without one.
+
+    It has no comment: that is among what is encrypted.
+    """
+    for block in iterate_pem(data):
+        if block.label == b"OPENSSH PRIVATE KEY":
+            container = parse(block.data)
+            return decode_ssh_public_key(container.public_data) if container.encrypted else None
+    return None
+
+
+def _plain(name: str, fact: object) -> str:
     """Return a fact as one line in which nothing can move the cursor."""
-    if isinstance(value, dict):
-        value = ", ".join(
-            name if data is True else f"{name}={data}" for name, data in value.items()
-        )
-    elif isinstance(value, list):
-        value = ", ".join(map(str, value))
-    return ascii(str(value))[1:-1]
+    return f"{name}: {ascii(_joined(fact))[1:-1]}".rstrip()
+
+
+def _joined(fact: object) -> str:
+    if isinstance(fact, dict):
+        parts = (name if data is True else f"{name}={_joined(data)}" for name, data in fact.items())
+        return ", ".join(parts)
+    if isinstance(fact, list | tuple):
+        return ", ".join(map(str, fact))
+    return "" if fact is None else str(fact)
 
 
 def convert(options: Namespace) -> Answer:

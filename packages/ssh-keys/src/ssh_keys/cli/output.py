@@ -53,10 +53,17 @@ def write(answer: Answer, as_json: bool) -> None:
 
 def write_failure(exc: Exception, as_json: bool) -> None:
     """Say on the error output why a command failed, and with `--json` also in JSON."""
-    text = ascii(str(exc))[1:-1]
+    text = ascii(_message(exc))[1:-1]
     if as_json:
         sys.stdout.write(json.dumps({"error": text, "kind": type(exc).__name__}, indent=2) + "\n")
     sys.stderr.write(f"ssh-keys: {text}\n")
+
+
+def _message(exc: Exception) -> str:
+    """Return what an error says, and of one of the system no number."""
+    if isinstance(exc, OSError) and exc.filename is not None and exc.strerror:
+        return f"{str(exc.filename)!r}: {exc.strerror}"
+    return str(exc)
 
 
 def describe_key(key: SSHKey, hash_name: str) -> dict[str, object]:
