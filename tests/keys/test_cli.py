@@ -229,6 +229,41 @@ def test_known_hosts(folder: Path, shell: Shell) -> None:
     assert "needs --key" in shell("known-hosts", "add", "x", *file, status=2)
 
 
+def test_known_hosts_check(folder: Path, shell: Shell) -> None:
+    first, second, third = (make_key("ssh-ed25519", number) for number in range(3))
+    for number, key in enumerate((first, second, third)):
+        key.write_public_key(f"{number}.pub")
+    file = ("--file", "known_hosts")
+    shell("known-hosts", "add", "host", "--key", "0.pub", "--hashed", *file)
+    with (folder / "known_hosts").open("a") as lines:
+        lines.write(f"@revoked * {third.export_public_key().decode()}")
+    check = ("known-hosts", "check")
+    assert shell(*check, "host", "--key", "0.pub", *file) == "trusted\n"
+    assert shell(*check, "host", "--key", "1.pub", *file, status=1) == "mismatch\n"
+    assert shell(*check, "host", "--key", "2.pub", *file, status=1) == "revoked\n"
+    assert shell(*check, "other", "--key", "1.pub", *file, status=1) == "unknown\n"
+    words = (*check, "host", "--key", "0.pub", "--port", "2222", *file)
+    assert shell.json(*words, status=1) == {"host": "host", "status": "unknown"}
+    assert "needs --key" in shell(*check, "host", *file, status=2)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("known-hosts", "find", "h", "--key", "id.pub"), "find has no use for --key"),
+        (("known-hosts", "remove", "h", "--hashed"), "remove has no use for --hashed"),
+        (("known-hosts", "hash", "h"), "hash has no use for host"),
+        (("known-hosts", "hash", "--port", "1"), "hash has no use for --port"),
+        (("krl", "check", "revoked", "id.pub", "--serial", "1"), "check has no use for --serial"),
+        (("krl", "check", "revoked", "id.pub", "--key-id", "x"), "check has no use for --key-id"),
+        (("krl", "check", "revoked"), "check needs keys or certificates"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_options_of_other_actions(shell: Shell, words: tuple[str, ...], said: str) -> None:
+    assert shell(*words, status=2) == f"ssh-keys: {said}\n"
+
+
 @pytest.mark.usefixtures("folder")
 def test_krl(shell: Shell) -> None:
     ca, key = make_key("ssh-ed25519", 7), make_key("ssh-ed25519")

@@ -1,4 +1,4 @@
-"""Commands on trust: known-hosts find, add, remove, hash; krl create, check."""
+"""Commands on trust: known-hosts find, check, add, remove, hash; krl create, check."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from ssh_keys.errors import KeyImportError
 from ssh_keys.files import edit_file, read_file
 from ssh_keys.importing import read_public_key
 from ssh_keys.key import SSHKey
+from ssh_keys.known_hosts import HostKeyStatus, read_known_hosts
 from ssh_keys.known_hosts_editor import (
     KnownHostsEditor,
     KnownHostsLine,
@@ -26,16 +27,16 @@ __all__ = ["add_commands"]
 def add_commands(commands: dict[str, ArgumentParser]) -> None:
     """Fill the parsers of these commands with their options."""
     parser = commands["known-hosts"]
-    parser.add_argument("action", choices=("find", "add", "remove", "hash"))
+    parser.add_argument("action", choices=tuple(_KNOWN_HOSTS_OPTIONS))
     parser.add_argument("host", nargs="?", help="name or address; not for hash")
     parser.add_argument("--file", default="~/.ssh/known_hosts")
     parser.add_argument("--port", type=int)
-    parser.add_argument("--key", help="for add: file with the public key")
+    parser.add_argument("--key", help="for add and check: file with the public key")
     parser.add_argument("--hashed", action="store_true", help="for add: hash the name")
     parser.set_defaults(run=known_hosts)
 
     parser = commands["krl"]
-    parser.add_argument("action", choices=("create", "check"))
+    parser.add_argument("action", choices=tuple(_KRL_OPTIONS))
     parser.add_argument("file", help="the revocation list")
     parser.add_argument("keys", nargs="*", help="public keys or certificates")
     parser.add_argument("--ca", help="for create: key of the authority of serials and key ids")
@@ -47,8 +48,29 @@ def add_commands(commands: dict[str, ArgumentParser]) -> None:
     parser.set_defaults(run=krl)
 
 
+# What each action has a use for; that of another action would be ignored.
+_KNOWN_HOSTS_OPTIONS = {
+    "find": ("host", "port"),
+    "check": ("host", "port", "key"),
+    "add": ("host", "port", "key", "hashed"),
+    "remove": ("host", "port"),
+    "hash": (),
+}
+_CREATE_OPTIONS = ("ca", "serial", "key_id", "by_hash", "version_number", "comment")
+_KRL_OPTIONS: dict[str, tuple[str, ...]] = {"create": _CREATE_OPTIONS, "check": ()}
+
+
+def _refuse_unused(options: Namespace, known: dict[str, tuple[str, ...]]) -> None:
+    """Raise UsageError for an option of another action."""
+    for name in dict.fromkeys(name for names in known.values() for name in names):
+        if getattr(options, name) and name not in known[options.action]:
+            word = name if name == "host" else f"--{name.replace('_', '-')}"
+            raise UsageError(f"{options.action} has no use for {word}")
+
+
 def known_hosts(options: Namespace) -> Answer:
     """Look into a known_hosts file, or change it."""
+    _refuse_unused(options, _KNOWN_HOSTS_OPTIONS)
     if options.action == "hash":
         count = hash_known_hosts(options.file)
         return Answer(f"{count} lines hashed", {"changed": count})
@@ -56,6 +78,8 @@ def known_hosts(options: Namespace) -> Answer:
         raise UsageError(f"{options.action} needs a host")
     if options.action == "add":
         return _add(options)
+    if options.action == "check":
+        return _check(options)
     if options.action == "remove":
         lines = remove_known_host(options.file, options.host, options.port)
     else:
@@ -70,6 +94,18 @@ def _lines(found: Sequence[KnownHostsLine]) -> Answer:
         for line in found
     ]
     return Answer(text or "not found", {"lines": facts}, 0 if found else 1)
+
+
+def _check(options: Namespace) -> Answer:
+    """Say whether the file trusts a key for a host, as a client would find it."""
+    if not options.key:
+        raise UsageError("check needs --key")
+    found = read_known_hosts(options.file).lookup(options.host, port=options.port)
+    status = found.check(read_public_key(options.key))
+    word = status.name.lower()
+    return Answer(
+        word, {"host": options.host, "status": word}, int(status is not HostKeyStatus.TRUSTED)
+    )
 
 
 def _add(options: Namespace) -> Answer:
@@ -100,8 +136,12 @@ def _read_subject(filename: str) -> SSHKey | SSHOpenSSHCertificate:
 
 def krl(options: Namespace) -> Answer:
     """Make a revocation list, or ask one."""
+    _refuse_unused(options, _KRL_OPTIONS)
     if options.action == "create":
         return _create(options)
+    if not options.keys:
+        # Silence would be taken for "nothing is revoked".
+        raise UsageError("check needs keys or certificates")
     revoked = read_krl(options.file)
     facts, texts = [], []
     for filename in options.keys:
