@@ -107,6 +107,9 @@ class SSHServerProcess(SSHProcess[AnyStr], SSHServerStreamSession[AnyStr]):
             send_eof: whether the end of the last source is sent as EOF.
             recv_eof: whether EOF of the client ends the target.
 
+        What comes from a source goes on until its end: wait for that with `stdout.drain()` and
+        `stderr.drain()` before `exit`. A program may end before all of its output was read.
+
         Raises OSError if a file can not be opened, TypeError for something else.
         """
         if stdin is not None:
@@ -117,7 +120,7 @@ class SSHServerProcess(SSHProcess[AnyStr], SSHServerStreamSession[AnyStr]):
             await self._redirect_sent(EXTENDED_DATA_STDERR, stderr, bufsize, send_eof)
 
     def exit(self, status: int) -> None:
-        """Report the exit status behind all output, and close the channel.
+        """Report the exit status behind all output that was written, and close the channel.
 
         Parameters:
             status: 0 to 2**32 - 1; ValueError for others.
