@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,14 @@ from ssh_connection import (
     SSHClientConnectionOptions,
     connect,
     get_server_host_key,
+    listen_reverse,
 )
 from ssh_connection.config import client_config
 from ssh_connection.config import files as config_files
 from ssh_connection.config.tokens import expand, expand_home
 from ssh_connection.config.words import split_line, split_words
 from ssh_keys import generate_private_key
+from ssh_transport import HostKeyNotVerifiable
 from tests.connection.loopback import HOST, HOST_KEY, USER_KEY, authorized, serving
 
 
@@ -529,6 +532,42 @@ async def test_canonical_names(tmp_path: Path, names: dict[str, str]) -> None:
         assert await host("alias", username="user", port=port, **given) == "alias.b.test"
         with pytest.raises(OSError):
             await host("nowhere", port=port, canonicalize_fallback_local=False, **given)
+
+
+async def test_no_command_of_a_file_runs_in_the_loop(
+    tmp_path: Path, names: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may take half a minute, in which nothing else would happen."""
+    threads: list[threading.Thread] = []
+
+    def run(command: str) -> bool:
+        threads.append(threading.current_thread())
+        return True
+
+    monkeypatch.setattr(config_files, "_run", run)
+    names["far.b.test"] = "far.b.test"
+    config = tmp_path / "config"
+    given: dict[str, Any] = {"config": str(config), "password": "secret"}
+    given |= {"client_keys": None, "known_hosts": None}
+    async with serving() as acceptor:
+        port = acceptor.get_port()
+        config.write_text(
+            f'Match exec "true"\nUser user\nPort {port}\nHost far\nProxyJump near\n'
+            f"CanonicalizeHostname always\nCanonicalDomains b.test\n"
+            f"Host *\nHostname {HOST}\n"
+        )
+        async with connect("far", **given) as conn:
+            count = len(threads)
+            assert count >= 3  # for the host, its canonical name, and the jump host
+            async with conn.connect_ssh("near", **given):
+                assert len(threads) == count + 1
+            async with conn.listen_reverse_ssh(HOST, 0, **given):
+                # For its address, and for hosts in between, of which there are none.
+                assert len(threads) == count + 3
+        with pytest.raises(HostKeyNotVerifiable):
+            await listen_reverse(HOST, 0, tunnel="near", **given)
+        assert len(threads) > count + 5
+    assert threading.main_thread() not in threads
 
 
 def test_commands_that_take_too_long(monkeypatch: pytest.MonkeyPatch) -> None:

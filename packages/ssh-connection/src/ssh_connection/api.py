@@ -19,8 +19,8 @@ from .connection.opening import open_client, open_reverse
 from .connection.server import SSHServerConnection
 from .connection.server_auth import load_server_resources_async
 from .listening import open_reverse_server, open_server
+from .merging import make_options, merge_options
 from .opening import opening
-from .options.base import SSHConnectionOptions
 from .options.client import SSHClientConnectionOptions
 from .options.keywords import (
     ClientKwargs,
@@ -49,35 +49,7 @@ __all__ = [
     "serve_socket",
 ]
 
-O = TypeVar("O", bound=SSHConnectionOptions)  # noqa: E741
 S = TypeVar("S", bound=SSHServerConnection)
-
-
-def merge_options(kind: type[O], options: O | None, **given: object) -> O:
-    """Return options on top of others; without anything new the others themselves.
-
-    Parameters:
-        kind: class of the result.
-        options: what to start from, if there is something.
-        given: option name to value; `()` stands for not given.
-
-    Raises ValueError and TypeError for options that can not be.
-    """
-    new = {name: value for name, value in given.items() if value != ()}
-    if options is not None and not new:
-        return options
-    return kind(options=options, **new)  # type: ignore[arg-type]
-
-
-async def make_options(kind: type[O], options: O | None, **given: object) -> O:
-    """Do as `merge_options`; configuration files are read in another thread.
-
-    Raises as `merge_options` does, and ConfigParseError for files.
-    """
-    config = given.get("config", ()) or (options is not None and options.config)
-    if config:
-        return await asyncio.to_thread(lambda: merge_options(kind, options, **given))
-    return merge_options(kind, options, **given)
 
 
 # --- Clients ---------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from .connection.base import SSHConnection
 from .connection.opening import open_hops
 from .connection.server import SSHServerConnection
 from .connection.server_auth import load_server_resources_async
+from .merging import make_options
 from .options.base import SSHConnectionOptions
 from .options.client import SSHClientConnectionOptions
 from .options.server import SSHServerConnectionOptions
@@ -89,7 +90,7 @@ async def open_reverse_server(
         SSHAcceptor(source, acceptor, error_handler),
         options,
         connection,
-        type(options)(config=options.config),
+        await make_options(type(options), None, config=options.config),
         sock=sock,
         flags=flags,
         backlog=backlog,

@@ -9,10 +9,10 @@ from ssh_keys import SSHKey
 from ssh_transport.constants import DisconnectReason
 from ssh_transport.events import Event, HostKeyOffered
 
-from .api import make_options
 from .connection.client import SSHClientConnection
 from .connection.opening import open_client
 from .errors import PermissionDenied
+from .merging import make_options
 from .options.algorithms import AlgorithmsArg
 from .options.base import ConfigArg, ProxyCommandArg
 from .options.client import SSHClientConnectionOptions

@@ -21,7 +21,8 @@ async def canonical_options(options: SSHClientConnectionOptions) -> SSHClientCon
         return options
     host = await _canonical_name(options)
     if options.config:
-        return type(options)(options=options, canonical_host=host)  # type: ignore[call-arg]
+        # The files are evaluated again, with the commands that they have run.
+        return await asyncio.to_thread(type(options), options=options, canonical_host=host)
     return type(options)(options=options, host=host, canonicalize_hostname=False)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, Unpack, cast
 from ..acceptor import SSHAcceptor
 from ..client import SSHClient
 from ..listening import open_reverse_server, open_server
+from ..merging import make_options
 from ..opening import opening
 from ..options.client import SSHClientConnectionOptions
 from ..options.keywords import ClientKwargs, CreateConnectionKwargs, ServerKwargs
@@ -43,7 +44,9 @@ class ClientTunnel(SSHConnection):
 
         Returns and raises as `connect`.
         """
-        options = self.options_class(host=host, port=port, tunnel=self._tunnel, **kwargs)
+        options = await make_options(
+            self.options_class, None, host=host, port=port, tunnel=self._tunnel, **kwargs
+        )
         return cast(Self, await open_client(type(self._tunnel), options))
 
     async def create_ssh_connection(
@@ -60,8 +63,14 @@ class ClientTunnel(SSHConnection):
 
         The others as of `connect_ssh`. Returns the connection and the object.
         """
-        options = self.options_class(
-            host=host, port=port, tunnel=self._tunnel, client_factory=client_factory, **kwargs
+        options = await make_options(
+            self.options_class,
+            None,
+            host=host,
+            port=port,
+            tunnel=self._tunnel,
+            client_factory=client_factory,
+            **kwargs,
         )
         conn = await open_client(type(self._tunnel), options)
         return cast(Self, conn), conn.owner
@@ -78,7 +87,9 @@ class ClientTunnel(SSHConnection):
 
         Returns and raises as `connect_reverse`.
         """
-        options = SSHServerConnectionOptions(host=host, port=port, tunnel=self._tunnel, **kwargs)
+        options = await make_options(
+            SSHServerConnectionOptions, None, host=host, port=port, tunnel=self._tunnel, **kwargs
+        )
         return await open_reverse(SSHServerConnection, options, type(self._tunnel))
 
     @opening
@@ -93,7 +104,9 @@ class ClientTunnel(SSHConnection):
 
         Returns and raises as `listen`; ChannelListenError if the server refuses.
         """
-        options = SSHServerConnectionOptions(host=host, port=port, tunnel=self._tunnel, **kwargs)
+        options = await make_options(
+            SSHServerConnectionOptions, None, host=host, port=port, tunnel=self._tunnel, **kwargs
+        )
         return await open_server(SSHServerConnection, options, type(self._tunnel))
 
     @opening
@@ -108,5 +121,7 @@ class ClientTunnel(SSHConnection):
 
         Returns and raises as `listen_reverse`; ChannelListenError if the server refuses.
         """
-        options = self.options_class(host=host, port=port, tunnel=self._tunnel, **kwargs)
+        options = await make_options(
+            self.options_class, None, host=host, port=port, tunnel=self._tunnel, **kwargs
+        )
         return await open_reverse_server(type(self._tunnel), options)

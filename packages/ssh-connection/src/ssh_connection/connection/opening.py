@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
 
 from ssh_transport.command import connect_command
@@ -135,7 +136,8 @@ async def open_hops(
     kwargs["port"] = port or ()
     if user is not None:
         kwargs["username"] = user
-    made = type(options)(options=options, **kwargs)  # type: ignore[arg-type]
+    make = partial(type(options), options=options, **kwargs)  # type: ignore[arg-type]
+    made = await asyncio.to_thread(make) if options.config else make()
     return await _open_client(connection, made, None, 0, depth + 1)
 
 
