@@ -247,6 +247,36 @@ def test_known_hosts_check(folder: Path, shell: Shell) -> None:
     assert "needs --key" in shell(*check, "host", *file, status=2)
 
 
+def test_krl_show(shell: Shell, folder: Path) -> None:
+    authority, key = make_key("ssh-ed25519"), make_key("ssh-ed25519", 1)
+    revoked = ssh_keys.SSHKeyRevocationList(7, "why \x1b", generated=1_700_000_000)
+    revoked.revoke_serials(authority, 3, 9)
+    revoked.revoke_serials(None, 12)
+    revoked.revoke_key_id(authority, "id \x1b")
+    revoked.revoke_key(key)
+    revoked.revoke_hash(key)
+    revoked.write_krl("revoked")
+    signer, shown = authority.get_fingerprint(), key.get_fingerprint()
+    assert shell("krl", "show", "revoked").splitlines() == [
+        "version 7 of 2023-11-14T22:13:20+00:00 why \\x1b",
+        f"serial 3-9 of {signer}",
+        f"key id id \\x1b of {signer}",
+        "serial 12",
+        f"key {shown}",
+        f"sha256 {shown}",
+    ]
+    facts = shell.json("krl", "show", "revoked")
+    assert facts["version"] == 7
+    entries = facts["entries"]
+    assert isinstance(entries, list)
+    assert entries[0] == {"kind": "serial", "value": "3-9", "authority": signer}
+    assert entries[2]["authority"] is None
+    far = bytearray(Path("revoked").read_bytes())
+    far[20:28] = b"\xff" * 7 + b"\xfe"
+    Path("revoked").write_bytes(far)
+    assert shell("krl", "show", "revoked").startswith(f"version 7 of {(1 << 64) - 2} why")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -257,6 +287,7 @@ def test_known_hosts_check(folder: Path, shell: Shell) -> None:
         (("krl", "check", "revoked", "id.pub", "--serial", "1"), "check has no use for --serial"),
         (("krl", "check", "revoked", "id.pub", "--key-id", "x"), "check has no use for --key-id"),
         (("krl", "check", "revoked"), "check needs keys or certificates"),
+        (("krl", "show", "revoked", "id.pub"), "show has no use for keys"),
     ],
 )
 @pytest.mark.usefixtures("folder")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Iterator, Sequence
 from os import PathLike
 
 from ssh_keys.certificate import SSHOpenSSHCertificate
@@ -15,6 +16,7 @@ from ssh_keys.errors import (
 )
 from ssh_keys.files import read_file, write_file
 from ssh_keys.key import SSHKey
+from ssh_keys.key_material import format_fingerprint
 from ssh_keys.key_types import decode_ssh_public_key
 from ssh_keys.krl_serials import (
     SERIAL_BITMAP,
@@ -106,6 +108,26 @@ class SSHKeyRevocationList:
     def is_revoked(self, key: SSHKey | SSHOpenSSHCertificate) -> bool:
         """Return whether a key or certificate is revoked."""
         return self.revocation_reason(key) is not None
+
+    def entries(self) -> Sequence[tuple[str, str, str]]:
+        """Return what is in the list, for a person: kind, value and authority of each entry.
+
+        The kinds are "serial" (a number, or two with "-" between), "key id", "key" (its SHA256
+        fingerprint), "sha1" and "sha256" (fingerprints). The authority is the fingerprint of its
+        key for serials and key ids, empty if the entry is for any authority, and for keys.
+        """
+        found = []
+        for blob, authority in self._authorities.items():
+            signer = format_fingerprint(blob) if blob else ""
+            for first, last in authority.serials.merged():
+                text = str(first) if first == last else f"{first}-{last}"
+                found.append(("serial", text, signer))
+            found += [("key id", name, signer) for name in sorted(authority.key_ids)]
+        found += [("key", format_fingerprint(blob), "") for blob in sorted(self._keys)]
+        for kind, digests in (("sha1", self._sha1), ("sha256", self._sha256)):
+            texts = (b64encode(digest).decode().rstrip("=") for digest in sorted(digests))
+            found += [(kind, f"{kind.upper()}:{text}", "") for text in texts]
+        return found
 
     def _key_reason(self, blob: bytes) -> str | None:
         if blob in self._keys:

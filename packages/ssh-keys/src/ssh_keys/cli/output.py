@@ -21,6 +21,7 @@ __all__ = [
     "UsageError",
     "describe_certificate",
     "describe_key",
+    "moment",
     "write",
     "write_failure",
 ]
@@ -86,7 +87,8 @@ def describe_key(key: SSHKey, hash_name: str) -> dict[str, object]:
     return facts
 
 
-def _moment(seconds: int) -> str:
+def moment(seconds: int) -> str:
+    """Return a time of a file, which may be any number, as ISO 8601 has it if that is possible."""
     if seconds == FOREVER:
         return "forever"
     try:
@@ -112,8 +114,8 @@ def _describe_x509(certificate: SSHX509Certificate, hash_name: str) -> dict[str,
         "subject": str(certificate.subject),
         "issuer": str(certificate.issuer),
         "serial": certificate.serial,
-        "valid_after": _moment(contents.valid_after),
-        "valid_before": _moment(contents.valid_before),
+        "valid_after": moment(contents.valid_after),
+        "valid_before": moment(contents.valid_before),
         "purposes": ["any"] if purposes is None else [purpose_name(oid) for oid in purposes],
         "user_principals": list(certificate.user_principals),
         "host_principals": list(certificate.host_principals),
@@ -138,8 +140,8 @@ def _describe_openssh(certificate: SSHOpenSSHCertificate, hash_name: str) -> dic
         "signature_algorithm": certificate.signature_algorithm.decode("ascii"),
         "key_id": fields.key_id,
         "serial": fields.serial,
-        "valid_after": _moment(fields.valid_after),
-        "valid_before": _moment(fields.valid_before),
+        "valid_after": moment(fields.valid_after),
+        "valid_before": moment(fields.valid_before),
         "principals": list(fields.principals),
         "critical_options": shown(fields.critical_options),
         "extensions": shown(fields.extensions),

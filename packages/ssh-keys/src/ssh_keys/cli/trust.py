@@ -1,4 +1,4 @@
-"""Commands on trust: known-hosts find, check, add, remove, hash; krl create, check."""
+"""Commands on trust: known-hosts find, check, add, remove, hash; krl create, check, show."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ssh_keys.certificate import SSHOpenSSHCertificate
 from ssh_keys.certificate_importing import read_certificate
-from ssh_keys.cli.output import Answer, UsageError
+from ssh_keys.cli.output import Answer, UsageError, moment
 from ssh_keys.errors import KeyImportError
 from ssh_keys.files import edit_file, read_file
 from ssh_keys.importing import read_public_key
@@ -57,14 +57,18 @@ _KNOWN_HOSTS_OPTIONS = {
     "hash": (),
 }
 _CREATE_OPTIONS = ("ca", "serial", "key_id", "by_hash", "version_number", "comment")
-_KRL_OPTIONS: dict[str, tuple[str, ...]] = {"create": _CREATE_OPTIONS, "check": ()}
+_KRL_OPTIONS: dict[str, tuple[str, ...]] = {
+    "create": (*_CREATE_OPTIONS, "keys"),
+    "check": ("keys",),
+    "show": (),
+}
 
 
 def _refuse_unused(options: Namespace, known: dict[str, tuple[str, ...]]) -> None:
     """Raise UsageError for an option of another action."""
     for name in dict.fromkeys(name for names in known.values() for name in names):
         if getattr(options, name) and name not in known[options.action]:
-            word = name if name == "host" else f"--{name.replace('_', '-')}"
+            word = name if name in ("host", "keys") else f"--{name.replace('_', '-')}"
             raise UsageError(f"{options.action} has no use for {word}")
 
 
@@ -139,6 +143,8 @@ def krl(options: Namespace) -> Answer:
     _refuse_unused(options, _KRL_OPTIONS)
     if options.action == "create":
         return _create(options)
+    if options.action == "show":
+        return _show(options)
     if not options.keys:
         # Silence would be taken for "nothing is revoked".
         raise UsageError("check needs keys or certificates")
@@ -149,6 +155,20 @@ def krl(options: Namespace) -> Answer:
         facts.append({"file": filename, "revoked": reason is not None, "reason": reason})
         texts.append(f"{filename}: {'ok' if reason is None else 'REVOKED: ' + reason}")
     return Answer("\n".join(texts), {"keys": facts}, int(any(fact["revoked"] for fact in facts)))
+
+
+def _show(options: Namespace) -> Answer:
+    """List what a revocation list holds."""
+    revoked = read_krl(options.file)
+    made = moment(revoked.generated)
+    texts = [f"version {revoked.version} of {made} {ascii(revoked.comment)[1:-1]}".rstrip()]
+    facts = []
+    for kind, value, authority in revoked.entries():
+        facts.append({"kind": kind, "value": value, "authority": authority or None})
+        of = f" of {authority}" if authority else ""
+        texts.append(f"{kind} {ascii(value)[1:-1]}{of}")
+    data = {"version": revoked.version, "generated": made, "comment": revoked.comment}
+    return Answer("\n".join(texts), {**data, "entries": facts})
 
 
 def _create(options: Namespace) -> Answer:
