@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,9 @@ from typing import Any
 import pytest
 
 import ssh_meta
+from tests.interop.own_client import connect
 from tests.interop.own_server import own_server
+from tests.interop.peers.agent import ssh_agent
 from tests.interop.peers.availability import program, python_with
 from tests.interop.peers.credentials import HOST, Credentials
 from tests.interop.peers.openssh import sshd
@@ -25,22 +25,8 @@ from tests.interop.peers.python_peers import SCRIPTS
 @pytest.fixture
 def agent(credentials: Credentials) -> Iterator[str]:
     """The socket of an ssh-agent with the key of the user and another one."""
-    folder = tempfile.mkdtemp(prefix="agent-")
-    path = f"{folder}/agent"
-    words = [program("ssh-agent"), "-D", "-a", path]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    try:
-        assert process.stdout is not None
-        with process.stdout:
-            process.stdout.readline()
-        for key in (credentials.user_key, credentials.other_key):
-            environ = {**os.environ, "SSH_AUTH_SOCK": path}
-            subprocess.run([program("ssh-add"), "-q", str(key)], env=environ, check=True)
+    with ssh_agent(credentials.user_key, credentials.other_key) as path:
         yield path
-    finally:
-        process.kill()
-        process.wait()
-        shutil.rmtree(folder)
 
 
 def keys(credentials: Credentials) -> list[str]:
@@ -89,14 +75,7 @@ async def test_our_client_at_sshd(
         "not at all": {"agent_path": agent},
     }
     with sshd(credentials, tmp_path) as server:
-        async with ssh_meta.connect(
-            HOST,
-            server.port,
-            username=server.user,
-            known_hosts=str(credentials.known_hosts(server.port)),
-            client_keys=[str(credentials.user_key)],
-            **choices[how],
-        ) as conn:
+        async with connect(server, credentials, **{"agent_path": (), **choices[how]}) as conn:
             listed = str((await conn.run("ssh-add -L")).stdout).strip().split("\n")
             if how == "not at all":
                 assert listed == [""]

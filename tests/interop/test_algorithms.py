@@ -9,8 +9,9 @@ import pytest
 
 import ssh_meta
 from tests.interop.conftest import launch
+from tests.interop.own_client import connect
 from tests.interop.own_server import own_server
-from tests.interop.peers.credentials import HOST, Credentials
+from tests.interop.peers.credentials import Credentials
 from tests.interop.peers.openssh import SSH
 from tests.interop.peers.roles import PeerServer
 
@@ -46,13 +47,9 @@ def case_id(case: dict[str, str]) -> str:
 
 async def echo(server: PeerServer, credentials: Credentials, case: dict[str, str]) -> bytes:
     """Send data through ``cat`` at a server with the algorithms of a case."""
-    async with ssh_meta.connect(
-        HOST,
-        server.port,
-        username=server.user,
-        known_hosts=str(credentials.known_hosts(server.port)),
-        client_keys=[str(credentials.user_key)],
-        agent_path=None,
+    async with connect(
+        server,
+        credentials,
         encryption_algs=case.get("encryption_algs", ()),
         mac_algs=case.get("mac_algs", ()),
         kex_algs=case.get("kex_algs", ()),

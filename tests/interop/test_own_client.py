@@ -7,48 +7,25 @@ import hashlib
 import re
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Unpack
 
 import pytest
 
 import ssh_meta
+from ssh_meta.keywords import ClientKwargs
+from tests.interop import own_client
 from tests.interop.own_server import REKEY_BYTES
 from tests.interop.peers.availability import needs_root
-from tests.interop.peers.credentials import HOST, Credentials
+from tests.interop.peers.credentials import Credentials
 from tests.interop.peers.roles import PeerServer
 
 
 def connect(
-    server: PeerServer,
-    credentials: Credentials,
-    *,
-    wrong_host_key: bool = False,
-    key: Path | None = None,
+    server: PeerServer, credentials: Credentials, **options: Unpack[ClientKwargs]
 ) -> AbstractAsyncContextManager[ssh_meta.SSHClientConnection]:
-    """Connect to a server of the peers with the key of the user, or another one."""
-    return ssh_meta.connect(
-        HOST,
-        server.port,
-        username=server.user,
-        known_hosts=str(credentials.known_hosts(server.port, wrong=wrong_host_key)),
-        client_keys=[str(key or credentials.user_key)],
-        agent_path=None,
-        rekey_bytes=REKEY_BYTES,
-    )
-
-
-def connect_with_password(
-    server: PeerServer, credentials: Credentials, password: str
-) -> AbstractAsyncContextManager[ssh_meta.SSHClientConnection]:
-    """Connect to a server of the peers with a password and no key."""
-    return ssh_meta.connect(
-        HOST,
-        server.port,
-        username=server.user,
-        known_hosts=str(credentials.known_hosts(server.port)),
-        client_keys=None,
-        password=password,
-        agent_path=None,
-    )
+    """Connect to a server of the peers; keys are exchanged again and again."""
+    options.setdefault("rekey_bytes", REKEY_BYTES)
+    return own_client.connect(server, credentials, **options)
 
 
 async def test_run(server: PeerServer, credentials: Credentials) -> None:
@@ -140,25 +117,27 @@ async def test_sftp_directory(server: PeerServer, credentials: Credentials, tmp_
 
 async def test_wrong_host_key_is_refused(server: PeerServer, credentials: Credentials) -> None:
     with pytest.raises(ssh_meta.HostKeyNotVerifiable):
-        async with connect(server, credentials, wrong_host_key=True):
+        async with connect(
+            server, credentials, known_hosts=str(credentials.known_hosts(server.port, wrong=True))
+        ):
             pass
 
 
 async def test_wrong_key_is_refused(server: PeerServer, credentials: Credentials) -> None:
     with pytest.raises(ssh_meta.PermissionDenied):
-        async with connect(server, credentials, key=credentials.other_key):
+        async with connect(server, credentials, client_keys=[str(credentials.other_key)]):
             pass
 
 
 async def test_wrong_password_is_refused(server: PeerServer, credentials: Credentials) -> None:
     with pytest.raises(ssh_meta.PermissionDenied):
-        async with connect_with_password(server, credentials, "not this"):
+        async with connect(server, credentials, client_keys=None, password="not this"):
             pass
 
 
 async def test_right_password_is_accepted(server: PeerServer, credentials: Credentials) -> None:
     if server.password is None:
         needs_root(f"accounts of its own for {server.name}")
-    async with connect_with_password(server, credentials, server.password) as conn:
+    async with connect(server, credentials, client_keys=None, password=server.password) as conn:
         done = await conn.run("echo in", check=True)
     assert done.stdout == "in\n"

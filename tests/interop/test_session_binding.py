@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -13,6 +11,8 @@ from pathlib import Path
 import pytest
 
 import ssh_meta
+from tests.interop.own_client import connect
+from tests.interop.peers.agent import ssh_agent
 from tests.interop.peers.availability import program
 from tests.interop.peers.credentials import HOST, Credentials
 from tests.interop.peers.openssh import sshd
@@ -22,19 +22,8 @@ from tests.interop.peers.roles import PeerServer
 @pytest.fixture
 def agent() -> Iterator[str]:
     """The socket of an empty agent."""
-    folder = tempfile.mkdtemp(prefix="agent-")
-    path = f"{folder}/agent"
-    words = [program("ssh-agent"), "-D", "-a", path]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    try:
-        assert process.stdout is not None
-        with process.stdout:
-            process.stdout.readline()
+    with ssh_agent() as path:
         yield path
-    finally:
-        process.kill()
-        process.wait()
-        shutil.rmtree(folder)
 
 
 def add_key(agent: str, credentials: Credentials, known: Path, *places: str) -> None:
@@ -57,15 +46,7 @@ def connecting(
     server: PeerServer, credentials: Credentials, agent: str
 ) -> AbstractAsyncContextManager[ssh_meta.SSHClientConnection]:
     """Connect with the keys of the agent alone."""
-    return ssh_meta.connect(
-        HOST,
-        server.port,
-        username=server.user,
-        known_hosts=str(credentials.known_hosts(server.port)),
-        client_keys=None,
-        agent_path=agent,
-        agent_forwarding=True,
-    )
+    return connect(server, credentials, client_keys=None, agent_path=agent, agent_forwarding=True)
 
 
 async def test_key_for_this_server(credentials: Credentials, tmp_path: Path, agent: str) -> None:

@@ -11,11 +11,12 @@ import pytest
 
 import ssh_meta
 from tests.interop.conftest import launch
+from tests.interop.own_client import connect
 from tests.interop.own_server import OwnServer
-from tests.interop.peers.availability import program
+from tests.interop.peers.agent import ssh_agent
 from tests.interop.peers.credentials import HOST, Credentials
 from tests.interop.peers.openssh import SSH
-from tests.interop.peers.process import clean_environment, free_port
+from tests.interop.peers.process import free_port
 from tests.interop.peers.roles import PeerServer
 
 
@@ -24,14 +25,7 @@ async def conn(
     openssh_server: PeerServer, credentials: Credentials
 ) -> AsyncIterator[ssh_meta.SSHClientConnection]:
     """Our client, connected to sshd."""
-    async with ssh_meta.connect(
-        HOST,
-        openssh_server.port,
-        username=openssh_server.user,
-        known_hosts=str(credentials.known_hosts(openssh_server.port)),
-        client_keys=[str(credentials.user_key)],
-        agent_path=None,
-    ) as connected:
+    async with connect(openssh_server, credentials) as connected:
         yield connected
 
 
@@ -70,14 +64,7 @@ async def test_send_signal(credentials: Credentials, tmp_path: Path) -> None:
     # Not sshd: it takes no signals in sessions of root.
     with launch("dropbear", credentials, tmp_path) as server:
         async with (
-            ssh_meta.connect(
-                HOST,
-                server.port,
-                username=server.user,
-                known_hosts=str(credentials.known_hosts(server.port)),
-                client_keys=[str(credentials.user_key)],
-                agent_path=None,
-            ) as conn,
+            connect(server, credentials) as conn,
             conn.create_process("echo ready; exec sleep 60") as process,
         ):
             assert await process.stdout.readline() == "ready\n"
@@ -173,21 +160,9 @@ async def test_connect_uses_the_agent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With SSH_AUTH_SOCK set and no key given, the key comes from the agent."""
-    path = str(tmp_path / "agent")
-    environ = clean_environment(tmp_path, SSH_AUTH_SOCK=path)
-    agent = await asyncio.create_subprocess_exec(
-        program("ssh-agent"), "-D", "-a", path, stdout=asyncio.subprocess.DEVNULL
-    )
-    try:
-        async with asyncio.timeout(10):
-            while not Path(path).exists():
-                await asyncio.sleep(0.02)
-        add = await asyncio.create_subprocess_exec(
-            program("ssh-add"), "-q", str(credentials.user_key), env=environ
-        )
-        assert await add.wait() == 0
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with ssh_agent(credentials.user_key) as path:
         monkeypatch.setenv("SSH_AUTH_SOCK", path)
-        monkeypatch.setenv("HOME", str(tmp_path))
         async with ssh_meta.connect(
             HOST,
             openssh_server.port,
@@ -195,7 +170,4 @@ async def test_connect_uses_the_agent(
             known_hosts=str(credentials.known_hosts(openssh_server.port)),
         ) as conn:
             done = await conn.run("echo by agent", check=True)
-        assert done.stdout == "by agent\n"
-    finally:
-        agent.terminate()
-        await agent.wait()
+    assert done.stdout == "by agent\n"

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 import ssh_meta
+from tests.interop.own_client import connect
 from tests.interop.peers.availability import program, python_with
 from tests.interop.peers.credentials import HOST, Credentials
 from tests.interop.peers.openssh import sshd
@@ -78,13 +79,9 @@ def local_environment(folder: Path, x_server: XServer) -> dict[str, str]:
 
 def connection(credentials: Credentials, server: Any, x_server: XServer, **options: Any) -> Any:
     """A connection of our client."""
-    return ssh_meta.connect(
-        HOST,
-        server.port,
-        username=server.user,
-        known_hosts=str(credentials.known_hosts(server.port)),
-        client_keys=[str(credentials.user_key)],
-        agent_path=None,
+    return connect(
+        server,
+        credentials,
         **{"x11_display": x_server.display, "x11_auth_path": x_server.auth_path, **options},
     )
 
@@ -133,10 +130,7 @@ async def test_our_client_at_sshd_that_forbids_it(
 
 
 async def test_our_client_with_the_environment(
-    credentials: Credentials,
-    tmp_path: Path,
-    x_server: XServer,
-    monkeypatch: pytest.MonkeyPatch,
+    credentials: Credentials, tmp_path: Path, x_server: XServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DISPLAY", x_server.display)
     monkeypatch.setenv("XAUTHORITY", x_server.auth_path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import subprocess
 from collections.abc import AsyncIterator, Iterator
@@ -20,6 +19,7 @@ from ssh_meta import (
     HostKeyRevoked,
     PermissionDenied,
 )
+from tests.interop.peers.agent import ssh_agent
 from tests.interop.peers.availability import python_with
 from tests.interop.peers.credentials import HOST
 from tests.interop.peers.process import Finished, clean_environment, free_port, run, serving
@@ -401,24 +401,16 @@ async def test_our_server_and_revoked_keys(ecdsa: Made, name: str) -> None:
 async def test_keys_in_an_agent(tmp_path: Path) -> None:
     """With the chain in `client_certs`, in the order in which a file happens to have it."""
     made = make_ours(tmp_path, "ssh-rsa")
-    agent_path = str(tmp_path / "agent")
-    with subprocess.Popen(
-        ["ssh-agent", "-D", "-a", agent_path], stdout=subprocess.DEVNULL
-    ) as agent:
-        try:
-            while not Path(agent_path).exists():
-                await asyncio.sleep(0.01)
-            async with ssh_meta.connect_agent(agent_path) as client:
-                await client.add_keys([made.path("user.key")])
-            chain = list(reversed(ssh_meta.read_certificate_list(made.path("user.pem"))))
-            options = our_options(made, client_keys=None, client_certs=chain, agent_path=agent_path)
-            async with (
-                our_server(made) as port,
-                ssh_meta.connect("localhost", port, **options) as conn,
-            ):
-                assert (await conn.run("x")).stdout == "in\n"
-        finally:
-            agent.terminate()
+    with ssh_agent() as agent_path:
+        async with ssh_meta.connect_agent(agent_path) as client:
+            await client.add_keys([made.path("user.key")])
+        chain = list(reversed(ssh_meta.read_certificate_list(made.path("user.pem"))))
+        options = our_options(made, client_keys=None, client_certs=chain, agent_path=agent_path)
+        async with (
+            our_server(made) as port,
+            ssh_meta.connect("localhost", port, **options) as conn,
+        ):
+            assert (await conn.run("x")).stdout == "in\n"
 
 
 async def test_ed448_if_named(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import sys
 
-import asyncssh
+import asyncssh_roles
 
 
 def parse():
@@ -21,40 +21,27 @@ def parse():
     return parser.parse_args()
 
 
-async def client(arguments):
-    try:
-        async with asyncssh.connect(
-            "127.0.0.1",
-            arguments.port,
-            username=arguments.user,
-            known_hosts=arguments.known_hosts,
-            client_host_keys=[arguments.host_key],
-            client_host=arguments.client_host,
-            client_username=arguments.client_user,
-            client_keys=None,
-            agent_path=None,
-            preferred_auth="hostbased",
-            config=[],
-        ) as conn:
-            done = await conn.run("echo in")
-            sys.stdout.write(done.stdout)
-            return done.exit_status
-    except (asyncssh.Error, OSError) as exc:
-        print(f"{type(exc).__name__}: {exc}", file=sys.stderr)
-        return 255
-
-
-async def server(arguments):
-    await asyncssh.listen(
+def client(arguments):
+    return asyncssh_roles.client(
         "127.0.0.1",
+        arguments.port,
+        username=arguments.user,
+        known_hosts=arguments.known_hosts,
+        client_host_keys=[arguments.host_key],
+        client_host=arguments.client_host,
+        client_username=arguments.client_user,
+        client_keys=None,
+        preferred_auth="hostbased",
+    )
+
+
+def server(arguments):
+    return asyncssh_roles.server(
         arguments.port,
         server_host_keys=[arguments.host_key],
         known_client_hosts=arguments.known_hosts,
         trust_client_host=True,
-        process_factory=lambda process: process.exit(6),
-        config=[],
     )
-    await asyncio.Event().wait()
 
 
 settings = parse()

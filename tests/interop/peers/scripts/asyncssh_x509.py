@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import asyncssh
+import asyncssh_roles
 
 
 def parse():
@@ -56,39 +57,26 @@ def pairs(arguments):
     return [pair for pair in asyncssh.load_keypairs([(key, chain)]) if pair.has_cert]
 
 
-async def client(arguments):
+def client(arguments):
     chosen = {"signature_algs": arguments.signature} if arguments.signature else {}
-    try:
-        async with asyncssh.connect(
-            "localhost",
-            arguments.port,
-            username=arguments.user,
-            known_hosts=arguments.known_hosts,
-            x509_trusted_certs=arguments.trusted,
-            client_keys=pairs(arguments),
-            agent_path=None,
-            config=[],
-            **chosen,
-        ) as conn:
-            done = await conn.run("echo in")
-            sys.stdout.write(done.stdout)
-            return done.exit_status
-    except (asyncssh.Error, OSError) as exc:
-        print(f"{type(exc).__name__}: {exc}", file=sys.stderr)
-        return 255
+    return asyncssh_roles.client(
+        "localhost",
+        arguments.port,
+        username=arguments.user,
+        known_hosts=arguments.known_hosts,
+        x509_trusted_certs=arguments.trusted,
+        client_keys=pairs(arguments),
+        **chosen,
+    )
 
 
-async def server(arguments):
-    await asyncssh.listen(
-        "127.0.0.1",
+def server(arguments):
+    return asyncssh_roles.server(
         arguments.port,
         server_host_keys=pairs(arguments),
         authorized_client_keys=arguments.authorized_keys,
         x509_trusted_certs=arguments.trusted,
-        process_factory=lambda process: process.exit(6),
-        config=[],
     )
-    await asyncio.Event().wait()
 
 
 settings = parse()
