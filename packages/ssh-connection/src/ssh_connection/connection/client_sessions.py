@@ -286,8 +286,8 @@ class ClientSessions(ClientX11):
         """Run a process to its end.
 
         Parameters:
-            check: raise ProcessError if its exit status is not zero, if a signal ended it, or if the
-                connection was closed before it ended.
+            check: raise ProcessError if its exit status is not zero, if a signal ended it, or if
+                the connection was closed before it ended.
             timeout: seconds after which to give up; the process is closed then.
 
         The others as of `create_process`. Returns the exit status and the output that was not
