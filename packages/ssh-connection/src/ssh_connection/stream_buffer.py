@@ -45,6 +45,7 @@ class StreamBuffer(Generic[AnyStr]):
         self._error: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._collecting = False
+        self._wanted = 0  # what the last read asked for
         self._raw: deque[tuple[bytes | Exception, int, int | None]] = deque()
         self._decoder = TextDecoder(channel.get_encoding)
         self._failed = False
@@ -72,12 +73,21 @@ class StreamBuffer(Generic[AnyStr]):
         decoded: object = data
         self._feed_decoded(cast("AnyStr", decoded), size)
 
-    def feed_run(self, pieces: list[bytes], size: int) -> None:
-        """Take several pieces, `size` bytes in all."""
-        if size < _SMALL * len(pieces) or self._channel.encoded or self._collecting:
-            for piece in pieces:
-                self.feed(piece, len(piece))
+    def feed_run(self, packets: list[bytes], start: int, ends: list[int], size: int) -> None:
+        """Take several pieces, `packets[i][start : ends[i]]`, which are `size` bytes in all."""
+        whole = zip(packets, ends, strict=True)
+        if size < _SMALL * len(packets) or self._channel.encoded or self._collecting:
+            for packet, end in whole:
+                self.feed(packet[start:end], end - start)
             return
+        together = self._wanted // (max(ends) - start)
+        if together > 1:
+            # They are copied once in any case: then at once as many as a read will take.
+            views = [memoryview(packet)[start:end] for packet, end in whole]
+            first = range(0, len(views), together)
+            pieces = [b"".join(views[index : index + together]) for index in first]
+        else:
+            pieces = [packet[start:end] for packet, end in whole]
         self._extend(pieces)
         self._costs.extend(map(len, pieces))
         self._size += size
@@ -288,6 +298,7 @@ class StreamBuffer(Generic[AnyStr]):
     def read_nowait(self, n: int) -> AnyStr | None:
         """Return what `read` gives at once, for `n` above 0; None if it has to wait."""
         items = self._items
+        self._wanted = n
         if self._raw or self._eof:
             self._pull()
         if not items:

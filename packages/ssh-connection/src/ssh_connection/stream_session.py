@@ -92,13 +92,12 @@ class SSHStreamSession(SSHSession[AnyStr]):
         self, packets: list[bytes], start: int, ends: list[int], size: int
     ) -> None:
         """Plain data of several messages was received."""
-        pieces = [packet[start:end] for packet, end in zip(packets, ends, strict=True)]
         receiver = self._receivers[None]
         if isinstance(receiver, StreamBuffer):
-            receiver.feed_run(pieces, size)
+            receiver.feed_run(packets, start, ends, size)
         else:
-            for piece in pieces:
-                receiver.feed(piece, len(piece))
+            for packet, end in zip(packets, ends, strict=True):
+                receiver.feed(packet[start:end], end - start)
 
     def eof_received(self) -> bool:
         """EOF was received; the other direction stays open."""
