@@ -73,7 +73,8 @@ def test_tokens_are_those_of_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for path in theirs:
         if path.startswith(str(folder)) and "/" not in path[len(str(folder)) + 1 :]:
             Path(path).write_text("-----BEGIN")
-    found = client_config(str(config), {"host": "short"}, {"client_keys"})["client_keys"]
+    options, _ = client_config(str(config), {"host": "short"}, {"client_keys"})
+    found = options["client_keys"]
     # The home directory has slashes in it, so its file is nowhere.
     assert found == [path for path in theirs if "/d-/" not in path]
     assert len(found) == len(theirs) - 1
