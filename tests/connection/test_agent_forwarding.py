@@ -6,7 +6,7 @@ import asyncio
 import os
 import stat
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +162,52 @@ async def test_agent_that_hangs_up(agent: Echo) -> None:
         agent.writers[0].close()
         assert await asyncio.wait_for(reader.read(), WAIT) == b""
         await asyncio.wait_for(writer.wait_closed(), WAIT)
+
+
+class Slow(Echo):
+    """An agent like OpenSSH's, which forgets its answer when the other side ends the stream."""
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.writers.append(writer)
+        while size := await reader.read(4):
+            request = await reader.readexactly(int.from_bytes(size, "big"))
+            await asyncio.sleep(0.1)  # somebody has to touch a key
+            if reader.at_eof():
+                break
+            writer.write(size[:2])
+            await asyncio.sleep(0.01)
+            writer.write(size[2:] + request)
+        writer.close()
+
+
+async def test_answers_arrive_behind_the_end_of_the_requests(tmp_path: Path) -> None:
+    """`printf request | socat - UNIX:$SSH_AUTH_SOCK` ends its side behind the request."""
+    agent = Slow(tmp_path / "agent")
+    frames = b"".join(len(text).to_bytes(4, "big") + text for text in (b"list", b"sign this"))
+    server = await asyncio.start_unix_server(agent.serve, agent.path)
+    async with server, session({"agent_forwarder": agent}) as (_, side, path):
+        assert path is not None
+        reader, writer = await asyncio.open_unix_connection(path)
+        writer.write(frames[:6])
+        await asyncio.sleep(0.01)
+        writer.write(frames[6:])
+        writer.write_eof()
+        # The end comes when everything is answered.
+        assert await asyncio.wait_for(reader.read(), WAIT) == frames
+        writer.close()
+        # Without anything asked, and when the stream is given up, nothing is waited for.
+        for request in (b"", frames):
+            stream, requests = await side.open_agent_connection()
+            requests.write(request)
+            await asyncio.sleep(0.05)
+            if request:
+                requests.channel.abort()
+            else:
+                requests.write_eof()
+                assert await asyncio.wait_for(stream.read(), WAIT) == b""
+            await asyncio.wait_for(requests.wait_closed(), WAIT)
+            with suppress(ConnectionError):  # what it has answered meanwhile
+                await asyncio.wait_for(agent.writers[-1].wait_closed(), WAIT)
 
 
 async def test_end_of_the_connection_ends_the_stream_to_the_agent(agent: Echo) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from ssh_keys import Error
 
@@ -32,6 +33,7 @@ MAX_AGENT_CHANNELS = 64
 """Connections to the agent that a server may have open at a time."""
 
 _READ_SIZE = 65536
+_LENGTH_SIZE = 4
 
 
 class ClientAgent(SSHConnection):
@@ -81,30 +83,73 @@ class ClientAgent(SSHConnection):
         return channel
 
 
+class _Frames:
+    """Counts the messages of one direction, each with its length in front."""
+
+    def __init__(self) -> None:
+        self.complete = 0
+        self._head = b""
+        self._left = 0
+
+    def add(self, data: bytes) -> None:
+        """Go through bytes of the stream."""
+        position, end = 0, len(data)
+        while position < end:
+            if self._left:
+                step = min(self._left, end - position)
+                position += step
+                self._left -= step
+            else:
+                piece = data[position : position + _LENGTH_SIZE - len(self._head)]
+                self._head += piece
+                position += len(piece)
+                if len(self._head) < _LENGTH_SIZE:
+                    return
+                self._left = int.from_bytes(self._head, "big")
+                self._head = b""
+            self.complete += not self._left
+
+
 async def _relay(
     from_server: SSHReader[bytes],
     to_server: SSHWriter[bytes],
     from_agent: ByteReader,
     to_agent: ByteWriter,
 ) -> None:
-    """Carry requests to the agent and answers back, until either side ends."""
+    """Carry requests to the agent and answers back, until either side ends.
+
+    A program may end its side behind its last request. The agent is not told, as OpenSSH's would
+    hang up without the answer: we do, when everything is answered.
+    """
+    requests, answers = _Frames(), _Frames()
+    asking = asyncio.ensure_future(_pump(from_server, to_agent, requests))
+
+    def is_answered() -> bool:
+        return asking.done() and answers.complete >= requests.complete
+
+    answering = asyncio.ensure_future(_pump(from_agent, to_server, answers, is_answered))
+    gone = asyncio.ensure_future(to_server.wait_closed())
     try:
-        pumps = [
-            asyncio.ensure_future(_pump(from_server, to_agent)),
-            asyncio.ensure_future(_pump(from_agent, to_server)),
-        ]
-        try:
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.gather(*pumps, return_exceptions=True)
+        await asyncio.wait((asking, answering, gone), return_when=asyncio.FIRST_COMPLETED)
+        if asking.done() and asking.exception() is None and not is_answered():
+            await asyncio.wait((answering, gone), return_when=asyncio.FIRST_COMPLETED)
     finally:
+        for task in (asking, answering, gone):
+            task.cancel()
+        await asyncio.gather(asking, answering, gone, return_exceptions=True)
         to_agent.close()
         to_server.close()
 
 
-async def _pump(reader: ByteReader, writer: ByteWriter) -> None:
+async def _pump(
+    reader: ByteReader,
+    writer: ByteWriter,
+    frames: _Frames,
+    is_last: Callable[[], bool] = lambda: False,
+) -> None:
     while data := await reader.read(_READ_SIZE):
+        frames.add(data)
         writer.write(data)
         await writer.drain()
+        if is_last():
+            return
