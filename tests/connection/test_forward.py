@@ -7,7 +7,8 @@ import hashlib
 import os
 import socket
 import stat
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,13 @@ from ssh_connection.forward.listener import (
 )
 from ssh_connection.forward.relay import connect_tcp_relay, connect_unix_relay
 from ssh_connection.forward.remote import ClientListeners, RemoteListeners
-from ssh_connection.messages.connection import ChannelOpen, DirectStreamlocal, DirectTcpip
+from ssh_connection.messages.connection import (
+    CancelTcpipForward,
+    ChannelOpen,
+    DirectStreamlocal,
+    DirectTcpip,
+    TcpipForward,
+)
 from tests.connection.channels import RawPeer, RecordingSession, encode
 from tests.connection.mux_pair import End, Pair
 
@@ -511,3 +518,68 @@ async def test_impossible_ports_in_the_reply(reply: bytes) -> None:
     peer.end.mux.connection_lost(peer.error)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+class Named(SSHListener):
+    """A listener of an application, with a port or without."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self._port = port
+
+    def get_port(self) -> int:
+        return self._port
+
+
+async def test_listeners_of_the_application() -> None:
+    """They may not know their port, and may be closed by others; none is forgotten while open."""
+    made: list[Named] = []
+    known = 0
+
+    async def listen(host: str, port: int) -> SSHListener:
+        made.append(Named(known))
+        return made[-1]
+
+    async def no_path(path: str) -> None:
+        return None
+
+    table = ClientListeners(listen, no_path, max_listeners=2)
+
+    def ask(name: bytes, port: int) -> Awaitable[bytes | None]:
+        message = TcpipForward if name == b"tcpip-forward" else CancelTcpipForward
+        return table.global_request(name, message("host", port).encode())
+
+    assert await ask(b"tcpip-forward", 1001) == b""
+    assert await ask(b"tcpip-forward", 1002) == b""
+    assert await ask(b"tcpip-forward", 1003) is None
+    assert not any(listener.is_closed() for listener in made)
+    assert await ask(b"cancel-tcpip-forward", 1001) == b""
+    assert made[0].is_closed()
+    # Which port it is can not be told.
+    assert await ask(b"tcpip-forward", 0) is None
+    assert made[-1].is_closed()
+    made[1].close()
+    assert await ask(b"tcpip-forward", 1002) == b""
+    # The port that was chosen is one that the client has already.
+    known = 1002
+    assert await ask(b"tcpip-forward", 0) is None
+    assert made[-1].is_closed()
+    table.connection_lost()
+    assert all(listener.is_closed() for listener in made)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others do not take the mode over")
+async def test_mode_of_a_path_is_not_set_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else could put a link there between the two."""
+    calls: list[object] = []
+    monkeypatch.setattr(os, "chmod", lambda *args, **kwargs: calls.append(args))
+    old = os.umask(0)
+    try:
+        listener = await listen_unix(asyncio.Protocol, str(tmp_path / "socket"))
+    finally:
+        os.umask(old)
+    assert (tmp_path / "socket").stat().st_mode & 0o777 == 0o600
+    assert not calls
+    listener.close()

@@ -183,10 +183,17 @@ async def listen_unix(
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     bound = False
     try:
+        if hasattr(os, "fchmod"):
+            # Linux makes the socket with this mode. By name it could be set for another file, which
+            # somebody puts there in between.
+            with suppress(OSError):
+                os.fchmod(sock.fileno(), 0o600)
         sock.bind(path)
         bound = True
-        # Before it listens nobody can connect, so no other mode is ever in effect.
-        os.chmod(path, 0o600)
+        mode = os.lstat(path).st_mode
+        if stat.S_ISSOCK(mode) and mode & 0o077:
+            # Before it listens nobody can connect, so no other mode is ever in effect.
+            os.chmod(path, 0o600)
         sock.setblocking(False)
         server = await loop.create_unix_server(factory, sock=sock, backlog=backlog)
     except BaseException:

@@ -246,25 +246,34 @@ class ClientListeners:
 
     async def _add_tcp(self, request: TcpipForward) -> bytes | None:
         host, port = request.address_to_bind, request.port_to_bind
-        taken = (host, port) in self._listeners or len(self._listeners) >= self._max_listeners
-        if taken or port > MAX_PORT:
+        if port > MAX_PORT or not self._has_room((host, port)):
             return None
         listener = await self._made(self._listen_tcp(host, port))
         if listener is None:
             return None
-        bound = listener.get_port()
+        # One that the application has made may not know its port.
+        bound = listener.get_port() or port
+        if not bound or not self._has_room((host, bound)):
+            listener.close()
+            return None
         self._listeners[host, bound] = listener
         return b"" if port else TcpipForwardReply(bound).encode()
 
     async def _add_unix(self, request: StreamlocalForward) -> bytes | None:
         path = request.socket_path
-        if path in self._listeners or len(self._listeners) >= self._max_listeners:
+        if not self._has_room(path):
             return None
         listener = await self._made(self._listen_unix(path))
         if listener is None:
             return None
         self._listeners[path] = listener
         return b""
+
+    def _has_room(self, key: tuple[str, int] | str) -> bool:
+        # The application may have closed some.
+        for name in [name for name, each in self._listeners.items() if each.is_closed()]:
+            del self._listeners[name]
+        return key not in self._listeners and len(self._listeners) < self._max_listeners
 
     async def _made(self, pending: Awaitable[SSHListener | None]) -> SSHListener | None:
         try:
