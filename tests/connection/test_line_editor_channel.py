@@ -215,6 +215,13 @@ class Recorder(SSHServerSession[str]):
         self.got.append("eof")
         return self.go_on
 
+    async def until(self, *what: object) -> None:
+        """Wait for so many calls; they are these, and all."""
+        async with asyncio.timeout(WAIT):
+            while len(self.got) < len(what):
+                await asyncio.sleep(0.001)
+        assert self.got == [*what]
+
 
 class CallbackServer(Server):
     """Serves a session of callbacks."""
@@ -250,8 +257,7 @@ async def test_callbacks() -> None:
         streams[0].write(b"one\r\x03\x04two\x7f\x7f\x7f\x04three\r\x05fo")
         await until(streams[1], b"fo")
         streams[0].write_eof()
-        await asyncio.sleep(0.05)
-        assert session.got == ["one\n", ("break", 0), "eof", "eof", "three\n", "fo", "eof"]
+        await session.until("one\n", ("break", 0), "eof", "eof", "three\n", "fo", "eof")
 
 
 async def test_end_of_input_may_end_the_output() -> None:
@@ -265,11 +271,11 @@ async def test_what_a_callback_changes_counts_for_what_is_behind() -> None:
     async with recorded() as (session, streams):
         streams[0].write(b"password\rsecret\rkeys\rabc\x7f\r")
         await until(streams[1], b"\r\n" * 3)
-        await asyncio.sleep(0.05)
-        assert session.got == ["password\n", "secret\n", "keys\n", "abc\x7f\r"]
+        typed = ["password\n", "secret\n", "keys\n", "abc\x7f\r"]
+        await session.until(*typed)
         session.chan.set_echo(True)
         streams[0].write(b"!")
-        await asyncio.sleep(0.05)
+        await session.until(*typed, "!")
         streams[0].write(b"line\r")
         assert await until(streams[1], b"\n") == b"line\r\n"
         assert session.got[4:] == ["!", "line\n"]
@@ -279,11 +285,11 @@ async def test_paused_reading() -> None:
     async with recorded() as (session, streams):
         streams[0].write(b"pause\rone\rtwo\r")
         streams[0].write_eof()
+        await session.until("pause\n")
         await asyncio.sleep(0.05)
         assert session.got == ["pause\n"]
         session.chan.resume_reading()
-        await asyncio.sleep(0.05)
-        assert session.got == ["pause\n", "one\n", "two\n", "eof"]
+        await session.until("pause\n", "one\n", "two\n", "eof")
 
 
 async def test_break_that_takes_time_holds_back_the_rest() -> None:
@@ -292,11 +298,11 @@ async def test_break_that_takes_time_holds_back_the_rest() -> None:
         session.answer = done
         streams[0].write(b"\x03line\r")
         streams[0].write_eof()
+        await session.until(("break", 0))
         await asyncio.sleep(0.05)
         assert session.got == [("break", 0)]
         done.set_result(True)
-        await asyncio.sleep(0.05)
-        assert session.got == [("break", 0), "line\n", "eof"]
+        await session.until(("break", 0), "line\n", "eof")
 
 
 async def test_failing_callback_closes_the_channel() -> None:
@@ -465,7 +471,7 @@ async def test_what_is_set_before_the_start() -> None:
         ):
             stdin, stdout, _ = await conn.open_session(encoding=None, term_type="xterm")
             stdin.write(b"ab\r")
-            await asyncio.sleep(0.05)
+            await session.until(*got)
             session.chan.exit(0)
             assert await asyncio.wait_for(stdout.read(), WAIT) == shown
             assert session.got == got
@@ -493,7 +499,9 @@ async def test_session_that_becomes_one_of_bytes() -> None:
         await until(streams[1], b"tw")
         session.chan.set_encoding(None)
         streams[0].write(b"o\x7f\r\n")
-        await asyncio.sleep(0.05)
+        async with asyncio.timeout(WAIT):
+            while sum(map(len, session.got[1:])) < 6:  # type: ignore[arg-type]
+                await asyncio.sleep(0.001)
         session.chan.write(b"a\nb")
         session.chan.exit(0)
         assert await finish(streams) == b"a\nb"
@@ -600,8 +608,7 @@ async def test_writing_behind_the_end() -> None:
             session.chan.write("x")
         # What is typed still gets there, though nothing can be shown.
         streams[0].write(b"ab\r")
-        await asyncio.sleep(0.05)
-        assert session.got == ["ab\n"]
+        await session.until("ab\n")
 
 
 async def test_redirected_process() -> None:

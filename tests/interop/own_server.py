@@ -25,6 +25,20 @@ class OwnServer:
     credentials: Credentials
     #: Exceptions with which connections ended, None for a clean end.
     ends: list[Exception | None] = field(default_factory=list)
+    #: The handlers of its sessions, also those that have ended.
+    handlers: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def execute(self, process: ssh_meta.SSHServerProcess[bytes]) -> None:
+        """Handle a session."""
+        handler = asyncio.current_task()
+        assert handler is not None
+        self.handlers.add(handler)
+        await _execute(process)
+
+    async def handled(self) -> None:
+        """Wait until no handler has a program to wait for."""
+        if self.handlers:
+            await asyncio.wait(self.handlers, timeout=10)
 
     def target(
         self, *, password: str | None = None, wrong_host_key: bool = False, wrong_key: bool = False
@@ -131,7 +145,7 @@ async def own_server(
         server_factory=lambda: _Server(own),
         server_host_keys=[str(credentials.host_key)],
         authorized_client_keys=str(credentials.authorized_keys),
-        process_factory=_execute,
+        process_factory=own.execute,
         sftp_factory=True,
         encoding=None,
         rekey_bytes=REKEY_BYTES,
@@ -148,3 +162,4 @@ async def own_server(
     finally:
         acceptor.close()
         await acceptor.wait_closed()
+        await own.handled()
