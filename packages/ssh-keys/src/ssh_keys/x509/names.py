@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ssh_keys.errors import KeyImportError
@@ -252,6 +253,7 @@ def _behind_mark(text: bytes) -> bytes | None:
     return None
 
 
+@lru_cache(maxsize=64)  # each connection asks about the purposes of its options
 def is_oid(text: str) -> bool:
     """Whether a text is an object identifier in dotted form."""
     arcs = text.split(".")
