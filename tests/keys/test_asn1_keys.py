@@ -45,6 +45,9 @@ PBES2_CIPHERS = (
     "aes192-cbc",
     "aes256-cbc",
     "blowfish-cbc",
+    "camellia128-cbc",
+    "camellia192-cbc",
+    "camellia256-cbc",
     "cast128-cbc",
     "des-cbc",
     "des3-cbc",
@@ -447,7 +450,7 @@ def test_openssl_reads_ours(name: str) -> None:
 @needs_openssl
 @pytest.mark.parametrize(
     ("cipher", "hash_name", "version"),
-    [row for row in SCHEMES if row[0] in ("aes128-cbc", "aes192-cbc", "aes256-cbc", "des3-cbc")],
+    [row for row in SCHEMES if row[0].startswith(("aes", "camellia", "des3"))],
 )
 def test_openssl_decrypts_ours(cipher: str, hash_name: str, version: int) -> None:
     key = make_key("ecdsa-sha2-nistp256")
@@ -484,6 +487,9 @@ def test_openssl_decrypts_ours_with_its_legacy_provider(cipher: str) -> None:
         ("-v2", "des"),
         ("-v2", "bf"),
         ("-v2", "cast"),
+        ("-v2", "camellia-128-cbc"),
+        ("-v2", "camellia-192-cbc"),
+        ("-v2", "camellia-256-cbc"),
         ("-nocrypt",),
     ],
 )
@@ -499,7 +505,19 @@ def test_we_read_openssl_pkcs8(options: tuple[str, ...]) -> None:
 
 
 @needs_openssl
-@pytest.mark.parametrize("cipher", ["-aes128", "-aes192", "-aes256", "-des3", "-des"])
+@pytest.mark.parametrize(
+    "cipher",
+    [
+        "-aes128",
+        "-aes192",
+        "-aes256",
+        "-des3",
+        "-des",
+        "-camellia128",
+        "-camellia192",
+        "-camellia256",
+    ],
+)
 @pytest.mark.parametrize("name", ["ssh-rsa", "ecdsa-sha2-nistp256"])
 def test_we_read_openssl_pem(name: str, cipher: str) -> None:
     key = make_key(name)

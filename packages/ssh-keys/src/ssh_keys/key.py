@@ -63,9 +63,9 @@ class SSHKey(KeyMaterial):
             passphrase: what to encrypt with; None or empty for an unencrypted file.
             cipher_name: for `openssh` a cipher name of SSH such as `aes256-ctr`; for PKCS#8
                 `aes256-cbc`, `aes192-cbc`, `aes128-cbc`, `des3-cbc`, `des-cbc`, `blowfish-cbc`,
-                `cast128-cbc` with PBES2; `des-cbc`, `des2-cbc`, `des3-cbc`, `rc4-40`, `rc4-128`
-                with PBES1; for `pkcs1-pem` the three of AES, `des3-cbc` and `des-cbc`; PPK has
-                only `aes256-cbc`.
+                `cast128-cbc`, `camellia256-cbc` (also 192, 128) with PBES2; `des-cbc`, `des2-cbc`,
+                `des3-cbc`, `rc4-40`, `rc4-128` with PBES1; for `pkcs1-pem` those of AES and
+                Camellia, `des3-cbc` and `des-cbc`; PPK has only `aes256-cbc`.
             hash_name: hash of the key derivation of PKCS#8: `sha1`, `sha224`, `sha256`, `sha384`,
                 `sha512`; with PBES1 `sha1`, or `md5` for `des-cbc`.
             pbe_version: for PKCS#8, 1 for PBES1 and PKCS#12, 2 for PBES2.

@@ -80,6 +80,13 @@ def _cast128(key: bytes, iv: bytes) -> Cipher[CBC]:
     return Cipher(CAST5(key), modes.CBC(iv))
 
 
+def _camellia(key: bytes, iv: bytes) -> Cipher[CBC]:
+    from cryptography.hazmat.decrepit.ciphers.algorithms import Camellia
+    from cryptography.hazmat.primitives.ciphers import Cipher, modes
+
+    return Cipher(Camellia(key), modes.CBC(iv))
+
+
 def _rc4(key: bytes, iv: bytes) -> Cipher[None]:
     from cryptography.hazmat.decrepit.ciphers.algorithms import ARC4
     from cryptography.hazmat.primitives.ciphers import Cipher
@@ -98,6 +105,9 @@ CIPHERS = {
         ContainerCipher("des-cbc", 8, 8, _des),
         ContainerCipher("blowfish-cbc", 16, 8, _blowfish),
         ContainerCipher("cast128-cbc", 16, 8, _cast128),
+        ContainerCipher("camellia256-cbc", 32, 16, _camellia),
+        ContainerCipher("camellia192-cbc", 24, 16, _camellia),
+        ContainerCipher("camellia128-cbc", 16, 16, _camellia),
         ContainerCipher("rc4-128", 16, 0, _rc4),
         ContainerCipher("rc4-40", 5, 0, _rc4),
     )

@@ -48,6 +48,9 @@ _PBES2_CIPHERS = {
     "1.2.840.113549.3.7": "des3-cbc",
     "1.3.6.1.4.1.3029.1.2": "blowfish-cbc",
     "1.2.840.113533.7.66.10": "cast128-cbc",
+    "1.2.392.200011.61.1.1.1.2": "camellia128-cbc",
+    "1.2.392.200011.61.1.1.1.3": "camellia192-cbc",
+    "1.2.392.200011.61.1.1.1.4": "camellia256-cbc",
 }
 
 #: Cost that a file may ask for: a few seconds. OpenSSL writes 2048 iterations.

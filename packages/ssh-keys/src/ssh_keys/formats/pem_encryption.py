@@ -29,6 +29,9 @@ _NAMES = {
     b"AES-128-CBC": "aes128-cbc",
     b"DES-EDE3-CBC": "des3-cbc",
     b"DES-CBC": "des-cbc",
+    b"CAMELLIA-256-CBC": "camellia256-cbc",
+    b"CAMELLIA-192-CBC": "camellia192-cbc",
+    b"CAMELLIA-128-CBC": "camellia128-cbc",
 }
 
 
