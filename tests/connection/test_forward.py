@@ -452,6 +452,40 @@ async def test_remote_forwarding(kind: str, tmp_path: Path) -> None:
             await gone
 
 
+@pytest.mark.parametrize("steps", [1, 2, 20])
+async def test_remote_listener_that_nobody_waits_for(steps: int, tmp_path: Path) -> None:
+    """A time-out while the server is asked leaves no listener on it."""
+    async with Pair() as pair, destination() as dest:
+        remote = Remote(pair)
+        accept = remote.acceptor(dest)
+        start = remote._listen_tcp
+
+        async def slowly(host: str, port: int) -> SSHListener | None:
+            await asyncio.sleep(0.02)
+            return await start(host, port)
+
+        remote.table._listen_tcp = slowly
+        for pending in (
+            remote.listeners.listen_tcp("127.0.0.1", 0, accept),
+            remote.listeners.listen_unix(str(tmp_path / "socket"), accept),
+        ):
+            task = asyncio.ensure_future(pending)
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            if task.cancel():
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+            else:
+                (await task).close()  # it was faster
+            async with asyncio.timeout(5):
+                while remote.listeners._given_up or remote.table._listeners:
+                    await asyncio.sleep(0.01)
+        assert not remote.listeners._tcp
+        again = await remote.listeners.listen_tcp("127.0.0.1", 0, accept)
+        again.close()
+        await again.wait_closed()
+
+
 async def test_remote_listeners_are_refused_and_bounded() -> None:
     async with Pair() as pair:
         remote = Remote(pair)
@@ -495,8 +529,9 @@ async def test_a_connection_in_the_packet_behind_the_reply() -> None:
         return chan
 
     task = asyncio.ensure_future(listeners.listen_tcp("", 0, accept))
-    await asyncio.sleep(0)
-    assert peer.sent() == [encode(80, b"tcpip-forward", True, b"", 0)]
+    while not (sent := peer.sent()):
+        await asyncio.sleep(0)
+    assert sent == [encode(80, b"tcpip-forward", True, b"", 0)]
     peer.end.receive(encode(81, 4567))
     peer.end.receive(
         encode(90, b"forwarded-tcpip", 1, 1000, 1000) + encode(0, b"", 4567, b"10.0.0.1", 5)[1:]

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final, Protocol
 
-from ssh_transport.errors import ProtocolError
+from ssh_transport.errors import ConnectionLost, ProtocolError
 
 from ..addresses import MAX_PORT, check_port
 from ..channel.base import Channel
@@ -108,6 +109,7 @@ class RemoteListeners:
         self._tcp: dict[tuple[str, int], TCPAcceptor] = {}
         self._unix: dict[str, UNIXAcceptor] = {}
         self._listeners: set[RemoteListener] = set()
+        self._given_up: set[asyncio.Task[None]] = set()
 
     async def listen_tcp(self, host: str, port: int, acceptor: TCPAcceptor) -> SSHListener:
         """Ask the server to listen on a TCP port.
@@ -133,17 +135,17 @@ class RemoteListeners:
                     raise ProtocolError(f"server listens on the impossible port {bound}")
             self._tcp[host, bound] = acceptor
 
-        try:
-            request = TcpipForward(host, port).encode()
-            await self._mux.global_request(b"tcpip-forward", request, answered)
-        except GlobalRequestError:
-            raise ChannelListenError(f"Failed to listen on {host or '*'} port {port}") from None
-
         async def cancel() -> None:
             self._tcp.pop((host, bound), None)
             request = CancelTcpipForward(host, bound).encode()
             await self._request_end(b"cancel-tcpip-forward", request, listener)
 
+        listener: RemoteListener | None = None
+        try:
+            request = TcpipForward(host, port).encode()
+            await self._request(b"tcpip-forward", request, answered, cancel)
+        except GlobalRequestError:
+            raise ChannelListenError(f"Failed to listen on {host or '*'} port {port}") from None
         listener = RemoteListener(bound, cancel)
         self._listeners.add(listener)
         return listener
@@ -159,23 +161,50 @@ class RemoteListeners:
         def answered(reply: bytes) -> None:
             self._unix[path] = acceptor
 
-        try:
-            request = StreamlocalForward(path).encode()
-            await self._mux.global_request(b"streamlocal-forward@openssh.com", request, answered)
-        except GlobalRequestError:
-            raise ChannelListenError(f"Failed to listen on {path}") from None
-
         async def cancel() -> None:
             self._unix.pop(path, None)
             request = CancelStreamlocalForward(path).encode()
             await self._request_end(b"cancel-streamlocal-forward@openssh.com", request, listener)
 
+        listener: RemoteListener | None = None
+        try:
+            request = StreamlocalForward(path).encode()
+            await self._request(b"streamlocal-forward@openssh.com", request, answered, cancel)
+        except GlobalRequestError:
+            raise ChannelListenError(f"Failed to listen on {path}") from None
         listener = RemoteListener(0, cancel)
         self._listeners.add(listener)
         return listener
 
-    async def _request_end(self, name: bytes, data: bytes, listener: RemoteListener) -> None:
-        self._listeners.discard(listener)
+    async def _request(
+        self,
+        name: bytes,
+        data: bytes,
+        answered: Callable[[bytes], None],
+        cancel: Callable[[], Awaitable[None]],
+    ) -> None:
+        pending = asyncio.ensure_future(self._mux.global_request(name, data, answered))
+        try:
+            await asyncio.shield(pending)
+        except asyncio.CancelledError:
+            # The server listens all the same, and would until the connection ends.
+            task = asyncio.get_running_loop().create_task(self._give_up(pending, cancel))
+            self._given_up.add(task)
+            task.add_done_callback(self._given_up.discard)
+            raise
+
+    async def _give_up(
+        self, pending: asyncio.Future[bytes], cancel: Callable[[], Awaitable[None]]
+    ) -> None:
+        with suppress(GlobalRequestError, ConnectionLost):
+            await pending
+            await cancel()
+
+    async def _request_end(
+        self, name: bytes, data: bytes, listener: RemoteListener | None
+    ) -> None:
+        if listener is not None:
+            self._listeners.discard(listener)
         try:
             await self._mux.global_request(name, data)
         except GlobalRequestError:
