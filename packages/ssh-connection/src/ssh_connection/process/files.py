@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import io
 import os
 import socket
@@ -43,7 +44,7 @@ FileLike = IO[bytes] | IO[str] | int | str | PurePath | socket.socket | AsyncFil
 
 def is_async_file(file: object) -> TypeGuard[AsyncFile]:
     """Whether reading or writing the file is a coroutine function."""
-    return any(asyncio.iscoroutinefunction(getattr(file, name, None)) for name in ("read", "write"))
+    return any(inspect.iscoroutinefunction(getattr(file, name, None)) for name in ("read", "write"))
 
 
 def is_stream_fd(fd: int) -> bool:
