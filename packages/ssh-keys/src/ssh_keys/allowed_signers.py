@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from os import PathLike, fspath
+from os import PathLike
 
 from ssh_keys.certificate import CertificateType, SSHOpenSSHCertificate
 from ssh_keys.errors import CertificateError, KeyImportError, SignatureError
-from ssh_keys.files import read_file
+from ssh_keys.files import parse_file
 from ssh_keys.importing import parse_public_line
 from ssh_keys.key import SSHKey
 from ssh_keys.key_types import KEY_TYPES
@@ -229,8 +229,5 @@ def read_allowed_signers(
     allowed_signers = SSHAllowedSigners()
     files = (filelist,) if isinstance(filelist, str | PathLike) else filelist
     for filename in files:
-        try:
-            allowed_signers.load(read_file(filename))
-        except KeyImportError as exc:
-            raise type(exc)(f"{fspath(filename)!r}: {exc}") from None
+        parse_file(filename, allowed_signers.load)
     return allowed_signers

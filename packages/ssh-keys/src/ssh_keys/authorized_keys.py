@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from os import PathLike, fspath
+from os import PathLike
 
 from ssh_keys.authorized_options import (
     AuthorizedKeyEntry,
@@ -11,7 +11,7 @@ from ssh_keys.authorized_options import (
     parse_options,
 )
 from ssh_keys.errors import KeyImportError, UnsupportedKeyError
-from ssh_keys.files import read_file
+from ssh_keys.files import parse_file
 from ssh_keys.formats.armour import decode_base64
 from ssh_keys.importing import parse_public_line
 from ssh_keys.key import SSHKey
@@ -173,8 +173,5 @@ def read_authorized_keys(
     authorized_keys = SSHAuthorizedKeys()
     files = (filelist,) if isinstance(filelist, str | PathLike) else filelist
     for filename in files:
-        try:
-            authorized_keys.load(read_file(filename))
-        except KeyImportError as exc:
-            raise type(exc)(f"{fspath(filename)!r}: {exc}") from None
+        parse_file(filename, authorized_keys.load)
     return authorized_keys

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from os import PathLike, fspath
+from os import PathLike
 
 from ssh_keys.certificate import (
     MAXIMUM_PRINCIPALS,
@@ -19,7 +19,7 @@ from ssh_keys.errors import (
     SignatureError,
     UnsupportedKeyError,
 )
-from ssh_keys.files import read_file
+from ssh_keys.files import parse_file
 from ssh_keys.formats.armour import decode_base64
 from ssh_keys.formats.rfc4716 import iterate_rfc4716
 from ssh_keys.key_material import printable
@@ -231,13 +231,13 @@ def read_certificate_list(filename: str | PathLike[str]) -> Sequence[SSHCertific
 
     Raises OSError, and KeyImportError as `import_certificate` does.
     """
-    data = read_file(filename)
-    try:
-        certificates = list(_certificates(data))
-        if not certificates:
-            raise KeyImportError("no certificate found")
-    except KeyImportError as exc:
-        raise type(exc)(f"{fspath(filename)!r}: {exc}") from None
+    return parse_file(filename, _some_certificates)
+
+
+def _some_certificates(data: bytes) -> Sequence[SSHCertificate]:
+    certificates = list(_certificates(data))
+    if not certificates:
+        raise KeyImportError("no certificate found")
     return certificates
 
 

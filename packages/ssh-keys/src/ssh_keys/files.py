@@ -7,6 +7,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from ssh_keys.errors import KeyImportError
 
@@ -22,9 +23,12 @@ __all__ = [
     "edit_file",
     "file_exists",
     "hash_file",
+    "parse_file",
     "read_file",
     "write_file",
 ]
+
+T = TypeVar("T")
 
 #: Largest file that is read, in bytes; a known_hosts of 100,000 lines has about 12 MB.
 MAXIMUM_FILE_SIZE = 256 << 20
@@ -48,6 +52,18 @@ def read_file(filename: str | os.PathLike[str]) -> bytes:
                 )
             parts.append(part)
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def parse_file(filename: str | os.PathLike[str], parse: Callable[[bytes], T]) -> T:
+    """Return what a function makes of the content of a file.
+
+    Raises OSError, and KeyImportError as the function does, with the name of the file in front.
+    """
+    data = read_file(filename)
+    try:
+        return parse(data)
+    except KeyImportError as exc:
+        raise type(exc)(f"{os.fspath(filename)!r}: {exc}") from None
 
 
 def file_exists(filename: str | os.PathLike[str]) -> bool:

@@ -22,7 +22,7 @@ from ssh_keys.errors import (
     UnsupportedKeyError,
 )
 from ssh_keys.exporting import passphrase_bytes
-from ssh_keys.files import file_exists, read_file
+from ssh_keys.files import file_exists, parse_file, read_file
 from ssh_keys.formats import openssh_key, ppk
 from ssh_keys.formats.armour import PEMBlock, decode_base64, iterate_pem
 from ssh_keys.formats.dropbear import decode_dropbear, is_dropbear
@@ -220,13 +220,13 @@ def read_public_key_list(filename: FilePath) -> Sequence[SSHKey]:
 
     Raises OSError, and KeyImportError as `import_public_key` does.
     """
-    data = read_file(filename)
-    try:
-        keys = list(_public_keys(data))
-        if not keys:
-            raise KeyImportError("no public key found")
-    except KeyImportError as exc:
-        raise type(exc)(f"{fspath(filename)!r}: {exc}") from None
+    return parse_file(filename, _some_public_keys)
+
+
+def _some_public_keys(data: bytes) -> Sequence[SSHKey]:
+    keys = list(_public_keys(data))
+    if not keys:
+        raise KeyImportError("no public key found")
     return keys
 
 

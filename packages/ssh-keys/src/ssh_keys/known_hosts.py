@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from os import PathLike, fspath
+from os import PathLike
 from typing import cast
 
 from ssh_keys.certificate_importing import CertListArg, load_certificates
 from ssh_keys.errors import KeyImportError, UnsupportedKeyError
-from ssh_keys.files import read_file
+from ssh_keys.files import parse_file
 from ssh_keys.hashed_names import HASH_MAGIC, HashedNames, decode_hashed_name
 from ssh_keys.importing import KeyListArg, load_public_keys, parse_public_line
 from ssh_keys.key import SSHKey
@@ -286,10 +286,7 @@ def read_known_hosts(
     known_hosts = SSHKnownHosts()
     files = (filelist,) if isinstance(filelist, str | PathLike) else filelist
     for filename in files:
-        try:
-            known_hosts.load(read_file(filename))
-        except KeyImportError as exc:
-            raise type(exc)(f"{fspath(filename)!r}: {exc}") from None
+        parse_file(filename, known_hosts.load)
     return known_hosts
 
 

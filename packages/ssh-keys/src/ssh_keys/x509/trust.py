@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from os import PathLike, fspath
 
 from ssh_keys.errors import CertificateError, CertificateRevokedError, KeyImportError
-from ssh_keys.files import check_directory, file_exists, read_file
+from ssh_keys.files import check_directory, file_exists, parse_file, read_file
 from ssh_keys.formats.armour import iterate_pem
 from ssh_keys.key_material import MINIMUM_RSA_BITS
 from ssh_keys.record import Record
@@ -224,10 +224,7 @@ def _load(
         elif isinstance(reference, bytes):
             loaded.extend(_with_crls(reference, crls))
         else:
-            try:
-                loaded.extend(_with_crls(read_file(reference), crls))
-            except KeyImportError as exc:
-                raise type(exc)(f"{fspath(reference)!r}: {exc}") from None
+            loaded.extend(parse_file(reference, lambda data: list(_with_crls(data, crls))))
     return tuple(loaded)
 
 
