@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from ssh_transport.aio import AsyncTransport
 
 from .channel.text import SSHChannel
 from .session import SSHTCPSession
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["TunnelSession", "TunnelTransport", "parse_destination"]
 

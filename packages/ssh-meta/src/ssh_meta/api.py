@@ -254,6 +254,7 @@ async def create_server(
     )
 
 
+@opening
 async def run_server(
     sock: socket.socket,
     *,
