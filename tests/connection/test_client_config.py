@@ -80,6 +80,21 @@ def test_no_file_is_read_unless_it_is_asked_for(tmp_path: Path) -> None:
     assert SSHClientConnectionOptions(config=True, host="host").username == "bob"
 
 
+@pytest.mark.parametrize("host", ["machine/.host", "vsock/3", "example"])
+def test_patterns_with_a_slash_are_no_networks(tmp_path: Path, host: str) -> None:
+    # As systemd installs them in /etc/ssh/ssh_config.d.
+    text = """
+    Host .host machine/.host
+        User one
+    Match host vsock/*
+        User two
+    Host 10.0.0.0/8 *
+        User three
+    """
+    found = options(tmp_path, text, host=host).username
+    assert found == {"machine/.host": "one", "vsock/3": "two", "example": "three"}[host]
+
+
 def test_every_value(tmp_path: Path) -> None:
     (tmp_path / "id").write_bytes(generate_private_key("ssh-ed25519").export_private_key())
     (tmp_path / "kh").write_bytes(b"")

@@ -49,7 +49,7 @@ class _Pattern:
 
     __slots__ = ("_expression", "_network", "negated")
 
-    def __init__(self, text: str, ignore_case: bool) -> None:
+    def __init__(self, text: str, ignore_case: bool, networks: bool) -> None:
         self.negated = text.startswith("!")
         text = text[1:] if self.negated else text
         if not text:
@@ -58,7 +58,7 @@ class _Pattern:
             raise ValueError(f"pattern of {len(text)} characters")
         self._network: IPv4Network | IPv6Network | None = None
         self._expression: re.Pattern[str] | None = None
-        if "/" in text:
+        if networks and "/" in text:
             self._network = ip_network(text)
         else:
             self._expression = compile_wildcard(text.lower() if ignore_case else text)
@@ -76,14 +76,17 @@ class PatternList:
     Parameters:
         patterns: wildcard patterns and CIDR networks, each optionally with `!` in front.
         ignore_case: for host names, which are then matched in lower case.
+        networks: a pattern with a `/` is a network; otherwise it is a name as any other.
 
-    Raises ValueError for a pattern that is empty, too long, or no network though it has a `/`.
+    Raises ValueError for a pattern that is empty, too long, or no network though it has to be one.
     """
 
     __slots__ = ("_patterns",)
 
-    def __init__(self, patterns: Iterable[str], ignore_case: bool = True) -> None:
-        self._patterns = [_Pattern(text, ignore_case) for text in patterns]
+    def __init__(
+        self, patterns: Iterable[str], ignore_case: bool = True, networks: bool = True
+    ) -> None:
+        self._patterns = [_Pattern(text, ignore_case, networks) for text in patterns]
 
     def matches(
         self, names: Iterable[str], addresses: Iterable[IPv4Address | IPv6Address] = ()

@@ -94,7 +94,9 @@ class ClientEvaluation(Evaluation):
             if not directive.words:
                 raise ValueError("no pattern")
             # With the case that it was asked for in, as OpenSSH does; `Match host` ignores it.
-            return PatternList(directive.words, ignore_case=False).matches([self._target.host])
+            # Not of networks: those of systemd for local machines look like `machine/*`.
+            patterns = PatternList(directive.words, ignore_case=False, networks=False)
+            return patterns.matches([self._target.host])
         if directive.name == "match":
             return self._match(directive.rest)
         return None

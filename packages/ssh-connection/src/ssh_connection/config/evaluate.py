@@ -58,9 +58,9 @@ Values: TypeAlias = dict[str, list[tuple[str, ...]]]
 """Keyword to its values, one for each line that holds."""
 
 
-def pattern_list(text: str, *, ignore_case: bool = False) -> PatternList:
+def pattern_list(text: str, *, ignore_case: bool = False, networks: bool = False) -> PatternList:
     """Return the patterns of a text with commas between; raises ValueError."""
-    return PatternList(text.split(","), ignore_case=ignore_case)
+    return PatternList(text.split(","), ignore_case=ignore_case, networks=networks)
 
 
 class Evaluation(ABC):

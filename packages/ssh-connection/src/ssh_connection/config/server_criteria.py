@@ -139,7 +139,8 @@ class ServerEvaluation(Evaluation):
 
 def _address_list(text: str, addr: str) -> bool:
     address = parse_address(addr)
-    return pattern_list(text).matches([addr.lower()], [] if address is None else [address])
+    addresses = [] if address is None else [address]
+    return pattern_list(text, networks=True).matches([addr.lower()], addresses)
 
 
 def may_log_in(values: Values, login: Login) -> bool:
