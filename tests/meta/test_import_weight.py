@@ -1,4 +1,4 @@
-"""How long `import ssh_meta` takes, above what asyncio and cryptography take anyway."""
+"""What `import ssh_meta` loads, besides what asyncio and cryptography load anyway."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-#: CPU seconds. The aim is 0.15 on a quiet machine; CI machines are neither quiet nor alike.
-LIMIT = 0.4
+#: Modules; they were 289 when this was written. The benchmarks have the time.
+LIMIT = 314
 
 SCRIPT = """
-import asyncio, time
+import asyncio, sys
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-start = time.process_time()
+old = {*sys.modules}
 import ssh_meta
-print(time.process_time() - start)
+print(len(sys.modules.keys() - old))
 """
 
 UNWANTED = """
@@ -43,9 +43,8 @@ def run(script: str, cache: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def test_import_is_quick(tmp_path: Path) -> None:
-    run(SCRIPT, tmp_path)  # compiles
-    assert min(float(run(SCRIPT, tmp_path)) for _ in range(5)) < LIMIT
+def test_import_loads_few_modules(tmp_path: Path) -> None:
+    assert int(run(SCRIPT, tmp_path)) <= LIMIT
 
 
 def test_what_is_rare_is_not_imported(tmp_path: Path) -> None:
