@@ -37,9 +37,13 @@ class PeerProcess:
     #: Where the log stood when the present test began, so that a report shows only what is new.
     seen: int = 0
 
+    def whole_log(self) -> str:
+        """What was logged since the present test began."""
+        return self.log_path.read_bytes()[self.seen :].decode("utf-8", "replace")
+
     def new_log(self) -> str:
-        """What was logged since the present test began, at most the last part of it."""
-        return self.log_path.read_bytes()[self.seen :].decode("utf-8", "replace")[-LOG_TAIL:]
+        """The last part of what was logged since the present test began, for people."""
+        return self.whole_log()[-LOG_TAIL:]
 
     def mark(self) -> None:
         """Remember the present end of the log."""
