@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ from ssh_transport import (
     TransportCore,
 )
 from ssh_transport.aio import AsyncTransport, create_core
+from ssh_transport.phases import Phase
 
 from .pair import HOST_KEY
 
@@ -76,16 +78,18 @@ class Owner:
 
 
 @asynccontextmanager
-async def connected(**config: Any) -> AsyncIterator[tuple[Owner, Owner]]:
+async def connected(
+    owner: type[Owner] = Owner, **config: Any
+) -> AsyncIterator[tuple[Owner, Owner]]:
     loop = asyncio.get_running_loop()
     servers: list[Owner] = []
 
     def accept() -> AsyncTransport:
-        servers.append(Owner(Role.SERVER, **config))
+        servers.append(owner(Role.SERVER, **config))
         return servers[-1].transport
 
     listener = await loop.create_server(accept, "127.0.0.1", 0)
-    client = Owner(Role.CLIENT, **config)
+    client = owner(Role.CLIENT, **config)
     await loop.create_connection(lambda: client.transport, *listener.sockets[0].getsockname())
     await asyncio.wait_for(client.ready.wait(), 10)
     try:
@@ -176,6 +180,23 @@ async def test_handshake_takes_few_writes(monkeypatch: pytest.MonkeyPatch) -> No
     # client: version + KEXINIT, KEX_INIT, NEWKEYS + EXT_INFO + SERVICE_REQUEST; server: version +
     # KEXINIT, KEX_REPLY + NEWKEYS + EXT_INFO, SERVICE_ACCEPT
     assert len(writes) <= 6
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_QUICKACK"), reason="Linux only")
+async def test_what_is_read_before_login_is_acknowledged_at_once() -> None:
+    """Peers send small pieces one behind another: with Nagle's algorithm each would wait 40 ms."""
+
+    class Waiting(Owner):
+        def _authenticated(self) -> None:
+            if self.core.role is Role.SERVER:
+                return
+            self.ready.set()
+
+    async with connected(owner=Waiting) as (client, _):
+        assert client.core.phase is Phase.USERAUTH
+        sock = client.transport.get_extra_info("socket")
+        assert isinstance(sock, asyncio.trsock.TransportSocket)
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK) == 1
 
 
 def _counting(

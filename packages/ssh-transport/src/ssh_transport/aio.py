@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from time import monotonic
 from typing import Protocol, cast
 from weakref import WeakKeyDictionary
@@ -20,6 +21,7 @@ from .errors import ConnectionLost, DisconnectError, KeyExchangeFailed
 from .events import Disconnected, Event
 from .packet import ReceiveBuffer
 from .packet_writer import OutputPool
+from .phases import Phase
 from .slow_steps import SlowStep
 
 __all__ = ["AsyncTransport", "TransportOwner", "create_core"]
@@ -29,6 +31,7 @@ _WRITE_LOW = 0  # then all of our memory is returned; what the kernel holds keep
 _STOP_READING = 1024 * 1024  # bytes of our answers not taken at which we stop reading
 _REQUEST_SIZE = 4096  # bytes up to which a packet is taken for a request, not for bulk data
 _QUIET = 0.0002  # seconds without output after which a packet is not held for others to join it
+_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux
 _CLOSE_TIMEOUT = 10.0  # seconds to send what is left, SSH_MSG_DISCONNECT in particular
 
 
@@ -120,6 +123,7 @@ class AsyncTransport(asyncio.BufferedProtocol):
         self._lent = False
         self._bulk: BulkReads | None = None
         self._bulk_sent = 0
+        self._logging_in = _QUICKACK is not None
         core.on_output = self._output_started
         core.on_events = self._schedule
         core.on_output_full = self._flush
@@ -151,6 +155,8 @@ class AsyncTransport(asyncio.BufferedProtocol):
             self._busy = False
         else:
             self._settle()
+        if self._logging_in:
+            self._acknowledge()
         bulk = self._bulk
         if self._bulk_sent:
             sent, self._bulk_sent = self._bulk_sent, 0
@@ -165,6 +171,22 @@ class AsyncTransport(asyncio.BufferedProtocol):
                 bulk.answered()
         elif nbytes >= BULK_READ and self._transport is not None:
             self._bulk = BulkReads(self._transport, self._loop)
+
+    def _acknowledge(self) -> None:
+        """Have the kernel acknowledge what was read before user authentication is over.
+
+        Until then peers leave Nagle's algorithm on (RFC 896): the second of two small writes, as of
+        SSH_MSG_SERVICE_ACCEPT and the answer behind it, waits for the acknowledgement of the first,
+        which waits up to 40 ms for data of ours to go with (RFC 1122 section 4.2.3.2).
+        """
+        if self.core.phase is Phase.CONNECTION or self._transport is None:
+            self._logging_in = False
+            return
+        sock = self._transport.get_extra_info("socket")
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
+        except (OSError, AttributeError, TypeError):
+            self._logging_in = False  # no TCP, or no socket at all
 
     def feed(self, data: bytes) -> None:
         """Handle bytes that came by another way than `get_buffer` (a tunnel)."""
