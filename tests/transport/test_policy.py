@@ -227,3 +227,9 @@ def test_modern_server_chooses_no_group_below_3072_bits() -> None:
     compat = {"policy": Policy.named("compat")}
     small = Pair(**gex, client={"gex_bits": (2048, 2048, 2048)}, server=compat).start()
     assert not small.client.closed
+
+
+def test_the_name_of_a_policy_is_no_policy() -> None:
+    wrong: Any = "fips"
+    with pytest.raises(TypeError, match=r"policy must be a Policy: Policy\.named"):
+        TransportConfig(role=Role.CLIENT, policy=wrong)

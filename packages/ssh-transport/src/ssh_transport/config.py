@@ -66,7 +66,8 @@ class TransportConfig:
             the error token (RFC 4462 section 2.1); texts stay here.
 
     Raises ValueError for what can not work: names that are not known or not available here, a
-    host key for a name that it does not serve, limits that contradict each other.
+    host key for a name that it does not serve, limits that contradict each other; TypeError for
+    a policy that is only the name of one.
     """
 
     role: Role
@@ -122,6 +123,8 @@ class TransportConfig:
 
     def _ask_policy(self) -> None:
         policy = self.policy
+        if not isinstance(policy, Policy):
+            raise TypeError("policy must be a Policy: Policy.named returns a preset")
         for field_name in _NAME_LISTS:
             names: tuple[bytes, ...] = getattr(self, field_name)
             if names is _FROM_POLICY:

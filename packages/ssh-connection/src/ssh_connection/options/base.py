@@ -80,6 +80,7 @@ class _OptionsMeta(type):
     """
 
     option_names: tuple[str, ...] = ()
+    option_set: frozenset[str] = frozenset()
 
     def __init__(cls, name: str, bases: tuple[type, ...], body: dict[str, object]) -> None:
         super().__init__(name, bases, body)
@@ -90,12 +91,13 @@ class _OptionsMeta(type):
             elif "ClassVar" not in str(hint):
                 names[own] = None
         cls.option_names = tuple(names)
+        cls.option_set = frozenset(names)
 
     def __call__(cls, *args: object, **kwargs: object) -> Any:
         base = kwargs.pop("options", None)
         canonical = cast("str | None", kwargs.pop("canonical_host", None))
         if isinstance(base, SSHConnectionOptions):
-            names = cls.option_names
+            names = cls.option_set
             kwargs = {**{k: v for k, v in base.given.items() if k in names}, **kwargs}
         elif base is not None:
             raise TypeError(f"options must be an options object, not {type(base).__name__}")
@@ -297,7 +299,8 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
 
         def __init__(self, **kwargs: object) -> None:
             cls = type(self)
-            if unknown := kwargs.keys() - set(cls.option_names):
+            if not kwargs.keys() <= cls.option_set:
+                unknown = kwargs.keys() - cls.option_set
                 raise TypeError(f"{cls.__name__} has no option {', '.join(sorted(unknown))}")
             self.__dict__.update(kwargs)
             self.__post_init__()
