@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -216,6 +217,48 @@ async def test_end_of_the_connection_ends_the_stream_to_the_agent(agent: Echo) -
         writer.write(b"x")
         await reader.readexactly(1)
     await asyncio.wait_for(agent.writers[0].wait_closed(), WAIT)
+
+
+class Watched:
+    """An agent whose streams are remembered where they are opened."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.opened: list[asyncio.StreamWriter] = []
+
+    async def open(self) -> tuple[ByteReader, ByteWriter]:
+        reader, writer = await asyncio.open_unix_connection(self.path)
+        self.opened.append(writer)
+        return reader, writer
+
+
+@pytest.mark.parametrize("steps", range(12))
+def test_end_of_the_loop_in_the_middle_of_the_end(tmp_path: Path, steps: int) -> None:
+    """Whatever the relay was doing when its loop ended: the stream to the agent is closed."""
+    agent = Watched(tmp_path / "agent")
+    running: list[asyncio.Task[None]] = []
+
+    async def talk(relaying: asyncio.Future[SSHClientConnection]) -> None:
+        async with session({"agent_forwarder": agent}) as (conn, server, _path):
+            await server.open_agent_connection()
+            relaying.set_result(conn)
+            await asyncio.sleep(WAIT)
+
+    async def main() -> None:
+        relaying = asyncio.get_running_loop().create_future()
+        running.append(asyncio.create_task(talk(relaying)))
+        conn = await asyncio.wait_for(relaying, WAIT)
+        await asyncio.sleep(0.05)
+        conn.abort()
+        for _ in range(steps):
+            await asyncio.sleep(0)
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(agent.path))
+        listener.listen()
+        # Cancels what is left at the end, once.
+        asyncio.run(main())
+    assert [writer.transport.is_closing() for writer in agent.opened] == [True]
 
 
 async def test_no_room_for_a_socket(

@@ -12,7 +12,9 @@ from pathlib import Path
 import pytest
 
 import ssh_meta
+from ssh_connection.protocols import SessionBinding
 from ssh_meta import SSHAuthorizedKeys, connect_agent, generate_private_key
+from ssh_meta.agent import ForwardedAgent
 from tests.meta.support import USER_KEY, connected, running_server
 
 RSA_KEY = generate_private_key("ssh-rsa", key_size=2048)
@@ -155,6 +157,29 @@ async def test_agent_that_hangs_does_not_hang_us(
             with pytest.raises(ssh_meta.AgentError, match="within"):
                 async with connected(port, client_keys=(), agent_path=path):
                     pytest.fail("connected")
+
+
+async def test_stream_that_is_being_bound_is_closed_by_the_end_of_the_connection() -> None:
+    """The server asks for the agent and is gone before the agent answers."""
+    asked, ended = asyncio.Event(), asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(4)
+        asked.set()
+        await reader.read()
+        ended.set()
+        writer.close()
+
+    with tempfile.TemporaryDirectory(prefix="agent-") as folder:
+        async with await asyncio.start_unix_server(silent, f"{folder}/agent"):
+            agent = ForwardedAgent(f"{folder}/agent")
+            opening = asyncio.create_task(agent.open_bound(SessionBinding(b"key", b"id", b"sig")))
+            await asyncio.wait_for(asked.wait(), 10)
+            opening.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await opening
+            # While somebody still knows of the task and what it held.
+            await asyncio.wait_for(ended.wait(), 10)
 
 
 @pytest.mark.parametrize("key_type", ["ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256"])

@@ -188,8 +188,10 @@ class ForwardedAgent:
         try:
             async with asyncio.timeout(_LIST_TIMEOUT):
                 answer = await _bind_stream(reader, writer, binding)
-        except (OSError, Error) as exc:
+        except BaseException as exc:
             writer.close()
+            if not isinstance(exc, OSError | Error):
+                raise
             raise AgentConnectionError(f"the agent can not be bound to the session: {exc}") from exc
         _logger.debug("agent: bound to a session: %s", answer)
         return reader, _RequestWriter(writer)

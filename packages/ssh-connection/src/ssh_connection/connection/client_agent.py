@@ -134,11 +134,12 @@ async def _relay(
         if asking.done() and asking.exception() is None and not is_answered():
             await asyncio.wait((answering, gone), return_when=asyncio.FIRST_COMPLETED)
     finally:
+        # First of all: the end of the loop may cancel the wait for the tasks, too.
+        to_agent.close()
+        to_server.close()
         for task in (asking, answering, gone):
             task.cancel()
         await asyncio.gather(asking, answering, gone, return_exceptions=True)
-        to_agent.close()
-        to_server.close()
 
 
 async def _pump(
