@@ -8,6 +8,7 @@ import shlex
 import stat
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -302,6 +303,74 @@ async def test_names_that_were_not_asked_for(local: Path) -> None:
     assert not expected_names([b"/dir/"])(b"other")
 
 
+async def test_source_that_sends_a_relay_something_else(remote: Path, local: Path) -> None:
+    for stream in (b"C0644 1 .bashrc\nx\0", b"D0755 0 .ssh\n", b"E\n"):
+
+        @asynccontextmanager
+        async def hostile(
+            command: str, /, stream: bytes = stream
+        ) -> AsyncIterator[tuple[ByteReader, ByteWriter]]:
+            incoming = asyncio.StreamReader()
+            incoming.feed_data(stream)
+            incoming.feed_eof()
+            yield incoming, Pipe()
+
+        with pytest.raises(SFTPBadMessage, match=r"not asked for|not begun"):
+            await relay_files(hostile, [b"file"], Host(local), b".")
+        with pytest.raises(SFTPBadMessage, match=r"not asked for|not begun"):
+            await relay_files(hostile, [b"file"], Host(local), b".", recurse=True)
+    assert os.listdir(local) == []
+
+
+async def test_directory_that_is_refused_is_not_entered(
+    host: Runner, remote: Path, local: Path
+) -> None:
+    for name in ("a", "b"):
+        (remote / name).mkdir()
+        (remote / name / "f").write_text(name)
+    (local / "a").write_text("in the way")
+    errors: list[BaseException] = []
+    # First what is told to an error handler of ours, then what is passed on between two hosts.
+    await receive_files(
+        host, [b"a", b"b"], os.fsencode(local), recurse=True, error_handler=errors.append
+    )
+    assert read_tree(local / "b") == {"f": b"b"}
+    (local / "b" / "f").unlink()
+    await relay_files(
+        host, [b"a", b"b"], Host(local), b".", recurse=True, error_handler=errors.append
+    )
+    assert read_tree(local) == {"a": b"in the way", "b/f": b"b"}
+    assert len(errors) == 2
+
+
+async def test_a_source_does_not_open_directories_to_others(local: Path) -> None:
+    for name, mode in (("private", 0o700), ("new", None)):
+        if mode is not None:
+            (local / name).mkdir(mode)
+        before = os.umask(0o022)
+        try:
+            await sink_of(f"D0577 0 {name}\nE\n".encode(), local, recurse=True)
+        finally:
+            os.umask(before)
+    assert stat.S_IMODE((local / "private").stat().st_mode) == 0o700
+    assert stat.S_IMODE((local / "new").stat().st_mode) == 0o555
+
+
+async def test_failures_that_a_client_reports_are_not_kept(remote: Path) -> None:
+    incoming, outgoing = asyncio.StreamReader(), Pipe()
+    count = 20_000
+    incoming.feed_data(b"\1x\n" * count)
+    incoming.feed_eof()
+    server = SFTPServer(chroot=str(remote))
+    tracemalloc.start()
+    try:
+        status = await serve_scp(ScpCommand(False, (b".",)), server, incoming, outgoing)
+        assert tracemalloc.get_traced_memory()[1] < 100 * count
+    finally:
+        tracemalloc.stop()
+    assert status == 1
+
+
 async def test_stream_that_ends_early(local: Path) -> None:
     for stream in (b"C0644 5 f\nxx", b"C0644 5 f\nxxxxx", b"C0644 5 f"):
         with pytest.raises(SFTPConnectionLost):
@@ -367,8 +436,42 @@ def test_any_line_is_a_record_or_refused(line: bytes) -> None:
 
 @pytest.mark.parametrize("name", [b"", b"a\nb", b"a/b"])
 def test_names_that_cannot_be_sent(name: bytes) -> None:
-    with pytest.raises(ValueError, match="cannot send"):
+    with pytest.raises(SFTPFailure, match="cannot send"):
         Record("C", 0o644, 1, name).encode()
+
+
+async def test_one_name_that_cannot_be_sent_is_one_error(
+    host: Runner, remote: Path, local: Path
+) -> None:
+    for name in ("a", "b\nb", "c"):
+        (local / name).write_text(name)
+    errors: list[BaseException] = []
+    await send_files(host, [os.fsencode(local)], b".", recurse=True, error_handler=errors.append)
+    assert set(os.listdir(remote / "local")) == {"a", "c"}
+    assert [str(error) for error in errors] == ["name that scp cannot send: b'b\\nb'"]
+
+
+async def test_server_with_a_name_that_cannot_be_sent(remote: Path, local: Path) -> None:
+    (remote / "d").mkdir()
+    for name in ("a", "b\nb", "c"):
+        (remote / "d" / name).write_text(name)
+    host, errors = Host(remote), list[BaseException]()
+    await receive_files(
+        host, [b"d"], os.fsencode(local), recurse=True, error_handler=errors.append
+    )
+    assert set(os.listdir(local / "d")) == {"a", "c"}
+    assert (len(errors), host.statuses) == (1, [1])
+
+
+@pytest.mark.parametrize("receiving", [False, True])
+async def test_server_with_a_path_that_there_can_not_be(receiving: bool) -> None:
+    incoming, outgoing = asyncio.StreamReader(), Pipe()
+    incoming.feed_data(b"C0644 1 x\nx\0" if receiving else b"\0")
+    incoming.feed_eof()
+    command = ScpCommand(not receiving, (b"a\0b",))
+    assert await serve_scp(command, SFTPServer(), incoming, outgoing) == 1
+    outgoing.reader.feed_eof()
+    assert b"scp: " in await outgoing.reader.read()
 
 
 @pytest.mark.parametrize(

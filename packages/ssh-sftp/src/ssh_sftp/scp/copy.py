@@ -17,12 +17,13 @@ from ssh_sftp.scp.files import LocalFiles, ScpFiles
 from ssh_sftp.scp.protocol import (
     ByteReader,
     ByteWriter,
+    Record,
     ScpCommand,
     ScpStream,
     decode_record,
     reported,
 )
-from ssh_sftp.scp.sink import ScpSink
+from ssh_sftp.scp.sink import ScpSink, check_asked
 from ssh_sftp.scp.source import ErrorHandler, ProgressHandler, ScpSource
 
 __all__ = ["CommandRunner", "receive_files", "relay_files", "send_files"]
@@ -138,7 +139,8 @@ async def relay_files(
 ) -> None:
     """Copy files from one host to another, through here and without touching a disk.
 
-    Parameters as in `send_files` and `receive_files`. Raises SFTPError.
+    Only names that were asked for are passed on. Parameters as in `send_files` and
+    `receive_files`. Raises SFTPError.
     """
     fetch = ScpCommand(True, tuple(paths), recurse, preserve)
     store = ScpCommand(False, (target,), recurse, preserve, directory=len(paths) > 1)
@@ -148,14 +150,24 @@ async def relay_files(
     ):
         source = ScpStream(reader, writer)
         sink = ScpStream(target_reader, target_writer)
-        await _relay(source, sink, block_size, error_handler)
+
+        def check(record: Record, depth: int) -> None:
+            check_asked(record, depth, recurse=recurse, expected=expected)
+
+        expected = expected_names(paths)
+        await _relay(source, sink, check, block_size, error_handler)
 
 
 async def _relay(
-    source: ScpStream, sink: ScpStream, block_size: int, error_handler: ErrorHandler | None
+    source: ScpStream,
+    sink: ScpStream,
+    check: Callable[[Record, int], None],
+    block_size: int,
+    error_handler: ErrorHandler | None,
 ) -> None:
     await sink.read_reply()
     await source.write(b"\0")
+    depth = 0
     while (line := await source.read_line()) is not None:
         if line[:1] in (b"\1", b"\2"):
             error = reported(line[1:], fatal=line[:1] == b"\2")
@@ -164,8 +176,17 @@ async def _relay(
             error_handler(error)
             continue
         record = decode_record(line)
+        if record.kind == "E" and not depth:
+            raise SFTPBadMessage("scp: end of a directory that was not begun")
+        if record.kind in ("C", "D"):
+            check(record, depth)
         await sink.write(record.encode())
-        if not await _pass_reply(sink, source, error_handler) or record.kind != "C":
+        accepted = await _pass_reply(sink, source, error_handler)
+        if record.kind == "E":
+            depth -= 1
+        elif record.kind == "D" and accepted:
+            depth += 1
+        if record.kind != "C" or not accepted:
             continue
         left = record.size
         while left:

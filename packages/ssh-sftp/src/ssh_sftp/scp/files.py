@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from inspect import isawaitable
-from typing import Protocol, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from ssh_sftp import local
 from ssh_sftp.client.base import bytes_of
@@ -20,6 +20,7 @@ from ssh_sftp.server.records import as_attrs
 
 __all__ = ["LocalFiles", "ScpFiles", "ServerFiles"]
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -117,13 +118,11 @@ class ServerFiles:
 
     async def attrs(self, path: bytes) -> SFTPAttrs:
         """Return the attributes of a file."""
-        return as_attrs(await _result(self._server.stat(path)))
+        return as_attrs(await _result(self._server.stat, path))
 
     async def names(self, path: bytes) -> list[bytes]:
         """Return the names in a directory."""
-        entries = self._server.open_directory(path)
-        if isawaitable(entries):
-            entries = await entries
+        entries = await _result(self._server.open_directory, path)
         found: list[SFTPName] = []
         try:
             if isinstance(entries, Iterator):
@@ -140,40 +139,43 @@ class ServerFiles:
     async def open(self, path: bytes, mode: int | None) -> object:
         """Open a file."""
         if mode is None:
-            return await _result(self._server.open(path, FXF_READ, SFTPAttrs()))
+            return await _result(self._server.open, path, FXF_READ, SFTPAttrs())
         attrs = SFTPAttrs(permissions=mode)
         pflags = FXF_WRITE | FXF_CREAT | FXF_TRUNC
-        return await _result(self._server.open(path, pflags, attrs))
+        return await _result(self._server.open, path, pflags, attrs)
 
     async def read(self, file: object, offset: int, size: int) -> bytes:
         """Read."""
         try:
-            return await _result(self._server.read(file, offset, size))
+            return await _result(self._server.read, file, offset, size)
         except SFTPEOFError:
             return b""
 
     async def write(self, file: object, offset: int, data: bytes) -> None:
         """Write."""
-        await _result(self._server.write(file, offset, data))
+        await _result(self._server.write, file, offset, data)
 
     async def close(self, file: object) -> None:
         """Close a file."""
-        await _result(self._server.close(file))
+        await _result(self._server.close, file)
 
     async def mkdir(self, path: bytes, mode: int) -> None:
         """Make a directory; one that exists is no error."""
         try:
-            await _result(self._server.mkdir(path, SFTPAttrs(permissions=mode)))
+            await _result(self._server.mkdir, path, SFTPAttrs(permissions=mode))
         except (SFTPError, OSError):
             if (await self.attrs(path)).type != FILEXFER_TYPE_DIRECTORY:
                 raise
 
     async def set_attrs(self, path: bytes, attrs: SFTPAttrs) -> None:
         """Set permissions and times."""
-        await _result(self._server.setstat(path, attrs))
+        await _result(self._server.setstat, path, attrs)
 
 
-async def _result(value: T | Awaitable[T]) -> T:
-    if isawaitable(value):
-        return await value
-    return value
+async def _result(method: Callable[P, T | Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a method of a server; an exception for a value that it does not take is an SFTPError."""
+    try:
+        value = method(*args, **kwargs)
+        return await value if isawaitable(value) else value
+    except (ValueError, OverflowError) as exc:
+        raise SFTPFailure(str(exc)) from None

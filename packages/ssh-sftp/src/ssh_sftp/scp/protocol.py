@@ -54,13 +54,13 @@ class Record:
     atime: int = 0
 
     def encode(self) -> bytes:
-        """Return the line. Raises ValueError for a name that cannot be sent."""
+        """Return the line. Raises SFTPFailure for a name that cannot be sent."""
         if self.kind == "T":
             return b"T%d 0 %d 0\n" % (self.mtime, self.atime)
         if self.kind == "E":
             return b"E\n"
         if not self.name or b"\n" in self.name or b"/" in self.name:
-            raise ValueError(f"name that scp cannot send: {self.name!r}")
+            raise SFTPFailure(f"name that scp cannot send: {self.name!r}")
         return b"%c%04o %d %b\n" % (ord(self.kind), self.mode & 0o7777, self.size, self.name)
 
 

@@ -29,7 +29,13 @@ async def serve_scp(
     """
     stream = ScpStream(reader, writer)
     files = ServerFiles(server)
-    failures: list[BaseException] = []
+    failed = False
+
+    def note(error: BaseException) -> None:
+        # Not kept: a client may report as many as it likes.
+        nonlocal failed
+        failed = True
+
     try:
         if command.source:
             source = ScpSource(
@@ -37,7 +43,7 @@ async def serve_scp(
                 files,
                 preserve=command.preserve,
                 recurse=command.recurse,
-                error_handler=failures.append,
+                error_handler=note,
             )
             await source.run(command.paths)
         else:
@@ -47,7 +53,7 @@ async def serve_scp(
                 preserve=command.preserve,
                 recurse=command.recurse,
                 directory=command.directory,
-                error_handler=failures.append,
+                error_handler=note,
             )
             await sink.run(command.paths[0])
     except SFTPConnectionLost as exc:
@@ -60,4 +66,4 @@ async def serve_scp(
         ended = server.exit()
         if isawaitable(ended):
             await ended
-    return 1 if failures else 0
+    return 1 if failed else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from ssh_sftp.codec.attrs import SFTPAttrs
@@ -12,12 +12,31 @@ from ssh_sftp.scp import BLOCK_SIZE
 from ssh_sftp.scp.files import ScpFiles
 from ssh_sftp.scp.protocol import Record, ScpFailure, ScpStream, decode_record, reported
 
-__all__ = ["ScpSink"]
+__all__ = ["ScpSink", "check_asked"]
 
 ProgressHandler = Callable[[bytes, bytes, int, int], None]
 ErrorHandler = Callable[[BaseException], None]
 
 _MAX_DEPTH: Final = 256
+
+
+def check_asked(
+    record: Record, depth: int, *, recurse: bool, expected: Callable[[bytes], bool] | None
+) -> None:
+    """Raise SFTPBadMessage for a file, or directory, that a source was not asked for.
+
+    Parameters:
+        record: what it wants to send.
+        depth: directories that it is in.
+        recurse: whether directories were asked for.
+        expected: says whether a name at the top is one that was asked for; None accepts all.
+    """
+    if record.kind == "D" and not recurse:
+        raise SFTPBadMessage(f"scp: directory {record.name!r} was not asked for")
+    if depth >= _MAX_DEPTH:
+        raise SFTPBadMessage("scp: too many levels of directories")
+    if not depth and expected is not None and not expected(record.name):
+        raise SFTPBadMessage(f"scp: file {record.name!r} was not asked for")
 
 
 class ScpSink:
@@ -30,7 +49,7 @@ class ScpSink:
             bits are cleared.
         recurse: accept directories.
         directory: the target has to be a directory.
-        expected: says whether a name at the top is one that was asked for; None accepts all.
+        expected: as of `check_asked`.
         block_size: bytes per read.
         progress_handler: called with (name, path, bytes received, bytes in all).
         error_handler: called with the exception of each file that failed, instead of raising it.
@@ -73,8 +92,7 @@ class ScpSink:
             await self._stream.write_error(str(error), fatal=True)
             raise error
         await self._stream.write(b"\0")
-        # Directories that are open: path, mode and times of each.
-        stack: list[tuple[bytes, Record, Record | None]] = []
+        stack: list[tuple[bytes, SFTPAttrs]] = []
         while (line := await self._stream.read_line()) is not None:
             if line[:1] in (b"\1", b"\2"):
                 self._failed(reported(line[1:], fatal=line[:1] == b"\2"))
@@ -102,15 +120,24 @@ class ScpSink:
         line: bytes,
         target: bytes,
         into: bool,
-        stack: list[tuple[bytes, Record, Record | None]],
+        stack: list[tuple[bytes, SFTPAttrs]],
     ) -> None:
+        """Do what a line says.
+
+        Parameters:
+            line: without its line feed.
+            target, into: where files go, and whether that is a directory.
+            stack: directories that are open, each with what is to be set when it ends.
+        """
         try:
             record = decode_record(line)
             if record.kind == "E":
                 if not stack:
                     raise SFTPBadMessage("scp: end of a directory that was not begun")
             elif record.kind != "T":
-                self._check(record, len(stack))
+                check_asked(
+                    record, len(stack), recurse=self._recurse, expected=self._expected
+                )
         except SFTPBadMessage as exc:
             await self._stream.write_error(exc.reason, fatal=True)
             raise
@@ -119,45 +146,49 @@ class ScpSink:
             await self._stream.write(b"\0")
             return
         if record.kind == "E":
-            path, entered, times = stack.pop()
-            await self._attempt(self._set_attrs(path, entered, times))
+            await self._attempt(self._set_attrs(*stack.pop()))
             return
         times, self._times = self._times, None
         parent = stack[-1][0] if stack else target
         place = self._files.join(parent, record.name) if stack or into else target
         if record.kind == "D":
-            stack.append((place, record, times))
-            await self._attempt(self._files.mkdir(place, record.mode & 0o777 | 0o700))
+            later = self._attrs(record, times)
+
+            async def make() -> None:
+                is_new = not await self._is_directory(place)
+                await self._files.mkdir(place, record.mode & 0o777 | 0o700)
+                if is_new and not self._preserve and record.mode & 0o700 != 0o700:
+                    # Until it ends we have to write into it; what the umask took stays away.
+                    made = (await self._files.attrs(place)).permissions
+                    later.permissions = None if made is None else made & (record.mode | 0o077)
+
+            # A source that is refused a directory does not enter it.
+            if await self._attempt(make()):
+                stack.append((place, later))
         else:
             await self._receive_file(place, record, times)
 
-    def _check(self, record: Record, depth: int) -> None:
-        if record.kind == "D" and not self._recurse:
-            raise SFTPBadMessage(f"scp: directory {record.name!r} was not asked for")
-        if depth >= _MAX_DEPTH:
-            raise SFTPBadMessage("scp: too many levels of directories")
-        if not depth and self._expected is not None and not self._expected(record.name):
-            raise SFTPBadMessage(f"scp: file {record.name!r} was not asked for")
-
-    async def _attempt(self, work: object) -> None:
-        """Await something that may fail, and answer the source accordingly."""
-        assert hasattr(work, "__await__")
+    async def _attempt(self, work: Awaitable[None]) -> bool:
+        """Await something that may fail, and answer the source accordingly; whether it worked."""
         try:
             await work
         except (SFTPError, OSError) as exc:
             await self._stream.write_error(str(exc))
             self._failed(exc)
-        else:
-            await self._stream.write(b"\0")
+            return False
+        await self._stream.write(b"\0")
+        return True
 
-    async def _set_attrs(self, path: bytes, record: Record, times: Record | None) -> None:
+    def _attrs(self, record: Record, times: Record | None) -> SFTPAttrs:
+        """Return what is taken over from the source."""
         attrs = SFTPAttrs()
         if self._preserve:
             attrs.permissions = record.mode
             if times is not None:
                 attrs.atime, attrs.mtime = times.atime, times.mtime
-        elif record.kind == "D" and record.mode & 0o700 != 0o700:
-            attrs.permissions = record.mode & 0o777
+        return attrs
+
+    async def _set_attrs(self, path: bytes, attrs: SFTPAttrs) -> None:
         if attrs.permissions is not None or attrs.mtime is not None:
             await self._files.set_attrs(path, attrs)
 
@@ -184,7 +215,7 @@ class ScpSink:
         except ScpFailure as exc:
             failure = failure or exc
         if failure is None:
-            await self._attempt(self._set_attrs(place, record, times))
+            await self._attempt(self._set_attrs(place, self._attrs(record, times)))
             return
         failure.dstpath = place  # type: ignore[union-attr]
         if isinstance(failure, ScpFailure):
