@@ -19,12 +19,20 @@ from ssh_keys.cli.parser import run
 from .support import make_key, needs_ssh_keygen, ssh_keygen
 
 
-def on_a_terminal(folder: Path, words: list[str], answers: list[str]) -> tuple[int, str]:
-    """Run the program with a terminal of its own, and answer each prompt; status and output."""
+def on_a_terminal(
+    folder: Path, words: list[str], answers: list[str], *, piped: str = ""
+) -> tuple[int, str]:
+    """Run the program with a terminal of its own, and answer each prompt; status and output.
+
+    With `piped`, its standard input is a pipe with this text.
+    """
+    command = [sys.executable, "-m", "ssh_keys", *words]
+    if piped:
+        command = ["sh", "-c", 'text=$1; shift; printf %s "$text" | "$@"', "sh", piped, *command]
     pid, terminal = pty.fork()
     if pid == 0:  # the child
         os.chdir(folder)
-        os.execv(sys.executable, [sys.executable, "-m", "ssh_keys", *words])
+        os.execvp(command[0], command)
     printed, waiting, end = "", list(answers), time.monotonic() + 60
     asked = 0
     while time.monotonic() < end:
@@ -69,6 +77,11 @@ def test_passphrases_are_asked_for(tmp_path: Path) -> None:
     status, printed = on_a_terminal(tmp_path, ["sign", "data", "--key", "id"], ["secret 1"])
     assert (status, "Passphrase for id" in printed) == (0, True)
     ssh_keys.import_sshsig((tmp_path / "data.sig").read_bytes()).verify(b"data")
+    # The data come from a pipe, the passphrase from the terminal.
+    words = ["sign", "-", "--key", "id", "--output", "out.sig"]
+    status, printed = on_a_terminal(tmp_path, words, ["secret 1"], piped="message")
+    assert (status, "Passphrase for id" in printed) == (0, True)
+    ssh_keys.import_sshsig((tmp_path / "out.sig").read_bytes()).verify(b"message")
     words = ["convert", "id", "out", "--format", "pkcs8-pem"]
     status, printed = on_a_terminal(tmp_path, words, ["secret 1", "new", "new"])
     assert status == 0
@@ -142,8 +155,9 @@ def test_security_keys(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[
     certificate = ssh_keys.read_certificate("id-cert.pub")
     certificate.validate(ssh_keys.CertificateType.USER, "ada")  # type: ignore[attr-defined]
     # No PIN, and no terminal to ask for one; a wrong PIN.
-    assert "needs a PIN" in str(facts(capsys, "sign", "data", "--key", "id", status=1)["error"])
-    wrong = facts(capsys, "sign", "data", "--key", "id", "--pin-env", "WRONG_PIN", status=1)
+    again = ("sign", "data", "--force", "--key", "id")
+    assert "needs a PIN" in str(facts(capsys, *again, status=1)["error"])
+    wrong = facts(capsys, *again, "--pin-env", "WRONG_PIN", status=1)
     assert "wrong PIN" in str(wrong["error"])
     assert str(made["fingerprint"]) in ssh_keygen("-l", "-f", tmp_path / "id.pub")
 
@@ -240,5 +254,5 @@ def test_an_authority_on_a_token(module: str, tmp_path: Path) -> None:
     ssh_keys.import_sshsig((tmp_path / "data.sig").read_bytes()).verify(b"data")
 
     make_key("ssh-ed25519", 1).write_public_key(tmp_path / "other.pub")
-    other = ("sign", "data", "--key", "other.pub", "--pkcs11", module)
+    other = ("sign", "data", "--force", "--key", "other.pub", "--pkcs11", module)
     assert "no token has" in json.loads(command(*other, *PIN, "--json", status=1))["error"]

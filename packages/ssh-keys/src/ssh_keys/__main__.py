@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 
-from ssh_keys.cli.parser import run
+from ssh_keys.cli.parser import run_program
 
 
 def main() -> None:
     """Run the command line and leave with its exit status."""
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(run_program(sys.argv[1:]))
 
 
 if __name__ == "__main__":

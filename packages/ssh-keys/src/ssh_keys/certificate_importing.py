@@ -231,10 +231,11 @@ def read_certificate_list(filename: str | PathLike[str]) -> Sequence[SSHCertific
 
     Raises OSError, and KeyImportError as `import_certificate` does.
     """
-    return parse_file(filename, _some_certificates)
+    return parse_file(filename, some_certificates)
 
 
-def _some_certificates(data: bytes) -> Sequence[SSHCertificate]:
+def some_certificates(data: bytes) -> Sequence[SSHCertificate]:
+    """Return all certificates in data, which has at least one; errors of `import_certificate`."""
     certificates = list(_certificates(data))
     if not certificates:
         raise KeyImportError("no certificate found")

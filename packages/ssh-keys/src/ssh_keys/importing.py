@@ -220,14 +220,14 @@ def read_public_key_list(filename: FilePath) -> Sequence[SSHKey]:
 
     Raises OSError, and KeyImportError as `import_public_key` does.
     """
-    return parse_file(filename, _some_public_keys)
+    return parse_file(filename, some_public_keys)
 
 
-def _some_public_keys(data: bytes) -> Sequence[SSHKey]:
-    keys = list(_public_keys(data))
-    if not keys:
-        raise KeyImportError("no public key found")
-    return keys
+def some_public_keys(data: bytes) -> Sequence[SSHKey]:
+    """Return all public keys in data, which has at least one; errors of `import_public_key`."""
+    if keys := list(_public_keys(data)):
+        return keys
+    raise KeyImportError("no public key found")
 
 
 def load_keypairs(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from ssh_keys.cli.files import refuse_existing
 from ssh_keys.cli.output import Answer, describe_key
 from ssh_keys.cli.passphrases import (
     add_passphrase_options,
@@ -12,7 +13,6 @@ from ssh_keys.cli.passphrases import (
     new_passphrase,
     pin_of,
 )
-from ssh_keys.errors import KeyImportError
 from ssh_keys.key import SSHKey
 from ssh_keys.pkcs11_tokens import load_pkcs11_keys
 from ssh_keys.resident_keys import load_resident_keys
@@ -67,8 +67,7 @@ def resident_keys(options: Namespace) -> Answer:
         described = describe_key(key, "sha256")
         if options.output:
             path = Path(options.output) / _file_name(key)
-            if path.exists() and not options.force:
-                raise KeyImportError(f"{str(path)!r} exists")
+            refuse_existing(options, str(path))
             described = write_new_key(key, path, passphrase)
         facts.append(described)
         texts.append(str(described.get("private") or _line(key)))

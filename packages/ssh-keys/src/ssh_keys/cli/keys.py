@@ -1,45 +1,48 @@
-"""Commands on keys and certificates: generate, show, convert, sign-cert, sign, verify."""
+"""Commands on keys and certificates: generate, convert, edit, sign-cert."""
 
 from __future__ import annotations
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ssh_keys.bubble_babble import bubblebabble
 from ssh_keys.certificate_base import SSHCertificate
-from ssh_keys.certificate_importing import read_certificate, read_certificate_list
+from ssh_keys.certificate_importing import import_certificate
 from ssh_keys.certificate_options import PERMISSIONS
+from ssh_keys.cli.arguments import checked_time, uint64
 from ssh_keys.cli.devices import ROUNDS as OPENSSH_ROUNDS
 from ssh_keys.cli.devices import write_new_key
+from ssh_keys.cli.files import (
+    STANDARD,
+    parse_input,
+    read_input,
+    refuse_existing,
+    write_output,
+)
 from ssh_keys.cli.output import Answer, UsageError, describe_certificate, describe_key
 from ssh_keys.cli.passphrases import (
     add_passphrase_options,
     add_pin_options,
     add_token_options,
+    ask,
     key_of_file,
     new_passphrase,
     passphrase_of,
     pin_of,
-    private_key_of_file,
+    private_key,
+    public_key,
     signing_key,
 )
-from ssh_keys.drunken_bishop import randomart
-from ssh_keys.errors import KeyImportError, SignatureError
-from ssh_keys.files import read_file
+from ssh_keys.cli.show import clear_part
+from ssh_keys.errors import KeyImportError
+from ssh_keys.files import file_exists, write_file
 from ssh_keys.formats.armour import iterate_pem
-from ssh_keys.formats.openssh_key import parse
-from ssh_keys.importing import read_public_key_list
-from ssh_keys.key import SSHKey
-from ssh_keys.key_material import FINGERPRINT_HASHES
+from ssh_keys.importing import import_private_key
 from ssh_keys.key_types import (
     KEY_TYPES,
     KeyParameter,
-    decode_ssh_public_key,
     generate_private_key,
 )
 from ssh_keys.rsa import MAXIMUM_BITS, MINIMUM_GENERATED_BITS
-from ssh_keys.sshsig import create_sshsig, verify_sshsig
-from ssh_keys.time_values import parse_time
 
 __all__ = ["add_commands"]
 
@@ -78,7 +81,7 @@ def add_commands(commands: dict[str, ArgumentParser]) -> None:
         "--type", default="ed25519", help=f"name of SSH, or {', '.join(NAMES)} (default ed25519)"
     )
     parser.add_argument("--bits", type=int, help="size of an RSA key")
-    parser.add_argument("--comment", default="")
+    parser.add_argument("--comment", default="", help="text behind the key")
     parser.add_argument("--no-passphrase", action="store_true", help="do not encrypt the key")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
     add_passphrase_options(parser, what="the new key")
@@ -91,78 +94,57 @@ def add_commands(commands: dict[str, ArgumentParser]) -> None:
     add_pin_options(parser)
     parser.set_defaults(run=generate)
 
-    parser = commands["show"]
-    parser.add_argument("file", help="public key, private key or certificate")
-    parser.add_argument(
-        "--hash", default="sha256", choices=FINGERPRINT_HASHES, help="hash of fingerprints"
-    )
-    parser.add_argument("--randomart", action="store_true")
-    parser.add_argument("--bubblebabble", action="store_true", help="fingerprint in words")
-    add_passphrase_options(parser)
-    parser.set_defaults(run=show)
-
     parser = commands["convert"]
-    parser.add_argument("file")
-    parser.add_argument("output", help="file to write")
+    parser.add_argument("file", help="key or certificate; - for standard input")
+    parser.add_argument("output", help="file to write; - for standard output")
     parser.add_argument(
         "--format",
         required=True,
         choices=sorted({*PUBLIC_FORMATS, *PRIVATE_FORMATS, *CERTIFICATE_FORMATS}),
     )
     parser.add_argument("--public", action="store_true", help="write the public key")
+    parser.add_argument("--force", action="store_true", help="replace a file that exists")
     parser.add_argument("--no-passphrase", action="store_true", help="do not encrypt the key")
     add_passphrase_options(parser)
     add_passphrase_options(parser, "new-", "the key that is written")
     parser.set_defaults(run=convert)
 
-    _add_signing_commands(commands)
+    parser = commands["edit"]
+    parser.add_argument("file", help="private key in the format of OpenSSH")
+    parser.add_argument("--comment", help="the new comment; else the passphrase is changed")
+    parser.add_argument("--no-passphrase", action="store_true", help="do not encrypt the key")
+    add_passphrase_options(parser)
+    add_passphrase_options(parser, "new-", "the key from now on")
+    parser.set_defaults(run=edit)
+
+    _add_sign_cert(commands["sign-cert"])
 
 
-def _add_signing_commands(commands: dict[str, ArgumentParser]) -> None:
-    parser = commands["sign-cert"]
-    parser.add_argument("file", help="public key to certify")
+def _add_sign_cert(parser: ArgumentParser) -> None:
+    parser.add_argument("file", help="public key to certify; - for standard input")
     parser.add_argument("--ca", required=True, help="private key of the authority")
     parser.add_argument("--id", required=True, help="key id, for logs")
     parser.add_argument("--host", action="store_true", help="certificate of a host")
     parser.add_argument("--principals", required=True, help="names, with commas between")
-    parser.add_argument("--serial", type=int, default=0)
-    parser.add_argument("--valid-after", default="now", type=_time)
-    parser.add_argument("--valid-before", required=True, type=_time, help="e.g. +52w, 20301231")
-    parser.add_argument("--force-command")
-    parser.add_argument("--source-address")
+    parser.add_argument("--serial", type=uint64, default=0, help="number of the certificate")
+    parser.add_argument("--valid-after", default="now", type=checked_time, help="default: now")
+    parser.add_argument(
+        "--valid-before", required=True, type=checked_time, help="e.g. +52w, 20301231"
+    )
+    parser.add_argument("--force-command", help="run this in place of what is asked for")
+    parser.add_argument("--source-address", help="only from these, with commas between")
     permissions = ", ".join(name.removeprefix("permit-") for name in PERMISSIONS)
     parser.add_argument("--permit", help=f"only these, with commas, or none: {permissions}")
     parser.add_argument("--verify-required", action="store_true", help="for security keys")
     parser.add_argument("--no-touch-required", action="store_true", help="for security keys")
-    parser.add_argument("--output", help="default: FILE-cert.pub, without the .pub of FILE")
+    parser.add_argument(
+        "--output",
+        help="default: FILE-cert.pub, without the .pub of FILE; - for standard output",
+    )
+    parser.add_argument("--force", action="store_true", help="replace a file that exists")
     add_passphrase_options(parser, what="the authority")
     add_token_options(parser)
     parser.set_defaults(run=sign_cert)
-
-    parser = commands["sign"]
-    parser.add_argument("file", help="file to sign; the signature goes to FILE.sig")
-    parser.add_argument("--key", required=True, help="private key")
-    parser.add_argument("--namespace", default="file")
-    parser.add_argument("--output")
-    add_passphrase_options(parser)
-    add_token_options(parser)
-    parser.set_defaults(run=sign)
-
-    parser = commands["verify"]
-    parser.add_argument("file", help="file that was signed")
-    parser.add_argument("--signature", help="default: FILE.sig")
-    parser.add_argument("--allowed-signers", required=True)
-    parser.add_argument("--principal", required=True, help="who is said to have signed")
-    parser.add_argument("--namespace", default="file")
-    parser.set_defaults(run=verify)
-
-
-def _time(text: str) -> str:
-    try:
-        parse_time(text)
-    except ValueError as exc:
-        raise ArgumentTypeError(str(exc)) from None
-    return text
 
 
 def generate(options: Namespace) -> Answer:
@@ -171,10 +153,10 @@ def generate(options: Namespace) -> Answer:
     if name.encode("ascii", "replace") not in KEY_TYPES:
         raise UsageError(f"unknown key type {options.type!a}")
     parameters = _parameters(options, name)
+    if options.file == STANDARD:
+        raise UsageError("a new key is two files, which need a name")
     private, public = Path(options.file), Path(f"{options.file}.pub")
-    for path in (private, public):
-        if path.exists() and not options.force:
-            raise KeyImportError(f"{str(path)!r} exists")
+    refuse_existing(options, str(private), str(public))
     passphrase = new_passphrase(options)
     key = generate_private_key(name, options.comment, **parameters)
     facts = write_new_key(key, private, passphrase)
@@ -208,105 +190,73 @@ def _parameters(options: Namespace, name: str) -> dict[str, KeyParameter]:
     return parameters
 
 
-def show(options: Namespace) -> Answer:
-    """Describe what is in a file."""
-    subjects: list[SSHKey | SSHCertificate] = []
-    clear: SSHKey | None = None
-    try:
-        subjects.extend(read_certificate_list(options.file))
-    except KeyImportError:
-        try:
-            subjects.extend(read_public_key_list(options.file))
-        except KeyImportError:
-            if passphrase_of(options) is None:
-                clear = _clear_part(read_file(options.file))
-            subjects.append(clear or private_key_of_file(options.file, options))
-    texts, facts = [], []
-    for subject in subjects:
-        if isinstance(subject, SSHCertificate):
-            described = describe_certificate(subject, options.hash)
-            texts.append("\n".join(_plain(name, value) for name, value in described.items()))
-        else:
-            described = describe_key(subject, options.hash)
-            if subject is clear:
-                described |= {"kind": "private key", "encrypted": True}
-            comment = ascii(described["comment"] or "")[1:-1] or "no comment"
-            texts.append(
-                f"{subject.bits} {described['fingerprint']} {comment} ({subject.type_name})"
-            )
-            if options.bubblebabble:
-                described["bubblebabble"] = bubblebabble(subject)
-                texts.append(str(described["bubblebabble"]))
-            if options.randomart:
-                described["randomart"] = randomart(subject, options.hash)
-                texts.append(str(described["randomart"]))
-        facts.append(described)
-    return Answer("\n".join(texts), {"entries": facts})
-
-
-def _clear_part(data: bytes) -> SSHKey | None:
-    """Return the public key in front of an encrypted OpenSSH private key, None without one.
-
-    It has no comment: that is among what is encrypted.
-    """
-    for block in iterate_pem(data):
-        if block.label == b"OPENSSH PRIVATE KEY":
-            container = parse(block.data)
-            return decode_ssh_public_key(container.public_data) if container.encrypted else None
-    return None
-
-
-def _plain(name: str, fact: object) -> str:
-    """Return a fact as one line in which nothing can move the cursor."""
-    return f"{name}: {ascii(_joined(fact))[1:-1]}".rstrip()
-
-
-def _joined(fact: object) -> str:
-    if isinstance(fact, dict):
-        parts = (name if data is True else f"{name}={_joined(data)}" for name, data in fact.items())
-        return ", ".join(parts)
-    if isinstance(fact, list | tuple):
-        return ", ".join(map(str, fact))
-    return "" if fact is None else str(fact)
-
-
 def convert(options: Namespace) -> Answer:
     """Write a key or certificate in another format."""
-    certificate = _certificate_of_file(options)
+    refuse_existing(options, options.output)
+    made, facts, private = parse_input(
+        options, options.file, lambda data: _converted(data, options)
+    )
+    return write_output(options, options.output, made, facts, private)
+
+
+def _converted(data: bytes, options: Namespace) -> tuple[bytes, dict[str, object], bool]:
+    """Return data in another format, what they are, and whether they are private."""
+    certificate = _certificate(data, options)
     if certificate is not None:
-        certificate.write_certificate(options.output, options.format)
-        described = describe_certificate(certificate, "sha256")
-        return Answer(options.output, {**described, "output": options.output})
+        exported = certificate.export_certificate(options.format)
+        return exported, describe_certificate(certificate, "sha256"), False
     if options.public:
-        key = key_of_file(options.file, options)
-        key.write_public_key(options.output, options.format)
-    else:
-        key = private_key_of_file(options.file, options)
-        passphrase = None
-        if not options.format.endswith("-der") or options.format.startswith("pkcs8"):
-            passphrase = new_passphrase(options, "new-")
-        key.write_private_key(
-            options.output,
-            options.format,
-            passphrase,
-            rounds=ROUNDS.get(options.format, DEFAULT_ROUNDS),
-        )
-    return Answer(options.output, {**describe_key(key, "sha256"), "output": options.output})
+        key = public_key(data, options.file, options)
+        return key.export_public_key(options.format), describe_key(key, "sha256"), False
+    key = private_key(data, options.file, options)
+    passphrase = None
+    if not options.format.endswith("-der") or options.format.startswith("pkcs8"):
+        passphrase = new_passphrase(options, "new-")
+    rounds = ROUNDS.get(options.format, DEFAULT_ROUNDS)
+    exported = key.export_private_key(options.format, passphrase, rounds=rounds)
+    return exported, describe_key(key, "sha256"), True
 
 
-def _certificate_of_file(options: Namespace) -> SSHCertificate | None:
+def _certificate(data: bytes, options: Namespace) -> SSHCertificate | None:
     """Return the certificate to convert; None if a key is asked for, or there is nothing else."""
     if options.public or options.format not in CERTIFICATE_FORMATS:
         return None
     only_certificates = options.format in ("pem", "der")
-    if not only_certificates and b"PRIVATE KEY-----" in read_file(options.file):
+    if not only_certificates and b"PRIVATE KEY-----" in data:
         return None
     try:
-        return read_certificate(options.file)
+        return import_certificate(data)
     except KeyImportError:
         if only_certificates:
             raise
         return None
+
+
+def edit(options: Namespace) -> Answer:
+    """Change the passphrase or comment of a private key, and the comment of its public key."""
+    if options.file == STANDARD:
+        raise UsageError("a file is edited, not standard input")
+    data = read_input(options, options.file)
+    if not any(block.label == b"OPENSSH PRIVATE KEY" for block in iterate_pem(data)):
+        raise KeyImportError(f"{options.file!r}: only OpenSSH's format is edited; convert it")
+    passphrase = passphrase_of(options)
+    if passphrase is None and clear_part(data) is not None:
+        passphrase = ask(options, f"Passphrase for {options.file}: ")
+    key = parse_input(options, options.file, lambda data: import_private_key(data, passphrase))
+    new_given = options.new_passphrase_file or options.new_passphrase_env or options.no_passphrase
+    if options.comment is None or new_given:
+        passphrase = new_passphrase(options, "new-")
+    if options.comment is not None:
+        key.set_comment(options.comment)
+    write_file(
+        options.file,
+        key.export_private_key("openssh", passphrase, "aes256-ctr", rounds=OPENSSH_ROUNDS),
+        private=True,
+    )
+    public = f"{options.file}.pub"
+    if options.comment is not None and file_exists(public):
+        write_file(public, key.export_public_key())
+    return Answer(options.file, {**describe_key(key, "sha256"), "output": options.file})
 
 
 def sign_cert(options: Namespace) -> Answer:
@@ -322,6 +272,12 @@ def sign_cert(options: Namespace) -> Answer:
             raise UsageError("host certificates have no critical options")
         if options.permit is not None or options.no_touch_required:
             raise UsageError("host certificates permit nothing")
+    output = options.output
+    if output is None:
+        output = f"{options.file.removesuffix('.pub')}-cert.pub"
+        if options.file == STANDARD:
+            output = STANDARD
+    refuse_existing(options, output)
     x11, agent, port, pty, user_rc = _permissions(options.permit)
     key = key_of_file(options.file, options)
     authority = signing_key(options.ca, options)
@@ -342,9 +298,8 @@ def sign_cert(options: Namespace) -> Answer:
             permit_user_rc=user_rc,
             **common,
         )
-    output = options.output or f"{options.file.removesuffix('.pub')}-cert.pub"
-    certificate.write_certificate(output)
-    return Answer(output, {**describe_certificate(certificate, "sha256"), "output": output})
+    facts = describe_certificate(certificate, "sha256")
+    return write_output(options, output, certificate.export_certificate(), facts)
 
 
 def _permissions(text: str | None) -> list[bool]:
@@ -354,31 +309,3 @@ def _permissions(text: str | None) -> list[bool]:
     if unknown := set(wanted) - {*known, "none"}:
         raise UsageError(f"there is nothing to permit with the name {min(unknown)!a}")
     return [name in wanted for name in known]
-
-
-def sign(options: Namespace) -> Answer:
-    """Sign a file."""
-    key = signing_key(options.key, options)
-    output = options.output or f"{options.file}.sig"
-    Path(output).write_bytes(create_sshsig(key, Path(options.file), namespace=options.namespace))
-    return Answer(output, {"output": output, "fingerprint": key.get_fingerprint()})
-
-
-def verify(options: Namespace) -> Answer:
-    """Check the signature of a file."""
-    facts: dict[str, object] = {"file": options.file, "principal": options.principal}
-    try:
-        signature = verify_sshsig(
-            Path(options.file),
-            Path(options.signature or f"{options.file}.sig"),
-            options.principal,
-            Path(options.allowed_signers),
-            namespace=options.namespace,
-        )
-    except SignatureError as exc:
-        return Answer(f"BAD signature: {exc}", {**facts, "good": False, "reason": str(exc)}, 1)
-    fingerprint = signature.key.get_fingerprint()
-    return Answer(
-        f"Good signature of {options.principal!a} with {signature.key.type_name} {fingerprint}",
-        {**facts, "good": True, "fingerprint": fingerprint},
-    )

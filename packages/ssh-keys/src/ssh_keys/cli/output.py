@@ -28,7 +28,16 @@ __all__ = [
 
 
 class UsageError(ValueError):
-    """A command line that makes no sense, for a reason that the parser does not know."""
+    """A command line that makes no sense.
+
+    Parameters:
+        message: why.
+        usage: how the command is used, for a person.
+    """
+
+    def __init__(self, message: str, usage: str = "") -> None:
+        super().__init__(message)
+        self.usage = usage
 
 
 class Answer(Record):
@@ -38,18 +47,29 @@ class Answer(Record):
         text: for a person; printed as it is.
         data: the same for a program, printed with `--json`.
         status: exit status: 0, or 1 for "no".
+        content: in place of `text`: a file to print, byte for byte.
     """
 
     text: str
     data: Mapping[str, object]
     status: int = 0
+    content: bytes | None = None
 
 
 def write(answer: Answer, as_json: bool) -> None:
-    """Print an answer."""
+    """Print an answer; raises OSError."""
+    if answer.content is not None and not as_json:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(answer.content)
+        sys.stdout.buffer.flush()
+        return
     text = json.dumps(answer.data, indent=2) if as_json else answer.text
     if text:
+        # Names of files may have bytes that are no text.
+        encoding = sys.stdout.encoding
+        text = text.encode(encoding, "backslashreplace").decode(encoding)
         sys.stdout.write(text.rstrip("\n") + "\n")
+    sys.stdout.flush()
 
 
 def write_failure(exc: Exception, as_json: bool) -> None:
@@ -57,6 +77,8 @@ def write_failure(exc: Exception, as_json: bool) -> None:
     text = ascii(_message(exc))[1:-1]
     if as_json:
         sys.stdout.write(json.dumps({"error": text, "kind": type(exc).__name__}, indent=2) + "\n")
+    if isinstance(exc, UsageError):
+        sys.stderr.write(exc.usage)
     sys.stderr.write(f"ssh-keys: {text}\n")
 
 

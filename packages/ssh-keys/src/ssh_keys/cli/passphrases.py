@@ -6,10 +6,10 @@ import getpass
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
+from ssh_keys.cli.files import parse_input, read_input, uses_standard_input
 from ssh_keys.errors import KeyImportError, KeyPassphraseError
-from ssh_keys.importing import read_private_key, read_public_key
+from ssh_keys.importing import import_private_key, import_public_key
 from ssh_keys.key import SSHKey
 from ssh_keys.pkcs11_tokens import load_pkcs11_keys
 from ssh_keys.sk import SecurityKey
@@ -23,7 +23,9 @@ __all__ = [
     "new_passphrase",
     "passphrase_of",
     "pin_of",
+    "private_key",
     "private_key_of_file",
+    "public_key",
     "signing_key",
 ]
 
@@ -57,13 +59,24 @@ def _secret_of(options: Namespace, name: str) -> str | None:
     file = getattr(options, f"{name}_file")
     variable = getattr(options, f"{name}_env")
     if file is not None:
-        lines = Path(file).read_text(encoding="utf-8").splitlines()
-        return lines[0] if lines else ""
+        # Asked for more than once, but standard input can be read only once.
+        read: dict[str, str] = vars(options).setdefault("secrets", {})
+        if file not in read:
+            read[file] = _first_line(read_input(options, file), file)
+        return read[file]
     if variable is not None:
         if variable not in os.environ:
             raise KeyPassphraseError(f"environment variable {variable!a} is not set")
         return os.environ[variable]
     return None
+
+
+def _first_line(data: bytes, filename: str) -> str:
+    try:
+        lines = data.decode("utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise KeyPassphraseError(f"{filename!a}: no text in UTF-8") from None
+    return lines[0] if lines else ""
 
 
 def passphrase_of(options: Namespace, prefix: str = "") -> str | None:
@@ -77,14 +90,33 @@ def passphrase_of(options: Namespace, prefix: str = "") -> str | None:
 def pin_of(options: Namespace, what: str) -> str | None:
     """Return the PIN of the options, or of a prompt; None if there is none."""
     given = _secret_of(options, "pin")
-    return ask(f"PIN of {what}: ") if given is None else given
+    return ask(options, f"PIN of {what}: ") if given is None else given
 
 
-def ask(prompt: str) -> str | None:
-    """Ask on the terminal; None if there is none."""
-    if sys.stdin is None or not sys.stdin.isatty():
+def ask(options: Namespace, prompt: str) -> str | None:
+    """Ask on the terminal; None if there is none.
+
+    Raises KeyPassphraseError if the end of the input is the answer.
+    """
+    if not _has_terminal(options):
         return None
-    return getpass.getpass(prompt)
+    try:
+        return getpass.getpass(prompt)
+    except EOFError:
+        raise KeyPassphraseError("no answer to the prompt") from None
+
+
+def _has_terminal(options: Namespace) -> bool:
+    """Whether somebody can be asked: not in a pipeline, unless that is where the data come from."""
+    if sys.stdin is not None and sys.stdin.isatty():
+        return True
+    if not uses_standard_input(options):
+        return False
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def new_passphrase(options: Namespace, prefix: str = "") -> str | None:
@@ -93,8 +125,8 @@ def new_passphrase(options: Namespace, prefix: str = "") -> str | None:
         return None
     given = passphrase_of(options, prefix)
     if given is None:
-        given = ask("Passphrase for the new key (empty for none): ")
-        if given and given != ask("The same again: "):
+        given = ask(options, "Passphrase for the new key (empty for none): ")
+        if given and given != ask(options, "The same again: "):
             raise KeyImportError("the two passphrases differ")
     if given is None:
         raise KeyImportError("no passphrase: give one, or --no-passphrase")
@@ -103,18 +135,32 @@ def new_passphrase(options: Namespace, prefix: str = "") -> str | None:
 
 def private_key_of_file(filename: str, options: Namespace, prefix: str = "") -> SSHKey:
     """Read a private key, with the passphrase of the options or of a prompt."""
+    return parse_input(options, filename, lambda data: private_key(data, filename, options, prefix))
+
+
+def private_key(data: bytes, filename: str, options: Namespace, prefix: str = "") -> SSHKey:
+    """Return the private key in data, with the passphrase of the options or of a prompt."""
     given = passphrase_of(options, prefix)
-    if given is not None:
-        return read_private_key(filename, given)
-    return read_private_key(filename, lambda name: ask(f"Passphrase for {name}: "))
+    try:
+        return import_private_key(data, given)
+    except KeyPassphraseError:
+        answer = ask(options, f"Passphrase for {filename}: ") if given is None else None
+        if answer is None:
+            raise
+    return import_private_key(data, answer)
 
 
 def key_of_file(filename: str, options: Namespace) -> SSHKey:
     """Read a public key, or the public part of a private one."""
+    return parse_input(options, filename, lambda data: public_key(data, filename, options))
+
+
+def public_key(data: bytes, filename: str, options: Namespace) -> SSHKey:
+    """Return the public key in data, or the public part of a private one."""
     try:
-        return read_public_key(filename)
+        return import_public_key(data)
     except KeyImportError:
-        return private_key_of_file(filename, options).convert_to_public()
+        return private_key(data, filename, options).convert_to_public()
 
 
 def signing_key(filename: str, options: Namespace) -> SSHKey:
@@ -127,7 +173,7 @@ def signing_key(filename: str, options: Namespace) -> SSHKey:
         if isinstance(key, SecurityKey):
             key.pin = lambda: pin_of(options, "the security key")
         return key
-    public = read_public_key(filename)
+    public = parse_input(options, filename, import_public_key)
     pairs = load_pkcs11_keys(
         options.pkcs11, lambda label: pin_of(options, f"token {label}"), load_certs=False
     )

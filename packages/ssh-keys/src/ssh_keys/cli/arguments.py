@@ -1,0 +1,51 @@
+"""Arguments that are more than text: what they mean, and why they are refused."""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+
+from ssh_keys.time_values import parse_time
+
+__all__ = ["MAXIMUM_UINT64", "checked_time", "namespace", "port", "time_of", "uint64"]
+
+MAXIMUM_UINT64 = (1 << 64) - 1
+MAXIMUM_PORT = 65535
+
+
+def uint64(text: str) -> int:
+    """Return a number that takes 64 bits in a file; raises ArgumentTypeError."""
+    return _number(text, 0, MAXIMUM_UINT64)
+
+
+def port(text: str) -> int:
+    """Return the number of a port; raises ArgumentTypeError."""
+    return _number(text, 1, MAXIMUM_PORT)
+
+
+def _number(text: str, lowest: int, highest: int) -> int:
+    # isdigit alone is true for digits of other scripts, int takes underscores and signs.
+    plain = text.isascii() and text.isdigit() and len(text) <= len(str(highest))
+    if not plain or not lowest <= int(text) <= highest:
+        raise ArgumentTypeError(f"{text!a} is no number from {lowest} to {highest}")
+    return int(text)
+
+
+def time_of(text: str) -> int:
+    """Return a time in seconds since 1970; raises ArgumentTypeError."""
+    try:
+        return parse_time(text)
+    except ValueError as exc:
+        raise ArgumentTypeError(str(exc)) from None
+
+
+def checked_time(text: str) -> str:
+    """Return a time as it was given; raises ArgumentTypeError if it is none."""
+    time_of(text)
+    return text
+
+
+def namespace(text: str) -> str:
+    """Return what a signature is for; raises ArgumentTypeError if that is nothing."""
+    if not text:
+        raise ArgumentTypeError("a signature needs a namespace")
+    return text

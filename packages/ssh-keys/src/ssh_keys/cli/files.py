@@ -1,0 +1,112 @@
+"""What commands read and write: files, and `-` for standard input and output."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from argparse import Namespace
+from base64 import b64encode
+from collections.abc import Callable
+from typing import BinaryIO, TypeVar
+
+from ssh_keys.cli.output import Answer, UsageError
+from ssh_keys.errors import KeyImportError
+from ssh_keys.files import MAXIMUM_FILE_SIZE, hash_file, read_file, write_file
+
+__all__ = [
+    "STANDARD",
+    "digest_of",
+    "parse_input",
+    "read_input",
+    "refuse_existing",
+    "uses_standard_input",
+    "write_output",
+]
+
+#: In place of a file name: standard input, or standard output.
+STANDARD = "-"
+_READ_SIZE = 256 << 10
+T = TypeVar("T")
+
+
+def uses_standard_input(options: Namespace) -> bool:
+    """Return whether a command has standard input or output in place of a file."""
+    lists = [value if isinstance(value, list) else [value] for value in vars(options).values()]
+    return any(STANDARD in values for values in lists)
+
+
+def _standard_input(options: Namespace) -> BinaryIO:
+    if getattr(options, "stdin_was_read", False):
+        raise UsageError("standard input can be read only once")
+    if sys.stdin is None:
+        raise KeyImportError("there is no standard input")
+    options.stdin_was_read = True
+    return sys.stdin.buffer
+
+
+def read_input(options: Namespace, name: str) -> bytes:
+    """Return the content of a file, or what comes from standard input.
+
+    Raises OSError, KeyImportError if it is too large, UsageError if standard input was read before.
+    """
+    if name != STANDARD:
+        return read_file(name)
+    data = _standard_input(options).read(MAXIMUM_FILE_SIZE + 1)
+    if len(data) > MAXIMUM_FILE_SIZE:
+        raise KeyImportError(f"standard input is larger than {MAXIMUM_FILE_SIZE} bytes")
+    return data
+
+
+def parse_input(options: Namespace, name: str, parse: Callable[[bytes], T]) -> T:
+    """Return what a function makes of an input; errors of the function name the file."""
+    data = read_input(options, name)
+    try:
+        return parse(data)
+    except KeyImportError as exc:
+        what = "standard input" if name == STANDARD else repr(name)
+        raise type(exc)(f"{what}: {exc}") from None
+
+
+def digest_of(options: Namespace, name: str, hash_name: str) -> bytes:
+    """Return the hash of an input of any size; errors of `read_input`."""
+    if name != STANDARD:
+        return hash_file(name, hash_name)
+    stream, digest = _standard_input(options), hashlib.new(hash_name)
+    while part := stream.read(_READ_SIZE):
+        digest.update(part)
+    return digest.digest()
+
+
+def refuse_existing(options: Namespace, *names: str) -> None:
+    """Raise FileExistsError for a file that would be replaced without `--force`."""
+    for name in names:
+        if name != STANDARD and not options.force and os.path.lexists(os.path.expanduser(name)):
+            raise FileExistsError(f"{name!r} exists; --force replaces it")
+
+
+def write_output(
+    options: Namespace, name: str, data: bytes, facts: dict[str, object], private: bool = False
+) -> Answer:
+    """Write what a command has made to a file, and return the answer.
+
+    On standard output there is nothing but the data, or with `--json` the facts and the data.
+
+    Parameters:
+        options: of the command, with `force`.
+        name: of the file; `-` for standard output.
+        data: what to write.
+        facts: the answer for programs.
+        private: whether only the owner may read the file.
+
+    Raises OSError, FileExistsError for a file that would be replaced without `--force`.
+    """
+    if name == STANDARD:
+        try:
+            content = {"content": data.decode("utf-8")}
+        except UnicodeDecodeError:
+            content = {"content_base64": b64encode(data).decode("ascii")}
+        return Answer("", {**facts, **content}, content=data)
+    refuse_existing(options, name)
+    write_file(name, data, private)
+    return Answer(name, {**facts, "output": name})

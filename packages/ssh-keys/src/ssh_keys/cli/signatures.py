@@ -1,0 +1,185 @@
+"""Commands on signatures of files: sign, verify, find-principals, check-novalidate."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+
+from ssh_keys.allowed_signers import import_allowed_signers
+from ssh_keys.certificate_importing import import_certificate
+from ssh_keys.cli.arguments import namespace, time_of
+from ssh_keys.cli.files import (
+    STANDARD,
+    digest_of,
+    parse_input,
+    read_input,
+    refuse_existing,
+    write_output,
+)
+from ssh_keys.cli.output import Answer, UsageError
+from ssh_keys.cli.passphrases import add_passphrase_options, add_token_options, signing_key
+from ssh_keys.errors import KeyImportError, SignatureError
+from ssh_keys.importing import KeyPairListArg, some_public_keys
+from ssh_keys.krl import MAGIC, SSHKeyRevocationList, import_krl
+from ssh_keys.sshsig import HASHES, SSHSignature, create_sshsig, import_sshsig, verify_sshsig
+
+__all__ = ["add_commands"]
+
+
+def add_commands(commands: dict[str, ArgumentParser]) -> None:
+    """Fill the parsers of these commands with their options."""
+    parser = commands["sign"]
+    parser.add_argument("file", help="file to sign; - for standard input")
+    parser.add_argument("--key", required=True, help="private key")
+    parser.add_argument("--certificate", help="certificate of the key, to be in the signature")
+    parser.add_argument("--namespace", default="file", type=namespace, help="default: file")
+    parser.add_argument("--hash", default="sha512", choices=HASHES, help="default: sha512")
+    parser.add_argument("--output", help="default: FILE.sig; - for standard output")
+    parser.add_argument("--force", action="store_true", help="replace a file that exists")
+    add_passphrase_options(parser)
+    add_token_options(parser)
+    parser.set_defaults(run=sign)
+
+    parser = commands["verify"]
+    _add_signed(parser)
+    _add_signers(parser)
+    parser.add_argument("--principal", required=True, help="who is said to have signed")
+    parser.add_argument("--revoked", metavar="FILE", help="revocation list, or list of public keys")
+    parser.set_defaults(run=verify)
+
+    parser = commands["check-novalidate"]
+    _add_signed(parser)
+    parser.set_defaults(run=check_novalidate)
+
+    parser = commands["find-principals"]
+    parser.add_argument("signature", help="the signature; - for standard input")
+    _add_signers(parser)
+    parser.set_defaults(run=find_principals)
+
+
+def _add_signed(parser: ArgumentParser) -> None:
+    parser.add_argument("file", help="file that was signed; - for standard input")
+    parser.add_argument("--signature", help="default: FILE.sig")
+    parser.add_argument("--namespace", default="file", type=namespace, help="default: file")
+
+
+def _add_signers(parser: ArgumentParser) -> None:
+    parser.add_argument("--allowed-signers", required=True, metavar="FILE", help="whose keys count")
+    parser.add_argument("--time", type=time_of, help="time of the check; default: now")
+
+
+def sign(options: Namespace) -> Answer:
+    """Sign a file."""
+    output = options.output
+    if output is None:
+        output = STANDARD if options.file == STANDARD else f"{options.file}.sig"
+    refuse_existing(options, output)
+    key = signing_key(options.key, options)
+    signer: KeyPairListArg = key
+    if options.certificate is not None:
+        certificate = parse_input(options, options.certificate, import_certificate)
+        signer = (key, certificate)
+    digest = digest_of(options, options.file, options.hash)
+    signature = create_sshsig(
+        signer, digest, is_hashed=True, hash_name=options.hash, namespace=options.namespace
+    )
+    return write_output(options, output, signature, {"fingerprint": key.get_fingerprint()})
+
+
+def _answered(options: Namespace, check: Callable[[dict[str, object]], str]) -> Answer:
+    """Make an answer of a check, which is given the facts and returns what to say of a success."""
+    facts: dict[str, object] = {"file": options.file}
+    try:
+        text = check(facts)
+    except SignatureError as exc:
+        return Answer(f"BAD signature: {exc}", {**facts, "good": False, "reason": str(exc)}, 1)
+    return Answer(text, {**facts, "good": True})
+
+
+def _signature_of(options: Namespace) -> SSHSignature:
+    """Read the signature of a file; raises SignatureError, UsageError."""
+    if options.signature is None and options.file == STANDARD:
+        raise UsageError("standard input has no FILE.sig: give a --signature")
+    return _signature(options, options.signature or f"{options.file}.sig")
+
+
+def _signature(options: Namespace, name: str) -> SSHSignature:
+    data = read_input(options, name)
+    try:
+        return import_sshsig(data)
+    except KeyImportError as exc:
+        raise SignatureError(str(exc)) from None
+
+
+def verify(options: Namespace) -> Answer:
+    """Check the signature of a file, and that somebody who may sign has made it."""
+
+    def check(facts: dict[str, object]) -> str:
+        facts["principal"] = options.principal
+        signature = _signature_of(options)
+        signers = parse_input(options, options.allowed_signers, import_allowed_signers)
+        _check_revoked(options, signature)
+        verify_sshsig(
+            digest_of(options, options.file, signature.hash_name),
+            signature.encode(),
+            options.principal,
+            signers,
+            namespace=options.namespace,
+            is_hashed=True,
+            now=options.time,
+        )
+        return f"Good signature of {options.principal!a} with {_signer(signature, facts)}"
+
+    return _answered(options, check)
+
+
+def check_novalidate(options: Namespace) -> Answer:
+    """Check the signature of a file, and not who has made it."""
+
+    def check(facts: dict[str, object]) -> str:
+        signature = _signature_of(options)
+        if signature.namespace != options.namespace:
+            raise SignatureError(
+                f"signature for {signature.namespace!a}, not for {options.namespace!a}"
+            )
+        signature.verify(digest_of(options, options.file, signature.hash_name), is_hashed=True)
+        return f"Good signature, of whomever, with {_signer(signature, facts)}"
+
+    return _answered(options, check)
+
+
+def _signer(signature: SSHSignature, facts: dict[str, object]) -> str:
+    fingerprint = signature.key.get_fingerprint()
+    facts["fingerprint"] = fingerprint
+    return f"{signature.key.type_name} {fingerprint}"
+
+
+def _check_revoked(options: Namespace, signature: SSHSignature) -> None:
+    """Raise SignatureError if the key or certificate that signed is revoked."""
+    if options.revoked is None:
+        return
+    revoked = parse_input(options, options.revoked, _revocation_list)
+    reason = revoked.revocation_reason(signature.certificate or signature.key)
+    if reason is not None:
+        raise SignatureError(f"revoked: {reason}")
+
+
+def _revocation_list(data: bytes) -> SSHKeyRevocationList:
+    """Return a revocation list, which may also be a file of public keys; raises KeyImportError."""
+    if data.startswith(MAGIC):
+        return import_krl(data)
+    revoked = SSHKeyRevocationList()
+    for key in some_public_keys(data):
+        revoked.revoke_key(key)
+    return revoked
+
+
+def find_principals(options: Namespace) -> Answer:
+    """List who may have made a signature; whether it is one of some file, is not checked."""
+    signature = _signature(options, options.signature)
+    signers = parse_input(options, options.allowed_signers, import_allowed_signers)
+    found = signers.find_principals(
+        signature.key, signature.namespace, signature.certificate, now=options.time
+    )
+    text = "\n".join(ascii(name)[1:-1] for name in found)
+    return Answer(text or "nobody", {"principals": list(found)}, 0 if found else 1)
