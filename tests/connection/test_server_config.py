@@ -20,8 +20,12 @@ from ssh_connection import (
     SSHClientConnection,
     SSHServerConnection,
     SSHServerConnectionOptions,
+    listen,
 )
 from ssh_connection.config import server_options
+from ssh_transport import ModuliFileError
+from ssh_transport.kex.dh_gex import choose_group
+from ssh_transport.kex.dh_groups import BUILT_IN, SafePrimeGroup
 from tests.connection.loopback import (
     HOST,
     HOST_KEY,
@@ -406,3 +410,29 @@ async def test_update_reads_it_again(config: Path) -> None:
             pass
         with pytest.raises(PermissionDenied):
             await login(acceptor, "bob")
+
+
+async def test_a_moduli_file_is_read_when_the_server_begins(config: Path, tmp_path: Path) -> None:
+    moduli = tmp_path / "moduli"
+    text = f"ModuliFile {moduli}\nKexAlgorithms diffie-hellman-group-exchange-sha256\n"
+    made = options(config, text, server_host_keys=HOST_KEY)
+    assert made.moduli == str(moduli)
+    for broken, error in (("", OSError), ("some words\n", ModuliFileError)):
+        if broken:
+            moduli.write_text(broken)
+        with pytest.raises(error, match="moduli"):
+            await listen(HOST, 0, options=made)
+    group = BUILT_IN[3072]
+    moduli.write_text(f"20230319032544 2 6 100 3071 2 {group.p:X}\n")
+    chosen = []
+
+    def noted(*args: Any) -> SafePrimeGroup:
+        chosen.append(choose_group(*args))
+        return chosen[-1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ssh_transport.kex.dh_gex.choose_group", noted)
+        async with serving(config=str(config), server_factory=Anybody) as acceptor:
+            conn = await client(acceptor, username=ME, password="secret", client_keys=None)
+            conn.close()
+    assert chosen == [group]

@@ -14,7 +14,9 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ssh_keys import SSHLocalKeyPair, generate_private_key
 from ssh_keys.wire import encode_mpint, encode_string, encode_uint32
+from ssh_transport import TransportConfig
 from ssh_transport.errors import KeyExchangeFailed, ProtocolError
 from ssh_transport.kex import KEX_METHODS, dh, dh_gex
 from ssh_transport.kex import rsa as rsa_kex
@@ -473,3 +475,22 @@ def test_server_says_the_same_of_every_bad_secret(
         texts.add(str(caught.value))
         assert caught.value.__suppress_context__
     assert texts == {"secret cannot be decrypted"}
+
+
+def test_a_moduli_file_is_read_when_the_configuration_is_made(tmp_path: Path) -> None:
+    """Not when the first client asks for a group, which nobody sees who starts the server."""
+    file = tmp_path / "moduli"
+
+    pair = SSHLocalKeyPair(generate_private_key("ssh-ed25519"))
+    (name,) = pair.host_key_algorithms
+
+    def config() -> TransportConfig:
+        return TransportConfig(role=Role.SERVER, host_keys={name: pair}, moduli=str(file))
+
+    with pytest.raises(FileNotFoundError, match="moduli"):
+        config()
+    file.write_text(LINE.format(BUILT_IN[2048].p) + "one line more\n")
+    with pytest.raises(ModuliFileError, match=r"moduli: line 2 is not one of moduli\(5\)"):
+        config()
+    file.write_text(LINE.format(BUILT_IN[2048].p))
+    assert config().moduli == str(file)

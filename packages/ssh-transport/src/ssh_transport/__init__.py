@@ -43,6 +43,7 @@ from ssh_transport.events import (
 )
 from ssh_transport.explain import Choice, Explanation, explain
 from ssh_transport.kex import KEX_METHODS
+from ssh_transport.kex.dh_groups import ModuliFileError
 from ssh_transport.mac import MACS
 from ssh_transport.negotiation import NegotiatedAlgorithms
 from ssh_transport.phases import Phase
@@ -81,6 +82,7 @@ __all__ = [
     "KeyExchangeFailed",
     "MACError",
     "MessageOrderError",
+    "ModuliFileError",
     "NegotiatedAlgorithms",
     "Phase",
     "Policy",

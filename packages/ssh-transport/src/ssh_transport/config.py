@@ -16,6 +16,7 @@ from .constants import NULL_HOST_KEY
 from .errors import printable
 from .kex import KEX_METHODS
 from .kex.dh_gex import MAX_BITS, MIN_BITS
+from .kex.dh_groups import read_moduli
 from .mac import MACS
 from .policy import Policy
 from .protocols import GSSContext, Role
@@ -58,7 +59,8 @@ class TransportConfig:
             a server chooses no group below min. From the policy if not given.
         min_rsa_bits: client: RSA host keys smaller than this prove nothing; from the policy if
             0.
-        moduli: server: path of a moduli(5) file for group exchange, None for built-in groups.
+        moduli: server: path of a moduli(5) file for group exchange, None for built-in groups; it
+            is read now, and once per process.
         gss: makes the security context of a GSS-API key exchange, one for each; such methods are
             negotiated only if their names are in `kex_algorithms`. A server with it needs no host
             key: without one it offers the host key algorithm `null` (RFC 4462 section 5).
@@ -67,7 +69,8 @@ class TransportConfig:
 
     Raises ValueError for what can not work: names that are not known or not available here, a
     host key for a name that it does not serve, limits that contradict each other; TypeError for
-    a policy that is only the name of one.
+    a policy that is only the name of one. Of a moduli file: OSError if it cannot be read,
+    ModuliFileError, which is a ValueError and names file and line, if it cannot be used.
     """
 
     role: Role
@@ -108,6 +111,8 @@ class TransportConfig:
         if least > MAX_BITS or most < MIN_BITS:
             raise ValueError(f"gex_bits leave no group of {MIN_BITS} to {MAX_BITS} bits")
         if self.role is Role.SERVER:
+            if self.moduli is not None:
+                read_moduli(self.moduli)
             for name, pair in self.host_keys.items():
                 if name not in pair.host_key_algorithms:
                     raise ValueError(

@@ -153,6 +153,7 @@ _APPLIED: dict[str, Keyword] = {
     "maxauthtries": Keyword(integer(1), in_match=True),
     "maxsessions": Keyword(integer(1), in_match=True),
     "maxstartups": Keyword(_startups),
+    "modulifile": _ONE,
     "passwordauthentication": _MATCH_FLAG,
     "permitopen": Keyword(_permitted, in_match=True),
     "permitrootlogin": Keyword(
@@ -196,7 +197,7 @@ _NOT_APPLIED: dict[str, Keyword] = {
         _MATCH_FLAG,
     ),
     **_all(
-        "gssapikexalgorithms hostkeyagent modulifile persourcemaxstartups persourcenetblocksize"
+        "gssapikexalgorithms hostkeyagent persourcemaxstartups persourcenetblocksize"
         " persourcepenalties persourcepenaltyexemptlist pidfile permituserenvironment"
         " requiredrsasize securitykeyprovider sshdauthpath sshdsessionpath subsystem syslogfacility"
         " versionaddendum xauthlocation",

@@ -193,6 +193,9 @@ class _Conversion(Struct):
         if value[0].lower() != "none":
             self.made["revoked_keys"] = value[0]
 
+    def _moduli(self, value: tuple[str, ...]) -> None:
+        self.made["moduli"] = value[0]
+
     def _rekey_limit(self, value: tuple[str, ...]) -> None:
         self.made.update(rekey_options(value))
 
@@ -232,6 +235,7 @@ _OTHERS: Final[dict[str, Callable[[_Conversion, tuple[str, ...]], None]]] = {
     "gssapiauthentication": _Conversion._gss,
     "logingracetime": _Conversion._grace,
     "maxstartups": _Conversion._startups,
+    "modulifile": _Conversion._moduli,
     "rekeylimit": _Conversion._rekey_limit,
     "revokedkeys": _Conversion._revoked,
 }

@@ -113,6 +113,7 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
             sig_algorithms=_accepted(algorithms.signatures, resources.expects_x509),
             rekey_bytes=int(options.rekey_bytes),
             rekey_seconds=float(options.rekey_seconds),
+            moduli=None if options.moduli is None else str(options.moduli),
             gss=self._gss.new_context if self._gss and gss and gss.kex else None,
             extensions=_HOST_BOUND if options.public_key_auth else {},
         )

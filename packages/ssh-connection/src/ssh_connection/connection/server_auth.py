@@ -22,6 +22,7 @@ from ssh_keys import (
 )
 from ssh_keys.record import Record
 from ssh_transport.constants import NULL_HOST_KEY
+from ssh_transport.kex.dh_groups import read_moduli
 
 from .. import config
 from ..constants import DEFAULT_LANG
@@ -105,12 +106,15 @@ def load_server_resources(
         options: of the server.
         pairs: the host keys, if they were read already.
 
-    Raises OSError and KeyImportError for files that can not be read, ValueError if there is no
-    host key, more than one of a type, or a certificate that is not a host's, and if GSS-API is
-    asked for and there is no key to accept clients with. With GSS-API key exchange a server needs
-    no host key (RFC 4462 section 5).
+    Raises OSError, KeyImportError and ModuliFileError for files that can not be read, ValueError if
+    there is no host key, more than one of a type, or a certificate that is not a host's, and if
+    GSS-API is asked for and there is no key to accept clients with. With GSS-API key exchange a
+    server needs no host key (RFC 4462 section 5).
     """
     keys, gss = options.server_host_keys, options.gss
+    if options.moduli is not None:
+        # Now, and not when the first client asks for a group.
+        read_moduli(str(options.moduli))
     revoked = load_revoked_keys(options.revoked_keys)
     trust = server_x509_trust(options.x509_trusted_certs, options.x509_trusted_cert_paths)
     if gss is not None:

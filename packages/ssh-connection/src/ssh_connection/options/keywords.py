@@ -135,6 +135,7 @@ class CreateServerKwargs(CommonKwargs, total=False):
     send_server_host_keys: bool
     passphrase: Passphrase
     server_host_key_algs: AlgorithmsArg
+    moduli: str | Path | None
     authorized_client_keys: AuthorizedKeysArg
     known_client_hosts: KnownHostsArg | None
     trust_client_host: bool

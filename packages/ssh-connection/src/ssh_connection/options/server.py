@@ -33,7 +33,6 @@ AuthorizedKeysArg: TypeAlias = str | Path | SSHAuthorizedKeys | Sequence[str | P
 """File names, or an `SSHAuthorizedKeys`."""
 
 
-
 class SSHServerConnectionOptions(SSHConnectionOptions):
     """Options of `listen` and `create_server`."""
 
@@ -61,6 +60,11 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
 
     server_host_key_algs: AlgorithmsArg = ()
     """Host key algorithms that may be used if there is a key for them, the preferred first."""
+
+    moduli: str | Path | None = None
+    """moduli(5) file with the groups for `diffie-hellman-group-exchange-*`, by default those of RFC
+    3526. It is read when the server begins, and once per process; ssh-transport's `ModuliFileError`
+    names the line that cannot be used."""
 
     authorized_client_keys: AuthorizedKeysArg = None
     """authorized_keys files, or their content, that hold for all users."""

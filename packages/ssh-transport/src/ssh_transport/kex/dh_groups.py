@@ -128,7 +128,7 @@ def read_moduli(path: str) -> tuple[SafePrimeGroup, ...]:
 
     Raises ModuliFileError for a file that is too large or malformed, OSError if unreadable.
     """
-    file = Path(path)
+    file = Path(path).expanduser()
     if file.stat().st_size > _MAX_FILE_SIZE:
         raise ModuliFileError(f"{path} is larger than {_MAX_FILE_SIZE >> 20} MiB")
     with file.open(encoding="ascii", errors="replace") as lines:
