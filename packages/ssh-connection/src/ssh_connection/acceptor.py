@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from random import randrange
 from typing import TYPE_CHECKING, Generic, Self, TypeAlias, TypeVar, cast
 
+from .awaiting import start_waiting
 from .connection.base import SSHConnection
 from .connection.server import SSHServerConnection, StartupHandler
 from .connection.server_auth import ServerResources, load_server_resources
@@ -233,6 +234,8 @@ class SSHAcceptor(Generic[S]):
         return TunnelSession(connection.transport, (orig_host, orig_port))
 
     def _admit(self, *, tunnelled: bool) -> S | None:
+        if self._closed.is_set():
+            return None  # asyncio had accepted it before, and drops it
         if not self._startups.admit():
             self._log.warning("connection refused: too many are not authenticated yet")
             return None
@@ -269,15 +272,14 @@ class SSHAcceptor(Generic[S]):
             self._closed.set()
             self._release_tunnel()
 
-        self._spawn(watch())
+        self._keep(asyncio.get_running_loop().create_task(watch()))
 
     def _release_tunnel(self) -> None:
         if self._closed.is_set() and self._tunnel is not None and not self._connections:
             self._tunnel.close()
             self._tunnel = None
 
-    def _spawn(self, coroutine: Coroutine[object, object, None]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
+    def _keep(self, task: asyncio.Task[None]) -> None:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -290,7 +292,8 @@ class SSHAcceptor(Generic[S]):
             elif self._acceptor is not None:
                 pending = self._acceptor(made)
                 if isinstance(pending, Awaitable):
-                    self._spawn(self._accept(made, pending))
+                    loop = asyncio.get_running_loop()
+                    self._keep(start_waiting(loop, self._accept(made, pending), pending))
         except Exception as error:
             self._log.exception("a handler of an acceptor failed", error)
             made.abort()

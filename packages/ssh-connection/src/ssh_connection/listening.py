@@ -11,6 +11,7 @@ from .connection.base import SSHConnection
 from .connection.opening import open_hops
 from .connection.server import SSHServerConnection
 from .connection.server_auth import load_server_resources_async
+from .forward.listener import begin_serving
 from .merging import make_options
 from .options.base import SSHConnectionOptions
 from .options.client import SSHClientConnectionOptions
@@ -129,7 +130,9 @@ async def open_acceptor(
         return await _listen_through(made, tunnel, options.host, port, through, hop_options)
     loop = asyncio.get_running_loop()
     if sock is not None:
-        server = await loop.create_server(made.make_protocol, sock=sock, backlog=backlog)
+        server = await loop.create_server(
+            made.make_protocol, sock=sock, backlog=backlog, start_serving=False
+        )
     else:
         server = await loop.create_server(
             made.make_protocol,
@@ -140,8 +143,9 @@ async def open_acceptor(
             backlog=backlog,
             reuse_address=reuse_address,
             reuse_port=reuse_port,
+            start_serving=False,
         )
-    made.serve(server)
+    made.serve(await begin_serving(server))
     return made
 
 

@@ -15,6 +15,7 @@ from ssh_keys.wire import PacketDecodeError
 from ssh_transport.errors import ProtocolError, printable
 from ssh_transport.protocols import Handler
 
+from .awaiting import start_waiting
 from .channel.base import Channel
 from .channel.link import ConnectionServices as _ChannelServices
 from .channel.link import PacketSender
@@ -426,7 +427,7 @@ class Mux:
         if isinstance(answer, Channel):
             self._accept(request, answer)
         else:
-            task = self.loop.create_task(self._wait_for_channel(request, answer))
+            task = start_waiting(self.loop, self._wait_for_channel(request, answer), answer)
             self._pending_opens[task] = None
             task.add_done_callback(self._open_decided)
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from ssh_keys.wire import PacketDecodeError
 from ssh_transport.errors import DisconnectError, ProtocolError
 
+from .awaiting import start_waiting
+
 if TYPE_CHECKING:
     import asyncio
 
@@ -77,7 +79,7 @@ class OrderedReplies(Generic[T]):
             self._report(exc)
             result = self._refused
         if isinstance(result, Awaitable):
-            self._task = self._loop.create_task(self._finish(result, done))
+            self._task = start_waiting(self._loop, self._finish(result, done), result)
         else:
             done(result)
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, AnyStr
 
 from ssh_keys import Error
 
+from .awaiting import start_waiting
+from .channel.state import HalfState
 from .channel.text import SSHChannel
 from .constants import EXTENDED_DATA_STDERR
 from .errors import BreakReceived, SignalReceived, TerminalSizeChanged
@@ -156,14 +158,16 @@ class SSHStreamSession(SSHSession[AnyStr]):
             try:
                 await pending
             except Exception as exc:
-                # A handler that merely finds its client gone has not failed.
-                if not (self._connection_lost and isinstance(exc, OSError | Error)):
+                # A handler that merely finds its client gone has not failed. What it did not read
+                # yet comes before it is told.
+                gone = self._connection_lost or chan.receiving is HalfState.CLOSED
+                if not (gone and isinstance(exc, OSError | Error)):
                     chan.loop.call_exception_handler(
                         {"message": f"handler of {chan!r} failed", "exception": exc}
                     )
                 chan.abort()
 
-        self._task = chan.loop.create_task(run(result))
+        self._task = start_waiting(chan.loop, run(result), result)
 
 
 class SSHClientStreamSession(SSHStreamSession[AnyStr], SSHClientSession[AnyStr]):

@@ -26,6 +26,7 @@ from ssh_transport.events import (
 )
 from ssh_transport.protocols import Role
 
+from ..awaiting import start_waiting
 from ..constants import DEFAULT_LANG, OPEN_CONNECT_FAILED, SSH_MSG_CHANNEL_DATA
 from ..errors import ChannelOpenError
 from ..global_requests import Keepalive
@@ -278,7 +279,7 @@ class SSHConnection:
             cancelled = True
             task.cancel()
 
-        task = self._loop.create_task(wait())
+        task = start_waiting(self._loop, wait(), awaitable)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return cancel

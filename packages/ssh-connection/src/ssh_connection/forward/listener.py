@@ -18,6 +18,7 @@ from .relay import AcceptHandler, RelayOpener, RelaySession, SSHForwarder
 __all__ = [
     "SSHListener",
     "SocketListener",
+    "begin_serving",
     "forward_tcp_listener",
     "forward_unix_listener",
     "listen_tcp",
@@ -123,6 +124,19 @@ def _inode(path: str | None) -> tuple[int, int] | None:
     return (status.st_dev, status.st_ino) if stat.S_ISSOCK(status.st_mode) else None
 
 
+async def begin_serving(server: asyncio.Server) -> asyncio.Server:
+    """Accept connections from now on; a server whose begin is cancelled is closed.
+
+    What `create_server` of asyncio begins itself goes on for ever if it is cancelled just then.
+    """
+    try:
+        await server.start_serving()
+    except BaseException:
+        server.close()
+        raise
+    return server
+
+
 async def listen_tcp(
     factory: Callable[[], asyncio.BaseProtocol],
     host: str | None,
@@ -157,10 +171,15 @@ async def listen_tcp(
                 sock.bind((address[0], port, *address[2:]))
                 port = sock.getsockname()[1]
                 sock.setblocking(False)
-                servers.append(await loop.create_server(factory, sock=sock, backlog=backlog))
+                servers.append(
+                    await loop.create_server(
+                        factory, sock=sock, backlog=backlog, start_serving=False
+                    )
+                )
             except BaseException:
                 sock.close()
                 raise
+            await begin_serving(servers[-1])
     except BaseException:
         for server in servers:
             server.close()
@@ -195,7 +214,10 @@ async def listen_unix(
             # Before it listens nobody can connect, so no other mode is ever in effect.
             os.chmod(path, 0o600)
         sock.setblocking(False)
-        server = await loop.create_unix_server(factory, sock=sock, backlog=backlog)
+        server = await loop.create_unix_server(
+            factory, sock=sock, backlog=backlog, start_serving=False
+        )
+        await begin_serving(server)
     except BaseException:
         sock.close()
         if bound:

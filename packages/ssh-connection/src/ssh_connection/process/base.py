@@ -175,11 +175,17 @@ class SSHProcess(SSHStreamSession[AnyStr]):
                 self.stream_channel.write_eof()
             return
         opened = await open_source(source, cast("Channel", self.stream_channel))
-        await self._stop_feeder(datatype)
+        try:
+            await self._stop_feeder(datatype)
+        except BaseException:
+            opened.close()
+            raise
         if self._connection_lost:
             opened.close()
             return
         task = self.stream_channel.loop.create_task(self._feed(opened, datatype, bufsize, send_eof))
+        # Again: the task may be cancelled before it begins.
+        task.add_done_callback(lambda _: opened.close())
         self._feeders[datatype] = task
 
     async def drain(self, datatype: int | None = None) -> None:
@@ -206,6 +212,10 @@ class SSHProcess(SSHStreamSession[AnyStr]):
                 except HAPPENED as exc:
                     self._pass_on(exc)
                     continue
+                except ConnectionError as exc:
+                    # Cut off, which is an end, too: the process must not wait for more.
+                    self._set_redirect_error(exc)
+                    break
                 if not data:
                     break
                 self._write_any(chan, data, datatype)

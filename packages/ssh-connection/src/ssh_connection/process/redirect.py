@@ -23,6 +23,7 @@ from .files import (
     open_fd,
     open_path,
     own_or_duplicate,
+    standard_descriptor,
 )
 from .sources import (
     AsyncFileSource,
@@ -83,15 +84,14 @@ async def open_source(source: ProcessSource, channel: Channel) -> Source:
         return AsyncFileSource(source)
     if isinstance(source, socket.socket):
         source.setblocking(False)
-        return await open_pipe_source(source, source.fileno(), True)
+        return await open_pipe_source(source, True)
     file, opened = await _open_file(source, False)
     fd = _fileno(file)
-    if fd is not None and is_stream_fd(fd):
-        if is_socket_fd(fd):
-            return await open_pipe_source(_socket_of(file, fd, opened), fd, True)
-        return await open_pipe_source(own_or_duplicate(file, fd), fd, False)
-    if fd is not None and is_terminal_fd(fd):
-        return await open_pipe_source(own_or_duplicate(file, fd), fd, False)
+    if fd is not None and is_socket_fd(fd):
+        return await open_pipe_source(_socket_of(file, fd, opened), True)
+    if fd is not None and (is_stream_fd(fd) or is_terminal_fd(fd)):
+        standard = standard_descriptor(source, fd)
+        return await open_pipe_source(own_or_duplicate(file, fd), False, standard)
     return FileSource(_bytes_if_wanted(file, channel), opened)
 
 
@@ -118,9 +118,26 @@ async def open_sink(target: ProcessTarget, channel: Channel) -> tuple[Sink, bool
         _flush(file)
         if is_socket_fd(fd):
             return await open_pipe_sink(_socket_of(file, fd, opened), True), True
-        return await open_pipe_sink(own_or_duplicate(file, fd), False), True
+        standard = standard_descriptor(target, fd)
+        return await open_pipe_sink(own_or_duplicate(file, fd), False, standard), True
+    if fd is not None and is_terminal_fd(fd):
+        return _terminal_sink(file, fd, opened)
     file = _bytes_if_wanted(file, channel)
     return FileSink(file, opened), not isinstance(file, io.TextIOBase)
+
+
+def _terminal_sink(file: IO[bytes] | IO[str], fd: int, opened: bool) -> tuple[Sink, bool]:
+    """Make a sink without buffers, which lose data when the terminal does not wait for them.
+
+    Whoever reads from the same terminal may have told it not to.
+    """
+    _flush(file)
+    terminal = cast("IO[bytes]", os.fdopen(os.dup(fd), "wb", buffering=0))
+    if opened:
+        file.close()
+    if isinstance(file, io.TextIOWrapper):
+        return FileSink(terminal, True, (file.encoding, file.errors or "strict")), False
+    return FileSink(terminal, True), True
 
 
 def _reader_source(reader: SSHReader[str] | SSHReader[bytes]) -> Source:

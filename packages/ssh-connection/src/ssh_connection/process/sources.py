@@ -9,7 +9,7 @@ from typing import IO, AnyStr, Generic, Protocol, cast
 
 from ..errors import BreakReceived, SignalReceived, TerminalSizeChanged
 from ..stream import SSHReader
-from .files import AsyncFile
+from .files import AsyncFile, ThreadedFile, blocking_standard
 
 __all__ = [
     "AsyncFileSource",
@@ -46,17 +46,15 @@ class FileSource:
     """
 
     def __init__(self, file: IO[bytes] | IO[str], close: bool) -> None:
-        self._file = file
-        self._close = close
+        self._file = ThreadedFile(file, close)
 
     async def read(self, n: int) -> bytes | str:
         """Read up to `n`."""
-        return await asyncio.get_running_loop().run_in_executor(None, self._file.read, n)
+        return await self._file.call(self._file.file.read, n)
 
     def close(self) -> None:
         """Close the file if it is ours."""
-        if self._close:
-            self._file.close()
+        self._file.close()
 
 
 class AsyncFileSource:
@@ -124,8 +122,15 @@ HAPPENED = (SignalReceived, BreakReceived, TerminalSizeChanged)
 """Exceptions of a stream that are passed on, not failures."""
 
 
-async def open_pipe_source(file: object, fd: int, is_socket: bool) -> StreamReaderSource:
-    """Make a source of a pipe, a terminal or a connected socket, which is closed in the end."""
+async def open_pipe_source(
+    file: object, is_socket: bool, standard: int | None = None
+) -> StreamReaderSource:
+    """Make a source of a pipe, a terminal or a connected socket, which is closed in the end.
+
+    Parameters:
+        file: what is opened, a socket object if `is_socket`.
+        standard: the standard descriptor that it is, or is a copy of.
+    """
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader()
     protocol = asyncio.StreamReaderProtocol(reader)
@@ -135,6 +140,6 @@ async def open_pipe_source(file: object, fd: int, is_socket: bool) -> StreamRead
             lambda: protocol, cast("socket.socket", file)
         )
         return StreamReaderSource(reader, transport)
-    restore = fd if fd <= 2 and os.get_blocking(fd) else None
+    restore = blocking_standard(standard)
     transport, _ = await loop.connect_read_pipe(lambda: protocol, file)
     return StreamReaderSource(reader, transport, restore)

@@ -7,6 +7,8 @@ to the channel's window only after it was written, so a slow target stops the pe
 from __future__ import annotations
 
 import asyncio
+import os
+import select
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -20,7 +22,7 @@ from ..channel.text import SSHChannel
 from ..decoding import TextDecoder
 from ..errors import BreakReceived, SignalReceived, TerminalSizeChanged
 from ..stream import SSHWriter
-from .files import AsyncFile
+from .files import AsyncFile, ThreadedFile, blocking_standard
 
 __all__ = [
     "AsyncFileSink",
@@ -97,6 +99,7 @@ class QueueTarget(Generic[AnyStr]):
         self._ended = False
         self._error: Exception | None = None
         self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task.add_done_callback(self._given_up)
 
     def feed(self, data: AnyStr | bytes, size: int, datatype: int | None = None) -> None:
         """Queue data; at most a window of it, because it is not given back yet."""
@@ -104,11 +107,12 @@ class QueueTarget(Generic[AnyStr]):
             self._channel.consumed(size)
             return
         converted = self._convert(data, datatype)
-        if isinstance(converted, bytes) and len(converted) < _SMALL and self._queue:
+        if self._queue and not isinstance(converted, Exception) and len(converted) < _SMALL:
             # Many tiny packets must not cost many times the window that they fill.
             last, last_size = self._queue[-1]
-            if isinstance(last, bytes) and len(last) < _SMALL:
-                self._queue[-1] = (last + converted, last_size + size)
+            joined = _joined(last, converted)
+            if joined is not None:
+                self._queue[-1] = (joined, last_size + size)
                 return
         self._queue.append((converted, size))
         self._wakeup.set()
@@ -164,6 +168,11 @@ class QueueTarget(Generic[AnyStr]):
             while self._queue:
                 self._channel.consumed(self._queue.popleft()[1])
 
+    def _given_up(self, task: asyncio.Task[None]) -> None:
+        """The loop ends, maybe before the task has begun: nobody writes any more."""
+        if task.cancelled():
+            self._sink.discard()
+
     async def _write_next(self) -> None:
         first, size = self._queue.popleft()
         if isinstance(first, Exception):
@@ -198,28 +207,47 @@ class QueueTarget(Generic[AnyStr]):
         return joined, size
 
 
+def _joined(last: bytes | str | Exception, more: bytes | str) -> bytes | str | None:
+    """Return two small pieces as one, None if they are not of one kind or not small."""
+    if isinstance(last, bytes) and isinstance(more, bytes) and len(last) < _SMALL:
+        return last + more
+    if isinstance(last, str) and isinstance(more, str) and len(last) < _SMALL:
+        return last + more
+    return None
+
+
 class FileSink:
     """A plain file or a device: written in a thread.
 
     Parameters:
         file: takes bytes, or text if it is a text file.
         close: whether to close it at the end.
+        encoding: of text, with the name of an error handler, if the file takes bytes.
     """
 
-    def __init__(self, file: IO[bytes] | IO[str], close: bool) -> None:
-        self._file = file
-        self._close = close
+    def __init__(
+        self,
+        file: IO[bytes] | IO[str],
+        close: bool,
+        encoding: tuple[str, str] | None = None,
+    ) -> None:
+        self._file = ThreadedFile(file, close)
+        self._encoding = encoding
 
     async def write(self, data: bytes | str) -> None:
         """Write all of it."""
-        await asyncio.get_running_loop().run_in_executor(None, self._write, data)
+        await self._file.call(self._write, data)
 
     def _write(self, data: bytes | str) -> None:
-        write = cast("Callable[[bytes | str], int | None]", self._file.write)
+        write = cast("Callable[[bytes | str], int | None]", self._file.file.write)
+        if self._encoding is not None and isinstance(data, str):
+            data = data.encode(*self._encoding)
         written = write(data)
-        # A raw file may take less than it is given.
-        while isinstance(data, bytes) and written is not None and written < len(data):
-            data = data[written:]
+        # A raw file may take less than it is given, and nothing if it does not wait.
+        while isinstance(data, bytes) and (written or 0) < len(data):
+            if written is None:
+                select.select([], [self._file.file], [])
+            data = data[written or 0 :]
             written = write(data)
 
     async def happened(self, exc: Exception) -> None:
@@ -227,14 +255,12 @@ class FileSink:
 
     async def end(self, eof: bool) -> None:
         """Close the file if it is ours, else flush it."""
-        last = self._file.close if self._close else self._file.flush
-        await asyncio.get_running_loop().run_in_executor(None, last)
+        file = self._file.file
+        await self._file.call(file.close if self._file.owned else file.flush)
 
     def discard(self) -> None:
         """Close the file if it is ours."""
-        if self._close:
-            with suppress(OSError):
-                self._file.close()
+        self._file.close()
 
 
 class AsyncFileSink:
@@ -317,9 +343,16 @@ class SSHWriterSink(Generic[AnyStr]):
 
 
 class PipeSink(asyncio.Protocol):
-    """A pipe or a socket, written by the event loop."""
+    """A pipe or a socket, written by the event loop.
 
-    def __init__(self) -> None:
+    Parameters:
+        is_socket: whether it could be read, too.
+        restore: as of `StreamReaderSource`.
+    """
+
+    def __init__(self, is_socket: bool, restore: int | None = None) -> None:
+        self._is_socket = is_socket
+        self._restore = restore
         self._transport: asyncio.WriteTransport | None = None
         self._ready = asyncio.Event()
         self._ready.set()
@@ -329,12 +362,15 @@ class PipeSink(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The transport is there."""
         self._transport = cast("asyncio.WriteTransport", transport)
-        if isinstance(transport, asyncio.ReadTransport):
-            # A socket may be the source of something else at the same time.
-            transport.pause_reading()
+        if self._is_socket:
+            # It may be the source of something else at the same time.
+            cast("asyncio.Transport", transport).pause_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The other end is closed."""
+        if self._restore is not None:
+            with suppress(OSError):
+                os.set_blocking(self._restore, True)
         self._exc = exc or BrokenPipeError("Pipe is closed")
         self._transport = None
         self._ready.set()
@@ -370,11 +406,17 @@ class PipeSink(asyncio.Protocol):
             self._transport.abort()
 
 
-async def open_pipe_sink(file: object, is_socket: bool) -> PipeSink:
-    """Make a sink of a pipe or a connected socket, which is closed in the end."""
+async def open_pipe_sink(file: object, is_socket: bool, standard: int | None = None) -> PipeSink:
+    """Make a sink of a pipe or a connected socket, which is closed in the end.
+
+    Parameters:
+        file: what is opened, a socket object if `is_socket`.
+        standard: as of `open_pipe_source`.
+    """
     loop = asyncio.get_running_loop()
+    sink = PipeSink(is_socket, blocking_standard(standard))
     if is_socket:
-        _, sink = await loop.connect_accepted_socket(PipeSink, cast("socket.socket", file))
+        await loop.connect_accepted_socket(lambda: sink, cast("socket.socket", file))
     else:
-        _, sink = await loop.connect_write_pipe(PipeSink, file)
+        await loop.connect_write_pipe(lambda: sink, file)
     return sink
