@@ -28,6 +28,7 @@ from ssh_connection.config.words import split_line, split_words
 from ssh_keys import generate_private_key
 from ssh_transport import HostKeyNotVerifiable
 from tests.connection.loopback import HOST, HOST_KEY, USER_KEY, authorized, serving
+from tests.processes import Family
 
 
 @pytest.fixture(autouse=True)
@@ -585,7 +586,11 @@ async def test_no_command_of_a_file_runs_in_the_loop(
     assert threading.main_thread() not in threads
 
 
-def test_commands_that_take_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(config_files, "EXEC_SECONDS", 0.2)
-    assert config_files.local_facts().run("true") is True
-    assert config_files.local_facts().run("sleep 5") is False
+def test_commands_that_take_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = config_files.local_facts().run
+    assert run("true") is True
+    assert run("false") is False
+    monkeypatch.setattr(config_files, "EXEC_SECONDS", 1)
+    family = Family(tmp_path / "fifo")
+    assert run(family.command) is False
+    family.wait_gone()  # what the shell had started, too

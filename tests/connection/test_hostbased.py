@@ -23,6 +23,7 @@ from ssh_keys import (
     generate_private_key,
 )
 
+from ..processes import Family
 from .auth_pair import SESSION_ID, Policy
 from .auth_pair import Server as Driver
 from .loopback import (
@@ -367,11 +368,13 @@ async def test_keysign_that_does_not_answer(
 ) -> None:
     monkeypatch.setattr(keysign_module, "_TIMEOUT", 0.2)
     program = tmp_path / "slow"
-    program.write_text("#!/bin/sh\nexec sleep 60\n")
+    family = Family(tmp_path / "fifo")
+    program.write_text(f"#!/bin/sh\n{family.command}\n")
     program.chmod(stat.S_IRWXU)
     public = CLIENT_HOST.convert_to_public()
     of_client = vouched(client_host_keysign=program, client_host_keys=[public])
     assert not await is_let_in(hosts(), of_client)
+    family.wait_gone()
 
 
 def test_where_keysign_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

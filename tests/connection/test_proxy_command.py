@@ -17,7 +17,7 @@ from ssh_connection.proxy import proxy_arguments
 from ssh_transport.errors import ConnectionLost, ConnectionTimeoutError
 from tests.connection.loopback import HOST, client_options, serving
 from tests.event_loops import LoopFactory, event_loops
-from tests.processes import alive
+from tests.processes import Family, alive
 
 each_event_loop = pytest.mark.parametrize(
     "new_loop", [pytest.param(factory, id=name) for name, factory in event_loops().items()]
@@ -120,6 +120,33 @@ async def test_time_out_ends_the_program(tmp_path: Path) -> None:
     with pytest.raises(ConnectionTimeoutError):
         await through(22, writes_its_pid(out), timeout=2)
     assert not alive(int(out.read_text()))
+
+
+@each_event_loop
+def test_what_the_program_started_ends_with_it(
+    tmp_path: Path,
+    new_loop: LoopFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Given up, and aborted with the loop: without a terminal there is no other end for it."""
+    monkeypatch.setattr("ssh_transport.command.has_terminal", lambda: False)
+    first, second = Family(tmp_path / "first"), Family(tmp_path / "second")
+
+    async def give_up() -> None:
+        with pytest.raises(ConnectionTimeoutError):
+            await through(22, ["sh", "-c", first.command], timeout=1)
+        await asyncio.to_thread(first.wait_gone)
+        words = f"echo runs >&2; {second.command}"
+        task = asyncio.create_task(through(22, ["sh", "-c", words]))
+        await asyncio.to_thread(second.wait_started)
+        while "proxy command: runs" not in caplog.text:
+            await asyncio.sleep(0.01)
+        task.cancel()
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(give_up())
+    second.wait_gone()
 
 
 @each_event_loop

@@ -8,7 +8,6 @@ sockets are no files.
 from __future__ import annotations
 
 import asyncio
-import signal
 from asyncio.subprocess import PIPE
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from typing import Final, cast
 
 from .aio import AsyncTransport
 from .errors import printable
+from .process_groups import HANG_UP, KILL, has_terminal, signal_group
 
 __all__ = ["CommandTransport", "connect_command"]
 
@@ -47,6 +47,10 @@ async def connect_command(
     the program has ended, and the event loop does not end before either, if it cancels its tasks
     as `asyncio.run` does.
 
+    What the program has started gets the same signals, unless we have a controlling terminal: there
+    the program stays in our session, so that it can ask for a passphrase, and its children are left
+    to the end of their input.
+
     Parameters:
         transport: has a core of its own, made by `create_core` with `tunnelled=True`.
         command: program and arguments, or a line for the shell. Nothing of a peer, nor names of
@@ -59,17 +63,32 @@ async def connect_command(
     Raises OSError if the program cannot be started.
     """
     loop = asyncio.get_running_loop()
+    alone = not has_terminal()
 
     def made() -> _CommandProtocol:
-        return _CommandProtocol(transport, peername, on_stderr)
+        return _CommandProtocol(transport, peername, on_stderr, alone)
 
     if isinstance(command, str):
         await loop.subprocess_shell(
-            made, command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=env, cwd=cwd
+            made,
+            command,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            env=env,
+            cwd=cwd,
+            start_new_session=alone,
         )
     else:
         await loop.subprocess_exec(
-            made, *command, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=env, cwd=cwd
+            made,
+            *command,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=PIPE,
+            env=env,
+            cwd=cwd,
+            start_new_session=alone,
         )
 
 
@@ -139,6 +158,7 @@ class _CommandProtocol(asyncio.SubprocessProtocol):
     Parameters:
         inner: the protocol of the connection.
         peername, on_stderr: as of `connect_command`.
+        alone: whether the program has a session of its own.
     """
 
     process: asyncio.SubprocessTransport
@@ -150,7 +170,9 @@ class _CommandProtocol(asyncio.SubprocessProtocol):
         inner: AsyncTransport,
         peername: tuple[str, int] | None,
         on_stderr: Callable[[str], None] | None,
+        alone: bool,
     ) -> None:
+        self._alone = alone
         self.closing = False
         self._inner = inner
         self._peername = peername
@@ -238,11 +260,16 @@ class _CommandProtocol(asyncio.SubprocessProtocol):
         self._killer = asyncio.get_running_loop().call_later(seconds, step)
 
     def _hang_up(self) -> None:
-        with suppress(ProcessLookupError):
-            self.process.send_signal(getattr(signal, "SIGHUP", signal.SIGTERM))
+        if self._alone:
+            signal_group(self.process.get_pid(), HANG_UP)
+        else:
+            with suppress(ProcessLookupError):
+                self.process.send_signal(HANG_UP)
         self._arm(_GRACE_OF_SIGNAL, self._kill)
 
     def _kill(self) -> None:
+        if self._alone:
+            signal_group(self.process.get_pid(), KILL)
         # A child of the program may hold the other ends of the pipes: wait for none of them.
         if self.stdin.get_write_buffer_size():
             self.stdin.abort()

@@ -13,6 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
+from ssh_transport.process_groups import KILL, signal_group
+
 from ..errors import ConfigParseError
 from .criteria import LocalFacts
 from .directives import MAX_DIRECTIVES, MAX_SIZE, Directive, File, parse_file
@@ -129,17 +131,26 @@ def local_facts() -> LocalFacts:
 
 
 def _run(command: str) -> bool:
-    """Run a command of the user's own configuration, in the user's shell as OpenSSH does."""
+    """Run a command of the user's own configuration, in the user's shell as OpenSSH does.
+
+    A command that takes too long is no match, and is ended with all that it has started.
+    """
     shell = os.environ.get("SHELL") or "/bin/sh"
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             [shell, "-c", command],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            check=False,
-            timeout=EXEC_SECONDS,
+            start_new_session=True,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError:
         return False
-    return done.returncode == 0
+    with process:
+        try:
+            return process.wait(EXEC_SECONDS) == 0
+        except subprocess.TimeoutExpired:
+            return False
+        finally:
+            if process.returncode is None:
+                signal_group(process.pid, KILL)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import os
-from asyncio.subprocess import DEVNULL, PIPE
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -29,11 +30,13 @@ from ssh_keys.wire import (
     encode_string,
     encode_uint32,
 )
+from ssh_transport.process_groups import KILL, signal_group
 
 __all__ = ["KeysignKeyPair", "find_keysign", "load_keysign_keys"]
 
 _VERSION = 2
 _TIMEOUT = 30.0
+_GRACE = 2.0
 _MAX_ANSWER = 64 * 1024
 _PLACES = (
     "/usr/lib/openssh",
@@ -118,7 +121,12 @@ class KeysignKeyPair(SSHKeyPair):
         number = self._descriptor()
         request = encode_byte(_VERSION) + encode_uint32(number) + encode_string(data)
         process = await asyncio.create_subprocess_exec(
-            self._program, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, pass_fds=(number,)
+            self._program,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            pass_fds=(number,),
+            start_new_session=True,
         )
         try:
             async with asyncio.timeout(_TIMEOUT):
@@ -127,9 +135,21 @@ class KeysignKeyPair(SSHKeyPair):
             raise SignatureError("ssh-keysign did not answer in time") from None
         finally:
             if process.returncode is None:
-                process.kill()
-                await process.wait()
+                await _end(process)
         return _decode_answer(answer, sig_algorithm)
+
+
+async def _end(process: Process) -> None:
+    """End the program, as far as we may: it belongs to root where it is installed as it should be.
+
+    In that case it ends by itself, for it has no other input, and nobody waits for it.
+    """
+    signal_group(process.pid, KILL)
+    if process.stdin is not None:
+        process.stdin.close()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_GRACE):
+            await process.wait()
 
 
 def _decode_answer(answer: bytes, sig_algorithm: bytes) -> bytes:
