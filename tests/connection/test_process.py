@@ -9,8 +9,12 @@ import io
 import os
 import pty
 import socket
+import struct
 import subprocess
 import sys
+import tracemalloc
+import tty
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +22,10 @@ import pytest
 
 from ssh_connection.errors import ProcessError, SignalReceived, TimeoutError
 from ssh_connection.process.client import SSHClientProcess
-from ssh_connection.process.redirect import DEVNULL, PIPE, STDOUT
+from ssh_connection.process.redirect import DEVNULL, PIPE, STDOUT, open_sink
 from ssh_connection.process.result import SSHCompletedProcess
 from ssh_connection.process.server import SSHServerProcess
+from ssh_connection.process.targets import QueueTarget
 from ssh_transport.errors import ConnectionLost, ProtocolError
 from tests.connection.channels import serve_process, start_process
 from tests.connection.mux_pair import Pair
@@ -539,6 +544,101 @@ async def test_a_source_that_fails_is_an_error(pair: Pair) -> None:
 
     with pytest.raises(OSError, match="read error"):
         await run(pair, "cat", stdin=Failing())
+
+
+async def test_a_source_that_is_cut_off_does_not_leave_the_process_waiting(pair: Pair) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        theirs = socket.create_connection(server.getsockname())
+        ours, _ = server.accept()
+    ours.sendall(b"some")
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    process = await start_process(pair, "cat", stdin=theirs)
+    assert await process.stdout.read(4) == "some"
+    ours.close()  # by a reset
+    async with asyncio.timeout(30):
+        with pytest.raises(ConnectionResetError):
+            await process.wait()
+    assert process.exit_status == 0
+
+
+@pytest.mark.parametrize("fd", [0, 1])
+async def test_standard_streams_wait_again_afterwards(pair: Pair, fd: int) -> None:
+    saved = os.dup(fd)
+    ends = os.pipe()
+    try:
+        os.dup2(ends[fd], fd)
+        os.close(ends[fd])
+        if fd == 0:
+            os.close(ends[1])
+            await run(pair, "cat", stdin=0)
+        else:
+            assert (await run(pair, "both", stdout=1)).stderr == "err"
+            assert os.read(ends[0], 100) == b"out"
+            os.close(ends[0])
+        assert os.get_blocking(fd)
+    finally:
+        os.dup2(saved, fd)
+        os.close(saved)
+
+
+@pytest.mark.parametrize("kind", ["descriptor", "text", "bytes"])
+async def test_terminal_that_does_not_wait(binary: Pair, kind: str) -> None:
+    leader, follower = pty.openpty()
+    tty.setraw(follower)
+    # As another redirection does, from the same terminal.
+    os.set_blocking(follower, False)
+    target: Any = follower
+    if kind != "descriptor":
+        encoding = "utf-8" if kind == "text" else None
+        target = os.fdopen(follower, "w" if kind == "text" else "wb", encoding=encoding)
+    # Text has the encoding of the file.
+    shown = BIG.decode("latin-1").encode(target.encoding) if kind == "text" else BIG
+
+    def screen() -> bytes:
+        seen = b""
+        with suppress(OSError):
+            while len(seen) < len(shown):
+                seen += os.read(leader, 65536)
+        return seen
+
+    reading = asyncio.get_running_loop().run_in_executor(None, screen)
+    options = BINARY if kind != "text" else {"encoding": "latin-1"}
+    async with asyncio.timeout(60):
+        await run(binary, "big", stdout=target, stderr=DEVNULL, channel_options=options)
+        assert await reading == shown
+    if kind != "descriptor":
+        target.close()
+    os.close(leader)
+
+
+async def test_tiny_packets_of_text_cost_no_more_than_others(pair: Pair) -> None:
+    class Gate(AsyncFile):
+        mode = "w"
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.gate = asyncio.Event()
+
+        async def write(self, data: Any) -> None:
+            await self.gate.wait()
+            self.written += data.encode()
+
+    process = await start_process(pair, "hang")
+    file, count = Gate(), 50_000
+    sink, raw = await open_sink(file, process.channel)
+    target = QueueTarget(process.channel, sink, True, raw)
+    tracemalloc.start()
+    try:
+        for _ in range(count):
+            target.feed(b"x", 0)
+        assert tracemalloc.get_traced_memory()[1] < 20 * count
+    finally:
+        tracemalloc.stop()
+    file.gate.set()
+    await target.finish()
+    assert file.written == b"x" * count
+    process.close()
+    await process.wait_closed()
 
 
 async def test_terminal_information_on_the_server(pair: Pair) -> None:
