@@ -65,6 +65,7 @@ async def test_stat_family(client: SFTPClient, tmp_path: Path) -> None:
     assert not await client.isdir("file/below")
     assert await client.getsize("file") == 5
     assert await client.getmtime("file") == 2000
+    assert isinstance(await client.getmtime("file"), float)
     assert await client.getatime_ns("file") == 1000 * 10**9
     assert await client.getmtime_ns("file") == 2000 * 10**9
     assert await client.getatime("file") == 1000
@@ -228,8 +229,11 @@ async def test_rmtree(client: SFTPClient, tmp_path: Path) -> None:
     with pytest.raises(SFTPNotADirectory):
         await client.rmtree("file")
     errors: list[tuple[bytes, int]] = []
-    await client.rmtree("file", onerror=lambda _, path, error: errors.append((path, error.code)))
+    await client.rmtree("file", onerror=lambda _, path, info: errors.append((path, info[1].code)))
     assert errors == [(b"file", 19)]
+    await client.rmtree("none", onerror=lambda _, path, info: errors.append((path, info[1].code)))
+    assert errors[1:] == [(b"none", 2)]
+    await client.rmtree("none", ignore_errors=True)
     await client.rmtree("file", ignore_errors=True)
     assert (tmp_path / "file").exists()
 
@@ -287,7 +291,7 @@ async def test_statvfs(client: SFTPClient, tmp_path: Path) -> None:
 async def test_glob_forms(client: SFTPClient, tmp_path: Path, paths: object) -> None:
     for name in ("one", "two", ".hidden"):
         (tmp_path / name).touch()
-    assert await client.glob(paths) == ["one", "two"]  # type: ignore[call-overload]
+    assert await client.glob(paths) == [".hidden", "one", "two"]  # type: ignore[call-overload]
 
 
 async def test_glob(client: SFTPClient, tmp_path: Path) -> None:
@@ -301,7 +305,14 @@ async def test_glob(client: SFTPClient, tmp_path: Path) -> None:
     assert await client.glob("/d/*.py") == ["/d/x.py"]
     assert await client.glob("*/*.py") == ["d/x.py"]
     assert await client.glob("**/*.py") == ["d/e/y.py", "d/x.py"]
-    assert await client.glob("d/**") == ["d/e", "d/e/y.py", "d/e/z.txt", "d/x.py"]
+    assert await client.glob("d/**") == ["d", "d/e", "d/e/y.py", "d/e/z.txt", "d/x.py"]
+    assert ".h" in await client.glob("*")
+    assert ".h" in await client.glob("**")
+    assert await client.glob("d/*/") == ["d/e/"]
+    assert await client.glob("d/") == ["d/"]
+    with pytest.raises(SFTPNoSuchFile):
+        await client.glob("a*/")
+    assert await client.glob(["a1", "a*"]) == ["a1", "a2"]
     assert await client.glob(".h*") == [".h"]
     assert await client.glob("loop/a1") == ["loop/a1"]
     assert await client.glob("[[]odd]") == ["[odd]"]

@@ -17,7 +17,6 @@ from ssh_sftp import (
     SFTPClient,
     SFTPError,
     SFTPFailure,
-    SFTPInvalidHandle,
     SFTPNoSuchFile,
     SFTPOpUnsupported,
     SFTPServer,
@@ -87,6 +86,7 @@ async def test_unfinished_character_at_the_end(client: SFTPClient, tmp_path: Pat
     ("mode", "before", "after"),
     [
         ("wb", b"old content", b"new"),
+        ("bw", b"old content", b"new"),
         ("ab", b"old", b"oldnew"),
         ("r+b", b"old content", b"new content"),
         ("w+b", b"old content", b"new"),
@@ -166,10 +166,14 @@ async def test_file_attributes(client: SFTPClient, tmp_path: Path) -> None:
         with pytest.raises(SFTPOpUnsupported):
             await file.unlock(0, 0)
     await file.close()  # again: nothing
-    with pytest.raises(SFTPInvalidHandle):
+    with pytest.raises(ValueError, match="closed file"):
         await file.read()
-    with pytest.raises(SFTPInvalidHandle):
+    with pytest.raises(ValueError, match="closed file"):
         await file.write(b"x")
+    with pytest.raises(ValueError, match="closed file"):
+        await file.tell()
+    with pytest.raises(ValueError, match="closed file"):
+        await file.seek(0)
 
 
 async def test_write_to_a_file_opened_for_reading(client: SFTPClient, tmp_path: Path) -> None:

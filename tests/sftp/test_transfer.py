@@ -254,6 +254,58 @@ async def test_glob_forms(client: SFTPClient, remote: Path, local: Path) -> None
         assert [getattr(error, "srcpath", None) for error in errors] == [b"z*"]
 
 
+async def test_patterns_take_names_with_a_dot(
+    client: SFTPClient, remote: Path, local: Path
+) -> None:
+    (remote / "d").mkdir()
+    (remote / "d" / ".hidden").touch()
+    (local / "there").mkdir()
+    await client.mget("d/*", "there")
+    assert os.listdir(local / "there") == [".hidden"]
+    await client.mput("there/*", "/")
+    assert (remote / ".hidden").exists()
+
+
+async def test_without_a_target_below_the_working_directory(
+    client: SFTPClient, remote: Path, local: Path
+) -> None:
+    (remote / "cwd").mkdir()
+    (remote / "source").write_text("copied")
+    (local / "f").write_text("put")
+    (local / "tree" / "sub").mkdir(parents=True)
+    (local / "tree" / "sub" / "g").touch()
+    await client.chdir("cwd")
+    await client.put(local / "f")
+    await client.put("tree", recurse=True)
+    await client.copy("/source")
+    assert set(os.listdir(remote)) == {"cwd", "source"}
+    assert {str(p.relative_to(remote / "cwd")) for p in (remote / "cwd").rglob("*")} == {
+        "f",
+        "source",
+        "tree",
+        "tree/sub",
+        "tree/sub/g",
+    }
+
+
+@pytest.mark.parametrize("kind", ["get", "put", "copy"])
+async def test_a_link_to_nowhere_does_not_end_its_directory(
+    client: SFTPClient, remote: Path, local: Path, kind: str
+) -> None:
+    source = local if kind == "put" else remote
+    (source / "tree").mkdir()
+    (source / "tree" / "dangling").symlink_to("nowhere")
+    for name in ("a", "z"):
+        (source / "tree" / name).touch()
+    errors: list[BaseException] = []
+    await getattr(client, kind)(
+        "tree", "new", recurse=True, follow_symlinks=True, error_handler=errors.append
+    )
+    assert [getattr(error, "srcpath", None) for error in errors] == [b"tree/dangling"]
+    target = local if kind == "get" else remote
+    assert sorted(os.listdir(target / "new")) == ["a", "z"]
+
+
 async def test_copy_on_the_server(client: SFTPClient, remote: Path, local: Path) -> None:
     data = os.urandom(3_000_000)
     (remote / "f").write_bytes(data)

@@ -47,11 +47,14 @@ _DISPOSITIONS: Final = {
 def mode_to_pflags(mode: str) -> tuple[int, bool]:
     """Return the pflags of an open mode such as `"r+b"`, and whether it is binary.
 
+    The letters may stand in any order, as in Python's `open`.
+
     Raises ValueError for a mode that is not one.
     """
-    pflags = _MODES.get(mode[:1])
-    options = mode[1:]
-    if pflags is None or len(set(options)) != len(options) or not set(options) <= set("bt+"):
+    letters = set(mode)
+    options = letters & set("bt+")
+    pflags = _MODES.get("".join(letters - options))
+    if pflags is None or len(letters) != len(mode):
         raise ValueError(f"invalid file mode: {mode!r}")
     if "b" in options and "t" in options:
         raise ValueError(f"file mode is text or binary, not both: {mode!r}")

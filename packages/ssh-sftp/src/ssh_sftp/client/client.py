@@ -241,7 +241,8 @@ class SFTPClient(ClientTransfer):
         """Return the paths on the server that match.
 
         Parameters:
-            patterns: one or several, with `*`, `?`, `[...]`, and `**` for any depth.
+            patterns: one or several, with `*`, `?`, `[...]`, and `**` for any depth. Names that
+                begin with a dot match, too; with a slash at its end one matches directories only.
             error_handler: called with the exception of a pattern that failed or matched nothing,
                 instead of raising it.
 
@@ -254,16 +255,17 @@ class SFTPClient(ClientTransfer):
         self, patterns: SFTPPaths, error_handler: ErrorHandler | None = None
     ) -> Sequence[SFTPName]:
         """Return path and attributes of what matches; parameters as in `glob`."""
-        search = RemoteGlob(self, error_handler)
-        result: list[SFTPName] = []
+        search = RemoteGlob(self, error_handler, self._cwd)
+        result: dict[str | bytes, SFTPName] = {}
         for pattern in _as_list(patterns):
             prefix = b"" if self._cwd is None else self._cwd.rstrip(b"/") + b"/"
             relative = not self.encode(pattern).startswith(b"/")
             for path, attrs in await search.match([self.compose_path(pattern)]):
                 # Relative patterns give relative paths.
                 shown = path.removeprefix(prefix) if relative else path
-                result.append(SFTPName(self._like(pattern, shown), attrs=attrs))
-        return result
+                name = self._like(pattern, shown)
+                result.setdefault(name, SFTPName(name, attrs=attrs))
+        return list(result.values())
 
 
 def access_and_flags(pflags: int) -> tuple[int, int]:

@@ -261,9 +261,7 @@ def time_attrs(times: tuple[float, float] | None, ns: tuple[int, int] | None) ->
 
 
 def _seconds(seconds: float | None, nanoseconds: int | None) -> float | None:
-    if seconds is None or not nanoseconds:
-        return seconds
-    return seconds + nanoseconds / 1_000_000_000
+    return None if seconds is None else float(seconds) + (nanoseconds or 0) / 1_000_000_000
 
 
 def _nanoseconds(seconds: float | None, nanoseconds: int | None) -> int | None:

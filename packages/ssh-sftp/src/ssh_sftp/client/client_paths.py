@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import PurePath
+from types import TracebackType
 from typing import overload
 
 from ssh_sftp.client.base import ClientBase, SFTPPath, bytes_of, forget
@@ -37,7 +38,8 @@ _RMDIR = PacketType.SSH_FXP_RMDIR.value
 
 _REMOVES_IN_FLIGHT = 64
 
-OnRemoveError = Callable[[Callable[..., object], bytes, SFTPError], None]
+ErrorInfo = tuple[type[SFTPError], SFTPError, TracebackType | None]
+OnRemoveError = Callable[[Callable[..., object], bytes, ErrorInfo], None]
 
 
 class ClientPaths(ClientAttrs, ClientBase):
@@ -256,19 +258,24 @@ class ClientPaths(ClientAttrs, ClientBase):
 
         Parameters:
             ignore_errors: go on silently after errors.
-            onerror: called with (method, path, error) instead of raising.
+            onerror: called with (method, path, exception information) instead of raising: the
+                last is what `sys.exc_info` gives, as for `shutil.rmtree`.
 
         Raises SFTPError.
         """
 
         def failed(method: Callable[..., object], where: bytes, error: SFTPError) -> None:
             if onerror is not None:
-                onerror(method, where, error)
+                onerror(method, where, (type(error), error, error.__traceback__))
             elif not ignore_errors:
                 raise error
 
         top = self.compose_path(path)
-        attrs = await self.lstat(top)
+        try:
+            attrs = await self.lstat(top)
+        except SFTPError as exc:
+            failed(self.rmtree, top, exc)
+            return
         if not is_directory(attrs):
             failed(self.rmtree, top, SFTPNotADirectory(f"{top!r} is not a directory"))
             return
@@ -301,7 +308,7 @@ class ClientPaths(ClientAttrs, ClientBase):
         method: Callable[..., object],
         packet_type: int,
         paths: Sequence[bytes],
-        failed: OnRemoveError,
+        failed: Callable[[Callable[..., object], bytes, SFTPError], None],
     ) -> None:
         """Remove several files with all requests in flight, then report what failed."""
         replies = [self._handler.path_request(status_reply, packet_type, path) for path in paths]

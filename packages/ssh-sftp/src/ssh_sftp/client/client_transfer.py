@@ -258,7 +258,7 @@ class ClientTransfer(ClientPaths):
     async def _remote_matches(
         self, patterns: SFTPPaths, error_handler: ErrorHandler | None
     ) -> list[bytes]:
-        search = RemoteGlob(self, error_handler)
+        search = RemoteGlob(self, error_handler, self._cwd)
         found = await search.match([self.compose_path(p) for p in _as_list(patterns)])
         return [path for path, _ in found]
 
@@ -277,10 +277,13 @@ def preserved(attrs: SFTPAttrs) -> SFTPAttrs:
 
 
 def local_matches(patterns: Sequence[bytes], error_handler: ErrorHandler | None) -> list[bytes]:
-    """Expand patterns of local paths. Raises SFTPNoSuchFile for one without a match."""
+    """Expand patterns of local paths, as `RemoteGlob` does those of the server.
+
+    Raises SFTPNoSuchFile for one without a match.
+    """
     found: list[bytes] = []
     for pattern in patterns:
-        matches = sorted(glob.glob(pattern, recursive=True))
+        matches = sorted(glob.glob(pattern, recursive=True, include_hidden=True))
         if matches:
             found += matches
             continue

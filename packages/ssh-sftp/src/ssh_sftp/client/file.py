@@ -20,7 +20,6 @@ from ssh_sftp.errors import (
     SFTPBadMessage,
     SFTPEOFError,
     SFTPFailure,
-    SFTPInvalidHandle,
     SFTPOpUnsupported,
 )
 from ssh_sftp.protocols import Buffer
@@ -84,9 +83,9 @@ class SFTPClientFile(Generic[AnyStr]):
 
     @property
     def handle(self) -> bytes:
-        """The handle of the open file. Raises SFTPInvalidHandle once it is closed."""
+        """The handle of the open file. Raises ValueError once it is closed."""
         if self._handle is None:
-            raise SFTPInvalidHandle("file is closed")
+            raise ValueError("I/O operation on closed file")
         return self._handle
 
     # --- Reading ----------------------------------------------------------------------------------
@@ -253,6 +252,7 @@ class SFTPClientFile(Generic[AnyStr]):
             position = await self._end() + offset
         else:
             raise ValueError(f"invalid reference point: {from_what}")
+        _ = self.handle  # a file that is closed has no position
         if position < 0:
             raise ValueError(f"position before the start of the file: {position}")
         self._offset = position
@@ -260,6 +260,7 @@ class SFTPClientFile(Generic[AnyStr]):
 
     async def tell(self) -> int:
         """Return the current position in bytes. Raises SFTPError."""
+        _ = self.handle
         if self._offset is None:
             self._offset = await self._end()
         return self._offset

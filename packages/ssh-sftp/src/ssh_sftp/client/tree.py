@@ -219,7 +219,8 @@ class TreeCopy:
                     name = self._source.basename(path)
                     # The source may be "..", "/" or "": then its content goes into the target.
                     if name not in (b"", b".", b"..", b"/"):
-                        place = self._target.join(target, name) if named else name
+                        here = not named and target == b"."
+                        place = name if here else self._target.join(target, name)
                 await self._copy_top(path, place)
             while self._tasks:
                 await self._wait()
@@ -300,22 +301,30 @@ class TreeCopy:
         await self._target.mkdir(place)
         if self._options.preserve:
             self._directories.append((path, place, attrs))
-        follow = self._options.follow_symlinks
         async for entry in self._source.entries(path):
             name = bytes_of(entry.filename)
             child = self._source.join(path, name)
             child_place = self._target.join(place, name)
-            child_attrs = entry.attrs
-            if follow and child_attrs.type == FILEXFER_TYPE_SYMLINK:
-                child_attrs = await self._source.attrs(child, follow_symlinks=True)
-                if is_directory(child_attrs) and len(child) > 4096:
-                    raise SFTPFailure(f"links form a loop at {child[:200]!r}...")
-            if is_directory(child_attrs):
-                stack.append((child, child_place, child_attrs))
-            else:
-                await self._guard(
-                    child, child_place, self._copy_any(child, child_place, child_attrs)
-                )
+            # One entry that fails, a link to nowhere for example, does not end its directory.
+            await self._guard(
+                child, child_place, self._copy_entry(child, child_place, entry.attrs, stack)
+            )
+
+    async def _copy_entry(
+        self,
+        path: bytes,
+        place: bytes,
+        attrs: SFTPAttrs,
+        stack: list[tuple[bytes, bytes, SFTPAttrs]],
+    ) -> None:
+        if self._options.follow_symlinks and attrs.type == FILEXFER_TYPE_SYMLINK:
+            attrs = await self._source.attrs(path, follow_symlinks=True)
+            if is_directory(attrs) and len(path) > 4096:
+                raise SFTPFailure(f"links form a loop at {path[:200]!r}...")
+        if is_directory(attrs):
+            stack.append((path, place, attrs))
+        else:
+            await self._copy_any(path, place, attrs)
 
     # --- Files, several at a time -----------------------------------------------------------------
 
