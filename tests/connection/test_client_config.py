@@ -224,6 +224,30 @@ def test_blocks_see_the_host_name(tmp_path: Path) -> None:
     assert (found.username, found.port) == ("bob", 5)
 
 
+def test_restrictions_of_other_hosts(tmp_path: Path) -> None:
+    text = (
+        "Host other\nRefuseConnection no\nBindInterface tun0\nRequiredRSASize 4096\n"
+        "Host *\nUser bob\nProxyUseFdpass yes\nRequiredRSASize 2048\n"
+    )
+    assert options(tmp_path, text).username == "bob"
+
+
+def test_tags(tmp_path: Path) -> None:
+    rules = 'Match tagged a,b?\nUser bob\nMatch !tagged *\nUser alice\nMatch tagged ""\nPort 3\n'
+    for tag, user, port in (("", "alice", 3), ("Tag b1\n", "bob", ()), ("Tag A\n", "me", ())):
+        found = options(tmp_path, f"{tag}{rules}Host *\nUser me\n")
+        assert (found.username, found.port) == (user, port)
+
+
+def test_x11_is_forwarded_to_those_who_are_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DISPLAY", ":0")
+    assert options(tmp_path, "ForwardX11 yes\n").x11_forwarding is True
+    assert options(tmp_path, "ForwardX11 yes\nForwardX11Trusted yes\n").x11_forwarding is True
+    assert options(tmp_path, "ForwardX11 yes\nForwardX11Trusted no\n").x11_forwarding is False
+
+
 def test_commands_in_criteria(tmp_path: Path) -> None:
     mark = tmp_path / "mark"
     text = f'Match exec "test %n = host"\nUser yes\nMatch host other exec "touch {mark}"\nPort 1\n'
@@ -411,6 +435,10 @@ def test_own_file_that_others_can_write(tmp_path: Path) -> None:
         ("IdentityFile %q\n", 1, "no token %q"),
         ("User a\0b\n", 1, "zero byte"),
         ("RekeyLimit 1G 1h x\n", 1, "not one argument or two"),
+        ('Host *\nRefuseConnection "use the other one"\n', 2, "use the other one"),
+        ("\nBindInterface tun0\n", 2, "not supported"),
+        ("RequiredRSASize 4096\n", 1, "not supported"),
+        ("ProxyUseFdpass yes\nProxyCommand nc\n", 2, "ProxyUseFdpass"),
         ("\x1b[31m 1\n", 1, r"no such keyword"),
     ],
 )

@@ -163,7 +163,8 @@ def test_what_can_not_be_done_is_refused(config: Path, text: str, match: str) ->
 
 async def test_lists_of_users(config: Path) -> None:
     config.write_text(
-        f"DenyUsers eve\nAllowUsers bob {ME}@127.0.0.* carol@10.0.0.0/8 eve\nPermitRootLogin yes\n"
+        f"DenyUsers eve\nAllowUsers bob {ME}@127.0.0.* carol@10.0.0.0/8 eve dave\n"
+        "PermitRootLogin yes\nMatch User dave\nRefuseConnection yes\n"
     )
     async with serving(
         config=str(config), server_factory=Anybody, authorized_client_keys=authorized()
@@ -173,7 +174,7 @@ async def test_lists_of_users(config: Path) -> None:
                 assert (await conn.run("x", input="")).stdout == "x\n"
             async with await login(acceptor, user, password=None, client_keys=[USER_KEY]):
                 pass
-        for user in ("eve", "carol", "mallory"):
+        for user in ("eve", "carol", "mallory", "dave"):
             for credentials in ({}, {"password": None, "client_keys": [USER_KEY]}):
                 with pytest.raises(PermissionDenied) as caught:
                     await login(acceptor, user, **credentials)

@@ -53,6 +53,7 @@ _NUMBER = Keyword(integer())
 _APPLIED: dict[str, Keyword] = {
     "addressfamily": Keyword(choice("any", "inet", "inet6", flags=False)),
     "bindaddress": _ONE,
+    "bindinterface": _ONE,
     "canonicaldomains": Keyword(domains),
     "canonicalizefallbacklocal": _FLAG,
     "canonicalizehostname": Keyword(choice("always")),
@@ -67,6 +68,7 @@ _APPLIED: dict[str, Keyword] = {
     # The first word says whether, the first path which.
     "forwardagent": Keyword(one, Count.EACH),
     "forwardx11": _FLAG,
+    "forwardx11trusted": _FLAG,
     "globalknownhostsfile": _WORDS,
     "gssapiauthentication": _FLAG,
     "gssapidelegatecredentials": _FLAG,
@@ -89,17 +91,21 @@ _APPLIED: dict[str, Keyword] = {
     "preferredauthentications": _ONE,
     "proxycommand": Keyword(raw),
     "proxyjump": Keyword(jumps),
+    "proxyusefdpass": _FLAG,
     "pubkeyacceptedalgorithms": _NAMES,
     "pubkeyauthentication": Keyword(choice("unbound", "host-bound")),
+    "refuseconnection": _ONE,
     "rekeylimit": Keyword(rekey, Count.PARTS),
     "remotecommand": Keyword(raw),
     "requesttty": Keyword(choice("auto", "force")),
+    "requiredrsasize": _NUMBER,
     "revokedhostkeys": _ONE,
     "sendenv": Keyword(variable_names, Count.SIGNED_WORDS),
     "serveralivecountmax": Keyword(integer(1)),
     "serveraliveinterval": Keyword(seconds()),
     "sessiontype": Keyword(choice("none", "subsystem", "default", flags=False)),
     "setenv": Keyword(variables),
+    "tag": _ONE,
     "tcpkeepalive": _FLAG,
     "user": _ONE,
     "userknownhostsfile": _WORDS,
@@ -109,21 +115,21 @@ _APPLIED: dict[str, Keyword] = {
 NOT_APPLIED: Final[dict[str, Keyword]] = {
     **_all(
         "batchmode checkhostip clearallforwardings enableescapecommandline exitonforwardfailure"
-        " forkafterauthentication forwardx11trusted gatewayports gssapirenewalforcesrekey"
+        " forkafterauthentication gatewayports gssapirenewalforcesrekey"
         " gssapitrustdns hashknownhosts nohostauthenticationforlocalhost permitlocalcommand"
-        " proxyusefdpass stdinnull streamlocalbindunlink useroaming visualhostkey"
-        " useprivilegedport warnweakcrypto",
+        " stdinnull streamlocalbindunlink useroaming visualhostkey"
+        " useprivilegedport",
         _FLAG,
     ),
     **_all(
-        "addkeystoagent bindinterface channeltimeout controlpath controlpersist escapechar"
+        "addkeystoagent channeltimeout controlpath controlpersist escapechar"
         " forwardx11timeout gssapiclientidentity gssapikexalgorithms hostbasedacceptedalgorithms"
         " dynamicforward ipqos kbdinteractivedevices localforward logverbose"
-        " obscurekeystroketiming permitremoteopen refuseconnection remoteforward"
-        " securitykeyprovider syslogfacility tag tunneldevice versionaddendum",
+        " obscurekeystroketiming permitremoteopen remoteforward"
+        " securitykeyprovider syslogfacility tunneldevice versionaddendum warnweakcrypto",
         _WORDS,
     ),
-    **_all("connectionattempts numberofpasswordprompts requiredrsasize", _NUMBER),
+    **_all("connectionattempts numberofpasswordprompts", _NUMBER),
     "controlmaster": Keyword(choice("auto", "ask", "autoask")),
     "fingerprinthash": Keyword(choice("md5", "sha256", flags=False)),
     "knownhostscommand": Keyword(raw),

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Final
 
 from ssh_keys.files import read_file
+from ssh_keys.key_material import MINIMUM_RSA_BITS
 from ssh_keys.record import Struct
 
 from ..errors import ConfigParseError
@@ -272,6 +273,8 @@ class _Conversion(Struct):
             return
         if text.lower() == "none":
             return
+        if keyword == "proxycommand" and self.evaluation.first("proxyusefdpass") == "yes":
+            raise ValueError("the socket of another program (ProxyUseFdpass) is not supported")
         all_tokens = self.evaluation.tokens()
         tokens = {name: all_tokens[name] for name in "hnpr"}
         if keyword == "proxyjump":
@@ -341,12 +344,24 @@ class _Conversion(Struct):
         if value[0].lower() != "none":
             self.made["revoked_keys"] = self.path(value[0])
 
+    def _refuse_interface(self, value: tuple[str, ...]) -> None:
+        raise ValueError("this restriction is not supported")
+
+    def _refuse_connection(self, value: tuple[str, ...]) -> None:
+        raise ValueError(value[0])
+
+    def _rsa_size(self, value: tuple[str, ...]) -> None:
+        if int(value[0]) > MINIMUM_RSA_BITS:
+            raise ValueError("this restriction is not supported")
+
     def _authentication(self) -> None:
         first, made = self.evaluation.first, self.made
         if first("enablesshkeysign") == "yes" and first("hostbasedauthentication") == "yes":
             made["client_host_keysign"] = True
-        if not self.facts.environ.get("DISPLAY"):
-            made.pop("x11_forwarding", None)  # without a display there is nothing to forward
+        if not self.facts.environ.get("DISPLAY") or first("forwardx11trusted") == "no":
+            # Without a display there is nothing to forward. Programs of the server that are not
+            # trusted would need a cookie of the X server that says so, and ssh does without, too.
+            made.pop("x11_forwarding", None)
         have_gss = find_spec("gssapi") is not None
         for keyword, option in _GSS_FLAGS.items():
             if (text := first(keyword)) is not None and (have_gss or text == "no"):
@@ -362,14 +377,17 @@ class _Conversion(Struct):
 _OTHERS: Final[dict[str, Callable[[_Conversion, tuple[str, ...]], None]]] = {
     "addressfamily": _Conversion._family,
     "bindaddress": _Conversion._local_address,
+    "bindinterface": _Conversion._refuse_interface,
     "canonicaldomains": _Conversion._domains,
     "canonicalizehostname": _Conversion._canonicalize,
     "canonicalizepermittedcnames": _Conversion._permitted_names,
     "compression": _Conversion._compression,
     "connecttimeout": _Conversion._connect_timeout,
     "pubkeyauthentication": _Conversion._public_key,
+    "refuseconnection": _Conversion._refuse_connection,
     "rekeylimit": _Conversion._rekey_limit,
     "remotecommand": _Conversion._command,
     "requesttty": _Conversion._pty,
+    "requiredrsasize": _Conversion._rsa_size,
     "revokedhostkeys": _Conversion._revoked,
 }

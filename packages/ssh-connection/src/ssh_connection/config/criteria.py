@@ -159,6 +159,11 @@ class ClientEvaluation(Evaluation):
         if name in ("user", "localuser"):
             text = self.user() if name == "user" else self._facts.user
             return pattern_list(argument).matches([text])
+        if name == "tagged":
+            tag = self.first("tag")
+            if not argument or tag is None:
+                return not argument and tag is None
+            return pattern_list(argument).matches([tag])
         raise ValueError(f"no criterion {printable(name)}")
 
     def _exec(self, command: str) -> bool:

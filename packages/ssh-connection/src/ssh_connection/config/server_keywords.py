@@ -164,6 +164,7 @@ _APPLIED: dict[str, Keyword] = {
     "port": Keyword(port, Count.EACH),
     "pubkeyacceptedalgorithms": _NAMES,
     "pubkeyauthentication": _MATCH_FLAG,
+    "refuseconnection": _MATCH_FLAG,
     "rekeylimit": Keyword(rekey, Count.PARTS),
     "revokedkeys": _ONE,
     "strictmodes": _FLAG,
@@ -204,12 +205,13 @@ _NOT_APPLIED: dict[str, Keyword] = {
         _WORDS,
     ),
     **_all(
-        "acceptenv allowstreamlocalforwarding authorizedkeyscommand authorizedkeyscommanduser"
-        " authorizedprincipalscommand authorizedprincipalscommanduser authorizedprincipalsfile"
+        "acceptenv agentsocketpath allowstreamlocalforwarding authorizedkeyscommand"
+        " authorizedkeyscommanduser authorizedprincipalscommand authorizedprincipalscommanduser"
+        " authorizedprincipalsfile"
         " banner channeltimeout chrootdirectory gatewayports hostbasedacceptedalgorithms"
-        " ignorerhosts ipqos loglevel logverbose permitlisten permittunnel pubkeyauthoptions"
-        " rdomain refuseconnection setenv streamlocalbindmask trustedusercakeys"
-        " unusedconnectiontimeout x11displayoffset",
+        " ignorerhosts ipqos loglevel logverbose pamservicename permitlisten permittunnel"
+        " pubkeyauthoptions rdomain setenv streamlocalbindmask trustedusercakeys"
+        " unusedconnectiontimeout warnweakcrypto x11displayoffset",
         Keyword(words, in_match=True),
     ),
     "fingerprinthash": Keyword(choice("md5", "sha256", flags=False)),

@@ -108,6 +108,8 @@ class ServerConfig:
         permitted = True
         if login is not None and user:
             permitted = may_log_in(values, login)
+            if _first(values, "refuseconnection") == "yes":
+                permitted = False
             root = _first(values, "permitrootlogin")
             if root == "no" and is_root(user):
                 permitted = False
