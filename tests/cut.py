@@ -293,7 +293,7 @@ def cut_everywhere(
         way: how it is ended.
         folder: for temporary files; has to be empty each time.
         allowed: exceptions that it may end with if its connections are lost.
-        gaps: turns between the two ends of `Way.BOTH`; one in turn.
+        gaps: turns between the two ends of `Way.BOTH`: one of them for each turn.
         turns: end it here only, to look for a fault.
     """
     before, tempfile.tempdir = tempfile.tempdir, str(folder)
@@ -301,14 +301,14 @@ def cut_everywhere(
     gc.freeze()
     try:
         for number in count() if turns is None else (turns,):
-            for gap in gaps if way is Way.BOTH else (0,):
-                cut = Cut(number, gap)
-                run = _Run(scenario, cut, way, allowed)
-                with _watched(run.faults, folder):
-                    run.run()
-                faults = [each for each in run.faults if each != "open: "]
-                where = f"{way.value}, turn {number}, gap {gap}"
-                assert not faults, "\n".join((where, *faults))
+            gap = gaps[number % len(gaps)]
+            cut = Cut(number, gap)
+            run = _Run(scenario, cut, way, allowed)
+            with _watched(run.faults, folder):
+                run.run()
+            faults = [each for each in run.faults if each != "open: "]
+            where = f"{way.value}, turn {number}, gap {gap}"
+            assert not faults, "\n".join((where, *faults))
             if not cut.made:
                 return number
             assert number < _LAST_TURN

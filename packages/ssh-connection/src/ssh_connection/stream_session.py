@@ -161,7 +161,7 @@ class SSHStreamSession(SSHSession[AnyStr]):
                 # A handler that merely finds its client gone has not failed. What it did not read
                 # yet comes before it is told.
                 gone = self._connection_lost or chan.receiving is HalfState.CLOSED
-                if not (gone and isinstance(exc, OSError | Error)):
+                if not (gone and isinstance(exc, OSError | EOFError | Error)):
                     chan.loop.call_exception_handler(
                         {"message": f"handler of {chan!r} failed", "exception": exc}
                     )

@@ -24,7 +24,7 @@ from ..protocols import (
     SessionForwarder,
 )
 from ..stream import SSHReader, SSHWriter
-from ..stream_session import SSHUNIXStreamSession
+from ..stream_session import SocketHandler, SSHUNIXStreamSession
 from .base import SSHConnection
 
 __all__ = ["ClientAgent"]
@@ -79,8 +79,26 @@ class ClientAgent(SSHConnection):
             await _relay(from_server, to_server, reader, writer)
 
         channel = SSHAgentChannel(self, mux, encoding=None)
-        channel.set_session(SSHUNIXStreamSession[bytes](relay))
+        channel.set_session(_AgentSession(relay, writer))
         return channel
+
+
+class _AgentSession(SSHUNIXStreamSession[bytes]):
+    """The session of a channel to the agent.
+
+    Parameters:
+        relay: carries the data.
+        to_agent: is closed when the channel is, even if `relay` never began.
+    """
+
+    def __init__(self, relay: SocketHandler[bytes], to_agent: ByteWriter) -> None:
+        super().__init__(relay)
+        self._to_agent = to_agent
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The channel is closed."""
+        super().connection_lost(exc)
+        self._to_agent.close()
 
 
 class _Frames:

@@ -8,6 +8,7 @@ from typing import Any, AnyStr, TypeAlias, Unpack
 from ssh_transport.config import TransportConfig
 
 from ..addresses import check_port
+from ..awaiting import holding
 from ..channel.base import Channel
 from ..channel.streamlocal import SSHUNIXChannel
 from ..channel.tcpip import SSHTCPChannel
@@ -162,7 +163,7 @@ class ClientForwarding(Forwarding):
         def session(orig_host: str, orig_port: int) -> MaybeAwait[SSHTCPSession[AnyStr]]:
             handler = handler_factory(orig_host, orig_port)
             if isinstance(handler, Awaitable):
-                return _stream_later(handler, SSHTCPStreamSession)
+                return holding(_stream_later(handler, SSHTCPStreamSession), handler)
             return SSHTCPStreamSession(handler)
 
         return await self.create_server(
@@ -214,7 +215,7 @@ class ClientForwarding(Forwarding):
         def session() -> MaybeAwait[SSHUNIXSession[AnyStr]]:
             handler = handler_factory()
             if isinstance(handler, Awaitable):
-                return _stream_later(handler, SSHUNIXStreamSession)
+                return holding(_stream_later(handler, SSHUNIXStreamSession), handler)
             return SSHUNIXStreamSession(handler)
 
         return await self.create_unix_server(session, listen_path, encoding=encoding, **kwargs)
@@ -369,11 +370,14 @@ class ClientForwarding(Forwarding):
         )
 
 
-async def _relay(session: Awaitable[object]) -> RelaySession:
-    # One relay serves channels of both kinds.
-    made = await session
-    assert isinstance(made, RelaySession)
-    return made
+def _relay(session: Awaitable[object]) -> Awaitable[RelaySession]:
+    async def wait() -> RelaySession:
+        # One relay serves channels of both kinds.
+        made = await session
+        assert isinstance(made, RelaySession)
+        return made
+
+    return holding(wait(), session)
 
 
 async def _stream_later(handler: Awaitable[Any], session: Callable[[Any], Any]) -> Any:
@@ -389,6 +393,6 @@ def _with_session(
             channel.set_session(await session)
             return channel
 
-        return wait()
+        return holding(wait(), session)
     channel.set_session(session)
     return channel

@@ -9,6 +9,7 @@ from typing import Any, AnyStr, Unpack, cast
 from ssh_transport.config import TransportConfig
 
 from ..addresses import MAX_PORT
+from ..awaiting import holding
 from ..channel.base import Channel
 from ..channel.streamlocal import SSHUNIXChannel
 from ..channel.tcpip import SSHTCPChannel
@@ -79,11 +80,12 @@ class ServerForwarding(Forwarding):
             raise ChannelOpenError(OPEN_CONNECT_FAILED, "there is no such port")
         self._log.info("connection to %s port %s requested", Peer(host), port)
 
+        new: Channel = self._tcp_channel()
+
         def make(answer: Any) -> Channel | Awaitable[Channel]:
             if answer is True:
                 answer = connect_tcp_relay(host, port)
-            channel = self._answered(answer, self._tcp_channel, SSHTCPSession, SSHTCPStreamSession)
-            return channel
+            return self._answered(answer, new, SSHTCPSession, SSHTCPStreamSession)
 
         return _when(self.owner.connection_requested(host, port, *orig), make)
 
@@ -95,37 +97,46 @@ class ServerForwarding(Forwarding):
             )
         self._log.info("connection to %s requested", Peer(path))
 
+        new: Channel = self._unix_channel()
+
         def make(answer: Any) -> Channel | Awaitable[Channel]:
             if answer is True:
                 answer = connect_unix_relay(path)
-            return self._answered(answer, self._unix_channel, SSHUNIXSession, SSHUNIXStreamSession)
+            return self._answered(answer, new, SSHUNIXSession, SSHUNIXStreamSession)
 
         return _when(self.owner.unix_connection_requested(path), make)
 
     def _answered(
         self,
         answer: Any,
-        new_channel: Callable[[], Any],
+        new: Any,
         session_type: type[Any],
         stream_session: Callable[[Any], Any],
     ) -> Channel | Awaitable[Channel]:
-        """Turn the answer of a callback into a channel with its session."""
+        """Turn the answer of a callback into a channel with its session.
+
+        Parameters:
+            answer: as of `SSHServer.connection_requested`.
+            new: a channel for it. It was made before anything is waited for: when the connection
+                has ended meanwhile, it tells the session, which may have a socket already.
+            session_type, stream_session: class of sessions, and what makes one of a handler.
+        """
         if isinstance(answer, Awaitable):
 
             async def wait() -> Channel:
-                made = self._answered(await answer, new_channel, session_type, stream_session)
+                made = self._answered(await answer, new, session_type, stream_session)
                 assert isinstance(made, Channel)
                 return made
 
-            return wait()
+            return holding(wait(), answer)
         if not answer:
             raise ChannelOpenError(OPEN_CONNECT_FAILED, "Connection refused")
         if isinstance(answer, tuple):
             channel, session = answer
         elif isinstance(answer, session_type):
-            channel, session = new_channel(), answer
+            channel, session = new, answer
         else:
-            channel, session = new_channel(), stream_session(answer)
+            channel, session = new, stream_session(answer)
         channel.set_session(session)
         return cast(Channel, channel)
 
@@ -270,4 +281,4 @@ def _when(
         made = make(await answer)
         return await made if isinstance(made, Awaitable) else made
 
-    return wait()
+    return holding(wait(), answer)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Mapping
 from typing import TYPE_CHECKING, Any, AnyStr, cast
 
 from .. import editor
+from ..awaiting import holding
 from ..channel.base import Channel
 from ..channel.link import DEFAULT_MAX_PKTSIZE
 from ..channel.session_server import SSHServerChannel
@@ -71,7 +72,7 @@ class ServerSessions(ServerX11):
             return self._session_channel(factory_session)
         answer = self.owner.session_requested()
         if isinstance(answer, Awaitable):
-            return self._session_later(answer)
+            return holding(self._session_later(answer), answer)
         return self._session_channel(answer)
 
     def _session_of_factory(self) -> SSHServerSession[Any] | None:

@@ -243,6 +243,11 @@ class _AcceptedForwarder(SSHForwarder):
             await self._accepted(self)
 
         self._task = asyncio.get_running_loop().create_task(run())
+        self._task.add_done_callback(self._opened)
+
+    def _opened(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            self.close()  # nobody else knows of the socket
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed: also stop waiting for the channel."""

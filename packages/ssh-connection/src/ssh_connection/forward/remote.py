@@ -84,12 +84,12 @@ class RemoteListener(SSHListener):
         self._closing = True
 
         async def run() -> None:
-            try:
+            with suppress(ConnectionLost):  # then it does not listen any more, either
                 await self._cancel()
-            finally:
-                SSHListener.close(self)
 
         self._task = asyncio.get_running_loop().create_task(run())
+        # Not in the task, which the end of the loop may cancel before it begins.
+        self._task.add_done_callback(lambda _: SSHListener.close(self))
 
     def connection_lost(self) -> None:
         """The connection ended, and the listener with it."""
