@@ -102,6 +102,7 @@ IO_MODULES = (
     "ssh_transport.aio",
     "ssh_transport.bulk_reads",
     "ssh_transport.command",
+    "ssh_transport.login_reads",
     "ssh_transport.process_groups",
 )
 

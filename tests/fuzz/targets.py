@@ -158,7 +158,7 @@ def encrypted_packets(data: bytes) -> None:
         random(row.key_size), random(row.iv_size), random(mac.key_size if mac else 0), mac
     )
     reader = PacketReader()
-    reader.set_handlers(lambda: [_nobody] * 256)
+    reader.set_handlers(bytes(256), [_nobody])
     reader.set_opener(opener, reset_sequence=True)
     view = reader.get_buffer()
     body = data[2 : 2 + len(view)]

@@ -123,7 +123,8 @@ def test_guess_of_dropbear(kex: str, folder: Path) -> None:
         take(packet, start, end)
 
     exchange.receive_method = spy  # type: ignore[method-assign]
-    greeting.core._dispatcher._handlers = (*greeting.core._dispatcher._handlers[:-1], spy)
+    handlers = greeting.core._handlers
+    handlers[handlers.index(greeting.core.receive_kex_method)] = spy
     with PEERS["dbclient"](session, folder) as wire:
         greeting.run(wire)
     theirs = seen[0]

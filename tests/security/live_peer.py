@@ -8,7 +8,7 @@ channels and no rules.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from ssh_keys import SSHKey
@@ -19,7 +19,6 @@ from ssh_transport import (
     Event,
     HostKeyOffered,
     KexCompleted,
-    Phase,
     TransportConfig,
 )
 from ssh_transport.aio import AsyncTransport, create_core
@@ -45,16 +44,13 @@ class LivePeer:
         self.lost = asyncio.get_running_loop().create_future()
         self._news = asyncio.Event()
         self._callbacks: dict[int, Callable[[bytes], object]] = {}
-        table = self.core._dispatcher.table
+        set_handlers = self.core._reader.set_handlers
 
-        def everything(phase: Phase, services: Mapping[int, Handler]) -> list[Handler]:
-            handlers = table(phase, services)
-            return [
-                handler if number in _KEX else self._collect
-                for number, handler in enumerate(handlers)
-            ]
+        def everything(slots: bytes, handlers: Sequence[Handler]) -> None:
+            collected = (slots[n] if n in _KEX else len(handlers) for n in range(256))
+            set_handlers(bytes(collected), [*handlers, self._collect])
 
-        self.core._dispatcher.table = everything  # type: ignore[method-assign]
+        self.core._reader.set_handlers = everything  # type: ignore[method-assign]
         self.core.update_handlers()
 
     # --- TransportOwner ---

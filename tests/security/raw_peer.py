@@ -243,10 +243,10 @@ class Puppet(Victim):
             self.messages.append(packet[start - 1 : end])
 
         reader = self.core._reader
-        table = self.core._handler_table()
+        slots, handlers = bytearray(reader._slots), [*reader._handlers, handler]
         for number in (*range(1, 20), *range(50, 256)):
-            table[number] = handler
-        reader.set_handlers(lambda: table)
+            slots[number] = len(handlers) - 1
+        reader.set_handlers(bytes(slots), handlers)
 
 
 Change = Callable[[bytes], bytes]

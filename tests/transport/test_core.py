@@ -392,7 +392,7 @@ def answers_to(pair: Pair, payload: bytes) -> list[bytes]:
     def listen(packet: bytes, start: int, end: int) -> None:
         heard.append(packet[start - 1 : end])
 
-    pair.client._reader.set_handlers(lambda: [listen] * 256)
+    pair.client._reader.set_handlers(bytes(256), [listen])
     pair.client.send(payload)
     pair.pump()
     return heard

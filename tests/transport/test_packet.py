@@ -17,7 +17,6 @@ from ssh_transport.packet import (
     ReceiveBuffer,
 )
 from ssh_transport.packet_writer import OutputPool, PacketWriter
-from ssh_transport.protocols import Handler
 
 
 class Sink:
@@ -26,7 +25,7 @@ class Sink:
     def __init__(self, buffer: ReceiveBuffer | None = None) -> None:
         self.reader = PacketReader(buffer)
         self.payloads: list[bytes] = []
-        self.reader.set_handlers(lambda: [self.handle] * 256)
+        self.reader.set_handlers(bytes(256), [self.handle])
 
     def handle(self, packet: bytes, start: int, end: int) -> None:
         self.payloads.append(packet[start - 1 : end])
@@ -83,7 +82,7 @@ def test_a_reader_called_from_anothers_handler_gets_a_buffer_of_its_own() -> Non
         outer.payloads.append(packet[start - 1 : end])
         inner.feed(inner_data)
 
-    outer.reader.set_handlers(lambda: [handle] * 256)
+    outer.reader.set_handlers(bytes(256), [handle])
     inner_data = sealed(b"\x01inner")
     outer.feed(sealed(b"\x01outer", b"\x02outer", b"\x03outer"))
     assert outer.payloads == [b"\x01outer", b"\x02outer", b"\x03outer"]
@@ -144,7 +143,7 @@ def test_pause_stops_before_the_next_packet_and_keeps_it() -> None:
         original(packet, start, end)
         sink.reader.pause()
 
-    sink.reader.set_handlers(lambda: [handle] * 256)
+    sink.reader.set_handlers(bytes(256), [handle])
     sink.feed(sealed(b"1", b"2"))
     assert sink.payloads == [b"1"]
     assert sink.reader.pending > 0
@@ -196,9 +195,11 @@ def test_only_the_handler_that_was_named_is_replaced_by_runs() -> None:
     """While keys are exchanged the table refuses data: so must a run of it be."""
     sink = RunSink()
     refused: list[bytes] = []
-    table: list[Handler] = [sink.handle] * 256
-    table[94] = lambda packet, start, end: refused.append(packet[start:end])
-    sink.reader.set_handlers(lambda: table)
+
+    def refuse(packet: bytes, start: int, end: int) -> None:
+        refused.append(packet[start:end])
+
+    sink.reader.set_handlers(bytes(number == 94 for number in range(256)), [sink.handle, refuse])
     sink.feed(sealed(b"^1", b"^2"))
     assert (sink.runs, refused) == ([], [b"1", b"2"])
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 from time import monotonic
 from typing import Protocol, cast
 from weakref import WeakKeyDictionary
@@ -19,9 +18,9 @@ from .constants import DisconnectReason
 from .core import TransportCore
 from .errors import ConnectionLost, DisconnectError, KeyExchangeFailed
 from .events import Disconnected, Event
+from .login_reads import LoginReads
 from .packet import ReceiveBuffer
 from .packet_writer import OutputPool
-from .phases import Phase
 from .slow_steps import SlowStep
 
 __all__ = ["AsyncTransport", "TransportOwner", "create_core"]
@@ -31,7 +30,6 @@ _WRITE_LOW = 0  # then all of our memory is returned; what the kernel holds keep
 _STOP_READING = 1024 * 1024  # bytes of our answers not taken at which we stop reading
 _REQUEST_SIZE = 4096  # bytes up to which a packet is taken for a request, not for bulk data
 _QUIET = 0.0002  # seconds without output after which a packet is not held for others to join it
-_QUICKACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux
 _CLOSE_TIMEOUT = 10.0  # seconds to send what is left, SSH_MSG_DISCONNECT in particular
 
 
@@ -53,6 +51,22 @@ class TransportOwner(Protocol):
 
     def on_lost(self, exc: DisconnectError | None) -> None:
         """The connection is gone; exactly once, the last call. None: it was closed by `close`."""
+
+
+class _Nobody:
+    """The owner of a transport that is gone."""
+
+    def on_event(self, event: Event) -> None:
+        """Nothing happens any more."""
+
+    def on_writable(self) -> None:
+        """Nothing can be sent any more."""
+
+    def on_lost(self, exc: DisconnectError | None) -> None:
+        """It is gone already."""
+
+
+_NOBODY = _Nobody()
 
 
 class _LoopMemory:
@@ -123,7 +137,7 @@ class AsyncTransport(asyncio.BufferedProtocol):
         self._lent = False
         self._bulk: BulkReads | None = None
         self._bulk_sent = 0
-        self._logging_in = _QUICKACK is not None
+        self._login: LoginReads | None = None
         core.on_output = self._output_started
         core.on_events = self._schedule
         core.on_output_full = self._flush
@@ -146,6 +160,8 @@ class AsyncTransport(asyncio.BufferedProtocol):
         transport.set_write_buffer_limits(high=_WRITE_HIGH, low=_WRITE_LOW)
         self.core.start()
         self._settle()
+        self._login = LoginReads(transport, self.core, self._loop)
+        self._prepare_read(self._login)
 
     def buffer_updated(self, nbytes: int) -> None:
         """Handle bytes that were read."""
@@ -155,8 +171,8 @@ class AsyncTransport(asyncio.BufferedProtocol):
             self._busy = False
         else:
             self._settle()
-        if self._logging_in:
-            self._acknowledge()
+        if self._login is not None:
+            self._prepare_read(self._login)
         bulk = self._bulk
         if self._bulk_sent:
             sent, self._bulk_sent = self._bulk_sent, 0
@@ -172,21 +188,9 @@ class AsyncTransport(asyncio.BufferedProtocol):
         elif nbytes >= BULK_READ and self._transport is not None:
             self._bulk = BulkReads(self._transport, self._loop)
 
-    def _acknowledge(self) -> None:
-        """Have the kernel acknowledge what was read before user authentication is over.
-
-        Until then peers leave Nagle's algorithm on (RFC 896): the second of two small writes, as of
-        SSH_MSG_SERVICE_ACCEPT and the answer behind it, waits for the acknowledgement of the first,
-        which waits up to 40 ms for data of ours to go with (RFC 1122 section 4.2.3.2).
-        """
-        if self.core.phase is Phase.CONNECTION or self._transport is None:
-            self._logging_in = False
-            return
-        sock = self._transport.get_extra_info("socket")
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
-        except (OSError, AttributeError, TypeError):
-            self._logging_in = False  # no TCP, or no socket at all
+    def _prepare_read(self, login: LoginReads) -> None:
+        if not login.prepare():
+            self._login = None
 
     def feed(self, data: bytes) -> None:
         """Handle bytes that came by another way than `get_buffer` (a tunnel)."""
@@ -218,13 +222,16 @@ class AsyncTransport(asyncio.BufferedProtocol):
         self._transport = None
         if self._bulk is not None:
             self._bulk.close()
+        if self._login is not None:
+            self._login.close()
         for handle in (self._turn, self._timer, self._close_timer):
             if handle is not None:
                 handle.cancel()
         self._deliver_events()
         self.core.output_sent(reusable=True)
         self._owner.on_lost(None if self._clean else self._error)
-        # Nothing may keep the two alive in a cycle: there may be thousands of connections.
+        # Nothing may keep them alive in a cycle: there may be thousands of connections.
+        self._owner = _NOBODY
         self.core.on_output = self.core.on_events = self.core.on_output_full = _nothing
         self.core.on_writable = _nothing
         self.core.on_slow_step = None

@@ -13,7 +13,7 @@ from ssh_keys import SSHKey
 from ssh_keys.wire import PacketDecodeError
 
 from .config import TransportConfig
-from .dispatch import Dispatcher, encode_debug
+from .dispatch import Dispatcher, encode_debug, slots_of
 from .epochs import KeyEpochs
 from .errors import ConnectionLost, DisconnectError, ProtocolError
 from .events import Disconnected, Event, PreBannerLine, VersionReceived
@@ -47,6 +47,9 @@ class TransportCore:
         clock: seconds, monotonic; the time base of `next_deadline`.
         buffer, pool: memory shared with other connections of the same event loop.
 
+    `answer_awaited` is set by a layer above that has sent a request behind SSH_MSG_SERVICE_REQUEST:
+    SSH_MSG_SERVICE_ACCEPT is not all that the peer has to send.
+
     An adapter may set six hooks: `on_output` (there is output where there was none),
     `on_output_full` (send now, before more is written), `on_writable` (`blocked` became false),
     `on_events` (there are events where there were none), `on_slow_step` (run a step of a key
@@ -69,6 +72,7 @@ class TransportCore:
         self.blocked = True
         self.call_when_read = False
         self.closed = False
+        self.answer_awaited = False
         self.peer_version = b""
         self.server_sig_algs: tuple[bytes, ...] | None = None
         self.peer_extensions: dict[bytes, bytes] = {}
@@ -79,6 +83,8 @@ class TransportCore:
         self.on_slow_step: Callable[[SlowStep], None] | None = None
         self.on_keepalive: Callable[[], None] | None = None
         self._reader = PacketReader(buffer)
+        self.least_size = self._reader.least_size
+        """Returns the bytes of the smallest packet of the peer with a payload of that size."""
         self.get_buffer = self._reader.get_buffer
         """Returns where the next received bytes go."""
         self.writer = PacketWriter(random, pool)
@@ -86,12 +92,12 @@ class TransportCore:
         """Returns a copy of what is to be sent and forgets it."""
         self._identification: Identification | None = Identification(config.role)
         self._events: list[Event] = []
-        self._services: Mapping[int, Handler] = {}
         self._output_paused = False
         self._epochs = KeyEpochs(self, self._reader, self.writer, random, clock)
         self._keepalive = Keepalive(config.keepalive_seconds, config.keepalive_count)
         self._clock = clock
         self._dispatcher = Dispatcher(self)
+        self._handlers = self._dispatcher.handlers({})
         self.update_handlers()
 
     @property
@@ -366,23 +372,20 @@ class TransportCore:
             handlers: message number to handler.
             data: number of the message that carries data, and what may take several at once.
         """
-        self._services = handlers
+        self._handlers = self._dispatcher.handlers(handlers)
         if data is not None:
             self._reader.set_run_handler(data[0], handlers[data[0]], data[1])
         self.update_handlers()
 
     def update_handlers(self) -> None:
-        """Use the table of handlers that belongs to the present phase and key exchange."""
-        self._reader.set_handlers(self._handler_table)
-
-    def _handler_table(self) -> list[Handler]:
+        """Use the handlers that belong to the present phase and key exchange."""
         phase = self.phase
         if self._epochs.receiving_kex:
             if phase is not Phase.FIRST_KEX:
                 phase = Phase.REKEY
             elif self._epochs.strict:
                 phase = Phase.STRICT_KEX
-        return self._dispatcher.table(phase, self._services)
+        self._reader.set_handlers(slots_of(self.role, phase), self._handlers)
 
     def enter(self, phase: Phase) -> None:
         """Change the phase: other messages are legal from the next packet on."""
@@ -425,8 +428,10 @@ class TransportCore:
 
     def _close(self, error: DisconnectError, *, by_peer: bool) -> None:
         self.closed = self.blocked = True
+        # Nothing may keep a closed connection alive in a cycle: it has large buffers, and keys.
         self._epochs.close()
         self._reader.close()
+        self._handlers = []
         self.emit(Disconnected(error, by_peer))
         self.output_started()
 

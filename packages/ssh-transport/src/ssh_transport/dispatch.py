@@ -1,12 +1,13 @@
-"""Handlers of the transport layer's own messages, and the table of 256 handlers of a phase."""
+"""Handlers of the transport layer's own messages, and which handler a phase has for a number."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from enum import IntEnum
+from operator import itemgetter
 from typing import Protocol
+from weakref import proxy
 
-from ssh_keys.record import Record
 from ssh_keys.wire import encode_boolean, encode_byte, encode_string, encode_text
 
 from .constants import SSH_MSG_DEBUG, SSH_MSG_PONG
@@ -37,7 +38,7 @@ from .messages import (
 from .phases import KNOWN, LEGAL, SERVICE_NUMBERS, Phase
 from .protocols import Handler, Role
 
-__all__ = ["DispatchHost", "Dispatcher", "encode_debug"]
+__all__ = ["DispatchHost", "Dispatcher", "encode_debug", "slots_of"]
 
 _MAX_EXT_INFO = 2  # RFC 8308 section 2.4: a server may send two, a client one
 
@@ -55,7 +56,7 @@ def encode_debug(text: str, always_display: bool, lang: str) -> bytes:
 
 
 class _Slot(IntEnum):
-    """Indexes into the handlers of a connection."""
+    """Where a handler of the transport is among the handlers of a connection."""
 
     UNKNOWN = 0
     OUT_OF_ORDER = 1
@@ -88,54 +89,38 @@ _OWN: dict[int, _Slot] = {
     193: _Slot.IGNORE,
 }
 
-
-_METHOD = slice(30, 50)
-
-
-def _known() -> Iterator[tuple[slice, int]]:
-    """Consecutive numbers that we know, and how many they are."""
-    first = 0
-    for number in range(257):
-        if number not in KNOWN:
-            if first < number:
-                yield slice(first, number), number - first
-            first = number + 1
+# Behind the slots of the transport is one for each number of the layer above.
+_SERVICES = len(_Slot) - SERVICE_NUMBERS.start
 
 
-_KNOWN = tuple(_known())
+def _illegal(number: int) -> _Slot:
+    return _Slot.OUT_OF_ORDER if number in KNOWN else _Slot.UNKNOWN
 
 
-class _Plan(Record):
-    """What is legal in a phase of a role.
-
-    Parameters:
-        strict: whether all other numbers are out of order, also those that nobody knows.
-        own: numbers of the transport, and the slots of their handlers.
-        method: whether messages of the key exchange method are legal.
-        service: numbers that the layer above may handle.
-    """
-
-    strict: bool
-    own: tuple[tuple[int, int], ...]
-    method: bool
-    service: tuple[int, ...]
+def _slots(phase: Phase, legal: tuple[int, ...]) -> bytes:
+    slots = bytearray(_illegal(number) for number in range(256))
+    if phase is Phase.STRICT_KEX:
+        # Nothing else is legal there, not even what nobody knows.
+        slots = bytearray((_Slot.OUT_OF_ORDER,)) * 256
+    for number in legal:
+        is_service = number in SERVICE_NUMBERS
+        slots[number] = number + _SERVICES if is_service else _OWN[number]
+    return bytes(slots)
 
 
-def _plan(phase: Phase, numbers: tuple[int, ...]) -> _Plan:
-    own = {number: int(_OWN[number]) for number in numbers if number in _OWN}
-    return _Plan(
-        strict=phase is Phase.STRICT_KEX,
-        own=tuple((n, slot) for n, slot in own.items() if slot != _Slot.KEX_METHOD),
-        method=_METHOD.start in numbers,
-        service=tuple(number for number in numbers if number in SERVICE_NUMBERS),
-    )
-
-
-# Made once, as every handshake goes through all phases.
-_PLANS: dict[Role, dict[Phase, _Plan]] = {
-    role: {phase: _plan(phase, numbers) for phase, numbers in phases.items()}
+# Message number to slot: connections differ in their handlers only.
+_SLOTS: dict[Role, dict[Phase, bytes]] = {
+    role: {phase: _slots(phase, legal) for phase, legal in phases.items()}
     for role, phases in LEGAL.items()
 }
+
+# The handlers of the transport for numbers that the layer above has left out.
+_left_out = itemgetter(*(_OWN.get(number, _illegal(number)) for number in SERVICE_NUMBERS))
+
+
+def slots_of(role: Role, phase: Phase) -> bytes:
+    """Return for each message number where its handler is in what `Dispatcher.handlers` gives."""
+    return _SLOTS[role][phase]
 
 
 class DispatchHost(Protocol):
@@ -183,16 +168,23 @@ class Dispatcher:
     """The transport layer's handlers.
 
     Parameters:
-        host: the connection.
+        host: the connection, which the dispatcher does not keep alive.
     """
 
     def __init__(self, host: DispatchHost) -> None:
-        self._host = host
-        self._plans = _PLANS[host.role]
+        self._host: DispatchHost = proxy(host)
         self._ext_info_seen = 0
         self.service_requested = False
+
+    def handlers(self, services: Mapping[int, Handler]) -> list[Handler]:
+        """Return the handlers of a connection, in the order that `slots_of` refers to.
+
+        Parameters:
+            services: handlers of 50 to 127 that the layer above has.
+        """
+        host = self._host
         # In the order of _Slot.
-        self._handlers: tuple[Handler, ...] = (
+        own: tuple[Handler, ...] = (
             self._unknown,
             self._out_of_order,
             self._ignore,
@@ -207,31 +199,10 @@ class Dispatcher:
             host.receive_newkeys,
             host.receive_kex_method,
         )
-
-    def table(self, phase: Phase, services: Mapping[int, Handler]) -> list[Handler]:
-        """Return the handler of each message number in a phase.
-
-        Parameters:
-            services: handlers of 50 to 127 that the layer above registered.
-        """
-        plan, handlers = self._plans[phase], self._handlers
-        unknown, out_of_order = handlers[:2]
-        if plan.strict:
-            table = [out_of_order] * 256
-        else:
-            table = [unknown] * 256
-            for numbers, count in _KNOWN:
-                table[numbers] = [out_of_order] * count
-        for number, slot in plan.own:
-            table[number] = handlers[slot]
-        if plan.method:
-            table[_METHOD] = handlers[-1:] * 20
-        if services:
-            for number in plan.service:
-                handler = services.get(number)
-                if handler is not None:
-                    table[number] = handler
-        return table
+        handlers = [*own, *_left_out(own)]
+        for number, handler in services.items():
+            handlers[number + _SERVICES] = handler
+        return handlers
 
     def _unknown(self, packet: bytes, start: int, end: int) -> None:
         sequence = Unimplemented(self._host.sequence_number)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Protocol
+from weakref import proxy
 
 from ssh_keys import SSHCertificate, SSHKey
 
@@ -64,7 +65,7 @@ class KeyEpochs:
     """The sequence of key exchanges of one connection; implements `KexHost`.
 
     Parameters:
-        host: the connection.
+        host: the connection, which this does not keep alive.
         reader, writer: where new keys are used.
         random, clock: as in `TransportCore`.
     """
@@ -77,7 +78,7 @@ class KeyEpochs:
         random: Callable[[int], bytes],
         clock: Callable[[], float],
     ) -> None:
-        self._host = host
+        self._host: EpochHost = proxy(host)
         self._reader = reader
         self._writer = writer
         self._clock = clock

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from enum import Enum
 from struct import Struct
 from typing import Protocol
+from weakref import proxy
 
 from ssh_keys import (
     HOST_KEY_ALGORITHMS,
@@ -124,7 +125,7 @@ class KeyExchange:
 
     Parameters:
         config: names and limits.
-        host: the connection.
+        host: the connection, which this does not keep alive.
         random: gives that many random bytes.
     """
 
@@ -132,7 +133,7 @@ class KeyExchange:
         self, config: TransportConfig, host: KexHost, random: Callable[[int], bytes]
     ) -> None:
         self._config = config
-        self._host = host
+        self._host: KexHost = proxy(host)
         self._random = random
         self._client = config.role is Role.CLIENT
         self.state = KexState.IDLE

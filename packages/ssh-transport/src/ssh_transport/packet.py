@@ -9,7 +9,7 @@ while a packet of 32 KiB is deciphered, the processor forgets what it needs to h
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from struct import Struct
 
 from cryptography.exceptions import InvalidTag
@@ -63,8 +63,8 @@ class PacketReader:
         self._damaged = False
         self._opener: PacketOpener = NoneOpener()
         self._decompressor: Decompressor | None = None
-        self._handlers: list[Handler] | None = None
-        self._make_handlers: Callable[[], list[Handler]] = list
+        self._slots = bytes(256)
+        self._handlers: Sequence[Handler] = ()
         self._run_handler: tuple[int, Handler, RunHandler] | None = None
         self._run_number = -1
         self._run: list[bytes] = []
@@ -80,16 +80,14 @@ class PacketReader:
 
     # --- State that handlers change while packets are being read ---
 
-    def set_handlers(self, make: Callable[[], list[Handler]]) -> None:
-        """Use another table of 256 handlers from the next packet on.
+    def set_handlers(self, slots: bytes, handlers: Sequence[Handler]) -> None:
+        """Use other handlers from the next packet on.
 
         Parameters:
-            make: gives the table; called when the next packet is there, since often what decides
-                about it changes several times between two packets.
+            slots: for each of the 256 message numbers, where its handler is in `handlers`.
         """
-        self._make_handlers = make
-        self._handlers = None
-        self._reload = True
+        self._slots, self._handlers = slots, handlers
+        self._find_run()
 
     def set_run_handler(self, number: int, handler: Handler, run: RunHandler) -> None:
         """Give packets of one message to `run`, where the table has `handler` for them.
@@ -98,8 +96,7 @@ class PacketReader:
         handled a few packets late.
         """
         self._run_handler = number, handler, run
-        self._handlers = None
-        self._reload = True
+        self._find_run()
 
     def set_opener(self, opener: PacketOpener, *, reset_sequence: bool) -> None:
         """Use new keys from the next packet on (SSH_MSG_NEWKEYS received)."""
@@ -116,11 +113,20 @@ class PacketReader:
         """Packets received under the present keys."""
         return (self.seq - self._epoch_seq) & _SEQ_MASK
 
+    def least_size(self, payload_size: int) -> int:
+        """Bytes of the smallest packet with a payload of that size under the present keys."""
+        opener = self._opener
+        if self._decompressor is not None:
+            payload_size = 1  # nobody knows
+        length = 1 + payload_size + _MIN_PADDING
+        lead = 4 if opener.length_in_block else 0
+        length += -(length + lead) % opener.block_size
+        return 4 + length + opener.tag_size
+
     def set_decompressor(self, decompressor: Decompressor | None) -> None:
         """Decompress payloads from the next packet on."""
         self._decompressor = decompressor
-        self._handlers = None
-        self._reload = True
+        self._find_run()
 
     def pause(self) -> None:
         """Stop before the next packet, until `resume`."""
@@ -150,11 +156,12 @@ class PacketReader:
         self._buffer.reader = None
 
     def close(self) -> None:
-        """Forget everything that was received."""
+        """Forget everything that was received, and who would have handled it."""
         if self._buffer.reader is self:
             self._buffer.reader = None
         self._stash = self._behind_run = b""
         self._start = self._end = 0
+        self._handlers, self._run_handler = (), None
         self.pause()
 
     @property
@@ -244,7 +251,7 @@ class PacketReader:
         header, block = opener.header_size, opener.block_size
         lead = 4 if opener.length_in_block else 0
         decompressor = self._decompressor
-        handlers = self._handlers or self._load_handlers()
+        slots, handlers = self._slots, self._handlers
         run, run_number = self._run, self._run_number
         pos, end, seq = self._start, self._end, self.seq
         while end - pos >= header and not self._reload:
@@ -282,26 +289,25 @@ class PacketReader:
                 self._reload = True
                 return
             if decompressor is None:
-                handlers[packet[1]](packet, 2, payload_end)
+                handlers[slots[packet[1]]](packet, 2, payload_end)
             else:
                 payload = _decompressed(decompressor, packet[1:payload_end])
-                handlers[payload[0]](payload, 1, len(payload))
+                handlers[slots[payload[0]]](payload, 1, len(payload))
         if run:
             self.epoch_bytes += pos - self._start
             self._start, self.seq = pos, seq
             if len(run) == 1:
                 # What interactive use is made of: two calls less.
                 packet = run.pop()
-                handlers[run_number](packet, 2, len(packet) - packet[0])
+                handlers[slots[run_number]](packet, 2, len(packet) - packet[0])
 
-    def _load_handlers(self) -> list[Handler]:
-        self._handlers = handlers = self._make_handlers()
+    def _find_run(self) -> None:
         self._run_number = -1
         if self._run_handler is not None and self._decompressor is None:
             number, handler, _ = self._run_handler
-            if handlers[number] == handler:
+            if self._handlers[self._slots[number]] == handler:
                 self._run_number = number
-        return handlers
+        self._reload = True
 
     def _handle_run(self) -> None:
         run, self._run = self._run, []
@@ -310,8 +316,8 @@ class PacketReader:
 
     def _handle_behind_run(self) -> None:
         packet, self._behind_run = self._behind_run, b""
-        handlers = self._handlers or self._load_handlers()
-        handlers[packet[1]](packet, 2, len(packet) - packet[0])
+        handler = self._handlers[self._slots[packet[1]]]
+        handler(packet, 2, len(packet) - packet[0])
 
     def _impossible_length(self, length: int, block: int) -> int:
         if self._opener.clear_length or not self.encrypted:

@@ -167,9 +167,11 @@ class SSHConnection:
         self._authentication_over()
         if self._keepalive is not None:
             self._keepalive.stop()
+            self._keepalive = None
         self._connection_lost(error)
-        if self._mux is not None:
-            self._mux.connection_lost(error)
+        mux, self._mux = self._mux, None
+        if mux is not None:
+            mux.connection_lost(error)
         closers, self._closers = list(self._closers.values()), {}
         for close in closers:
             self._report(close)

@@ -276,6 +276,7 @@ class SSHClientConnection(ClientSessions, ClientTunnel, ClientForwarding):
         # Request and first attempt leave in one flight: the answer to the one is no surprise.
         self._core.request_service(b"ssh-userauth")
         self._auth.start()
+        self._core.answer_awaited = self._auth.answer_awaited
 
     def _bound_keypairs(self) -> Sequence[SSHKeyPair]:
         """Return the key pairs, with agents told which server they sign for."""

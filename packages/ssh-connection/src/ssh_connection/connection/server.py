@@ -121,6 +121,7 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
         self._on_authenticated = on_authenticated
         self._server: SSHServer | None = None
         self._policy: CallbackPolicy | None = None
+        self._granted = KeyGrant()
         self._auth: ServerAuthenticator | None = None
         self._service_requested = False
         self._idle_timer: asyncio.TimerHandle | None = None
@@ -139,7 +140,7 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
 
     @property
     def _grant(self) -> KeyGrant:
-        return KeyGrant() if self._policy is None else self._policy.grant
+        return self._granted if self._policy is None else self._policy.grant
 
     @property
     def _restrictions(self) -> KeyOptions:
@@ -209,8 +210,8 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
             self._log.warning("%s", Peer(problem))
         files.use(rules)
         self._options = rules.options
-        assert self._policy is not None
-        self._policy.use(rules)
+        if self._policy is not None:
+            self._policy.use(rules)
         if self._auth is not None:
             required, tries = rules.options.required_methods, rules.options.max_auth_tries
             self._auth.limit(required, tries, permitted=rules.permitted)
@@ -309,6 +310,8 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
         self._stop_idle_timer()
         if self._auth is not None:
             self._auth.close()
+        self._granted = self._grant
+        self._auth = self._policy = None
         if not self._established.done():
             self._established.set_exception(exc or ConnectionLost("connection closed"))
             self._established.exception()

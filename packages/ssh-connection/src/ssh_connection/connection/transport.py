@@ -31,10 +31,10 @@ class ConnectionTransport(AsyncTransport):
 
     def __init__(self, core: TransportCore, owner: ConnectionOwner) -> None:
         super().__init__(core, owner)
-        self._connection = owner
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Tell the owner, then start the protocol."""
         # Not checked with isinstance: the transports of uvloop are no subclass.
-        self._connection.on_connected(cast(asyncio.Transport, transport))
+        owner = cast(ConnectionOwner, self._owner)
+        owner.on_connected(cast(asyncio.Transport, transport))
         super().connection_made(transport)

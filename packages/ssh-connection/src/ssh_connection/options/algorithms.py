@@ -16,6 +16,7 @@ from ssh_keys.signature_algorithms import (
 from ssh_transport import CIPHERS, COMPRESSIONS, KEX_METHODS, MACS, Policy
 
 __all__ = [
+    "ALGORITHM_OPTIONS",
     "Algorithms",
     "AlgorithmsArg",
     "PolicyArg",
@@ -29,6 +30,8 @@ AlgorithmsArg: TypeAlias = str | bytes | Sequence[str | bytes] | None
 """Names in order of preference: a list, or one text as in ssh_config(5), where a leading `+`
 appends to the default, `-` removes from it and `^` puts in front, and `*` and `?` are wildcards.
 None or an empty list stands for the default."""
+
+_Choice: TypeAlias = str | tuple[str | bytes, ...]
 
 PolicyArg: TypeAlias = str | Policy | None
 """The name of a preset (`ssh_transport.PRESETS`) or a policy of one's own."""
@@ -72,6 +75,9 @@ _TABLES: dict[str, tuple[Registry[Algorithm], str]] = {
     ),
     "ca_signature_algs": (cast("Registry[Algorithm]", SIGNATURE_ALGORITHMS), "sig_algorithms"),
 }
+ALGORITHM_OPTIONS = tuple(_TABLES)
+"""The options that choose algorithms."""
+
 _SOUND = (Status.DEFAULT, Status.SUPPORTED)
 
 
@@ -97,13 +103,14 @@ def select_algorithms(policy: PolicyArg = None, **choices: AlgorithmsArg) -> Alg
         policy: where the names come from that are not chosen; None for the preset `modern`, with
             which keys of our own may also be of a type that is not offered to others.
         choices: option name to value: `kex_algs`, `encryption_algs`, `mac_algs`,
-            `compression_algs`, `signature_algs`, `server_host_key_algs`, `ca_signature_algs`.
+            `compression_algs`, `signature_algs`, `server_host_key_algs`, `ca_signature_algs`;
+            what is missing or empty is not chosen.
 
     Raises ValueError that names the option, for unknown names and if nothing is left.
     """
     if isinstance(policy, str):
         policy = _named(policy)
-    hashable = tuple((name, _hashable(choice)) for name, choice in choices.items())
+    hashable = tuple((name, _hashable(choice)) for name, choice in choices.items() if choice)
     return _algorithms(policy, hashable)
 
 
@@ -133,9 +140,7 @@ def _named(name: str) -> Policy:
         raise ValueError(f"policy: {exc}") from None
 
 
-def _hashable(choice: AlgorithmsArg) -> str | tuple[str | bytes, ...] | None:
-    if not choice:
-        return None
+def _hashable(choice: str | bytes | Sequence[str | bytes]) -> _Choice:
     if isinstance(choice, bytes):
         return choice.decode("ascii", "backslashreplace")
     return choice if isinstance(choice, str) else tuple(choice)
@@ -144,12 +149,12 @@ def _hashable(choice: AlgorithmsArg) -> str | tuple[str | bytes, ...] | None:
 @cache
 def _algorithms(
     given: Policy | None,
-    choices: tuple[tuple[str, str | tuple[str | bytes, ...] | None], ...],
+    choices: tuple[tuple[str, _Choice], ...],
 ) -> Algorithms:
     # Most connections use the same few choices: the tables are looked through once for each.
     policy = given or Policy.named("modern")
-    chosen = {name for name, choice in choices if choice}
-    names = {name: _select(name, choice, policy) for name, choice in choices}
+    chosen = dict(choices)
+    names = {name: _select(name, chosen.get(name), policy) for name in _TABLES}
     host_keys, signatures = policy.host_key_algorithms, names["signature_algs"]
     own_host_keys = (*x509_names(host_keys), *certificate_names(host_keys), *host_keys)
     own_signatures, ca_signatures = signatures, names["ca_signature_algs"]
@@ -175,9 +180,7 @@ def _algorithms(
     )
 
 
-def _select(
-    name: str, choice: str | tuple[str | bytes, ...] | None, policy: Policy
-) -> tuple[bytes, ...]:
+def _select(name: str, choice: _Choice | None, policy: Policy) -> tuple[bytes, ...]:
     table, field = _TABLES[name]
     try:
         return table.select(choice, default=getattr(policy, field))

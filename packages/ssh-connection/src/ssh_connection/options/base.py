@@ -15,7 +15,13 @@ from ssh_transport.negotiation import GSS_METHODS
 from ..addresses import check_port
 from ..channel.link import DEFAULT_MAX_PKTSIZE
 from ..errors import ConfigParseError
-from .algorithms import Algorithms, AlgorithmsArg, PolicyArg, select_algorithms
+from .algorithms import (
+    ALGORITHM_OPTIONS,
+    Algorithms,
+    AlgorithmsArg,
+    PolicyArg,
+    select_algorithms,
+)
 from .gss import GSSHostArg, GSSSettings, gss_kex_names, gss_settings
 from .units import parse_bytes, parse_seconds
 
@@ -324,16 +330,8 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
         for name in ("window", "max_pktsize"):
             if not 0 < getattr(self, name) < 1 << 32:
                 raise ValueError(f"{name} must be between 1 and 2**32 - 1")
-        self.algorithms = select_algorithms(
-            self.policy,
-            kex_algs=self.kex_algs,
-            encryption_algs=self.encryption_algs,
-            mac_algs=self.mac_algs,
-            compression_algs=self.compression_algs,
-            signature_algs=self.signature_algs,
-            server_host_key_algs=self._host_key_choice(),
-            ca_signature_algs=self.ca_signature_algs,
-        )
+        choices = {name: getattr(self, name, ()) for name in ALGORITHM_OPTIONS}
+        self.algorithms = select_algorithms(self.policy, **choices)
         self.gss = self._gss_settings()
         if self.gss is not None and self.gss.kex:
             algorithms = self.algorithms
@@ -350,10 +348,6 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
             delegate=delegate,
             named=any(name.startswith(GSS_METHODS) for name in self.algorithms.kex),
         )
-
-    def _host_key_choice(self) -> AlgorithmsArg:
-        """Which host key algorithms are offered; a server goes by its keys."""
-        return None
 
     def seconds(self, name: str) -> float | None:
         """Return a time option as a number, None for never."""

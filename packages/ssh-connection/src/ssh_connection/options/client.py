@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -223,35 +224,44 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
         # The host that was given is what the file knows it by.
         return Configured(found, {"host": found.pop("host")}, places, None)
 
-    def _host_key_choice(self) -> AlgorithmsArg:
-        return self.server_host_key_algs
-
     def _gss_settings(self, *, client: bool = True, delegate: bool = False) -> GSSSettings | None:
         return super()._gss_settings(client=client, delegate=self.gss_delegate_creds is True)
 
     def _methods(self) -> tuple[bytes, ...]:
-        choice = self.preferred_auth
-        names = choice.split(",") if isinstance(choice, str) else list(choice)
-        gss = self.gss is not None and self.gss.auth
-        usual: tuple[bytes, ...] = CLIENT_METHODS
-        if self.gss is None or not self.gss.wanted:
-            # Nobody asked for it, so it must not keep a key from going with the first request.
-            keys = (HOSTBASED, PUBLICKEY)
-            usual = (*keys, *(name for name in usual if name not in keys))
-        wanted = tuple(name.strip().encode() for name in names) or usual
-        off = {
-            name
-            for name, on in (
-                (GSSAPI_KEYEX, gss),
-                (GSSAPI_WITH_MIC, gss),
+        choice, gss = self.preferred_auth, self.gss
+        return _methods(
+            tuple(choice.split(",") if isinstance(choice, str) else choice),
+            (
+                (GSSAPI_KEYEX, gss is not None and gss.auth),
+                (GSSAPI_WITH_MIC, gss is not None and gss.auth),
                 (HOSTBASED, self.host_based_auth),
                 (PUBLICKEY, self.public_key_auth),
                 (b"keyboard-interactive", self.kbdint_auth),
                 (b"password", self.password_auth),
-            )
-            if not on
-        }
-        return tuple(name for name in wanted if name in CLIENT_METHODS and name not in off)
+            ),
+            gss_wanted=gss is not None and gss.wanted,
+        )
+
+
+@lru_cache(maxsize=64)  # most connections use the same ones
+def _methods(
+    names: tuple[str, ...], switches: tuple[tuple[bytes, bool], ...], *, gss_wanted: bool
+) -> tuple[bytes, ...]:
+    """Return the authentication methods that are used, in the order of preference.
+
+    Parameters:
+        names: those that were chosen, in the order of preference; empty for the usual order.
+        switches: method and whether it is on.
+        gss_wanted: whether somebody asked for GSS-API.
+    """
+    usual: tuple[bytes, ...] = CLIENT_METHODS
+    if not gss_wanted:
+        # It must not keep a key from going with the first request.
+        keys = (HOSTBASED, PUBLICKEY)
+        usual = (*keys, *(name for name in usual if name not in keys))
+    off = {name for name, on in switches if not on}
+    wanted = tuple(name.strip().encode() for name in names) or usual
+    return tuple(name for name in wanted if name in CLIENT_METHODS and name not in off)
 
 
 def _check_name(option: str, value: str) -> None:

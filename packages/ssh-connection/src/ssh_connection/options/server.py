@@ -182,9 +182,6 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
         except ValueError as exc:
             raise placed(exc, rules.places, found.keys() - given.keys()) from None
 
-    def _host_key_choice(self) -> AlgorithmsArg:
-        return self.server_host_key_algs
-
     def __post_init__(self) -> None:
         """Check the values; raises ValueError or TypeError."""
         if not isinstance(self.session_encoding, tuple):

@@ -199,6 +199,11 @@ class ClientAuthenticator:
         self._conversation.close()
 
     @property
+    def answer_awaited(self) -> bool:
+        """Whether nothing happens before the server answers."""
+        return self._conversation.receiving
+
+    @property
     def _starts_with_key(self) -> bool:
         return self._methods[:1] == [self._publickey] and self._publickey.ready
 

@@ -77,7 +77,8 @@ class Conversation:
         self._crashed = crashed
         self._pause = pause
         self._coroutine: Coroutine[object, object, None] | None = None
-        self._receiving = False
+        self.receiving = False
+        """Whether the driver waits for a message."""
         self._paused = False
         self._stepping = False
         self._cancel: Callable[[], None] | None = None
@@ -96,7 +97,7 @@ class Conversation:
     def close(self) -> None:
         """Give up: the connection is gone."""
         coroutine, self._coroutine = self._coroutine, None
-        self._receiving = False
+        self.receiving = False
         if self._cancel is not None:
             self._cancel()
             self._cancel = None
@@ -105,9 +106,9 @@ class Conversation:
 
     def deliver(self, number: int, data: bytes, start: int, end: int) -> None:
         """Hand a received message to the driver; MessageOrderError if it waits for none."""
-        if not self._receiving:
+        if not self.receiving:
             raise MessageOrderError(f"message {number} was not expected now")
-        self._receiving = False
+        self.receiving = False
         self._advance(Packet(number, data, start, end), None)
 
     async def receive(self) -> Packet:
@@ -153,7 +154,7 @@ class Conversation:
                 self.transport.pause()
             self._cancel = self._spawn(wanted.awaitable, self._resolved)
         else:
-            self._receiving = True
+            self.receiving = True
 
     def _resolved(self, result: object, error: BaseException | None) -> None:
         self._cancel = None
