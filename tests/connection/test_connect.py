@@ -814,7 +814,7 @@ async def test_acceptor_handlers() -> None:
         for conn in acceptor.connections:
             await conn.wait_closed()
     assert accepted == ["accepted"]
-    assert failed == ["DisconnectError"]
+    assert failed == ["PermissionDenied"]
     assert DISC_BY_APPLICATION == 11
 
 

@@ -109,8 +109,11 @@ def test_names_addresses_and_ports() -> None:
     for names in ("example.com", "[example.org]:2222", "!example.org,*.org"):
         with pytest.raises(HostKeyUnknown):
             check(line(names))
+    check(line("example.org"), port=2222)  # as ssh does it
     with pytest.raises(HostKeyUnknown):
-        check(line("example.org"), port=2222)
+        check(line("example.org", OTHER), port=2222)
+    with pytest.raises(HostKeyMismatch):
+        check(line("example.org") + line("[example.org]:2222", OTHER), port=2222)
 
 
 def test_alias_stands_for_the_host() -> None:

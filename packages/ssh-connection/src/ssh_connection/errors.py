@@ -20,11 +20,23 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ssh_keys.errors import Error
 from ssh_transport.constants import DisconnectReason
-from ssh_transport.errors import DisconnectError, printable
+from ssh_transport.errors import (
+    CompressionError,
+    ConnectionLost,
+    DisconnectError,
+    HostKeyNotVerifiable,
+    KeyExchangeFailed,
+    MACError,
+    ProtocolError,
+    ProtocolNotSupported,
+    ServiceNotAvailable,
+    TooManyConnections,
+    printable,
+)
 
 from .constants import DEFAULT_LANG
 
@@ -72,6 +84,27 @@ class IllegalUserName(DisconnectError):
 
     def __init__(self, reason: str, lang: str = DEFAULT_LANG) -> None:
         super().__init__(int(DisconnectReason.SSH_DISCONNECT_ILLEGAL_USER_NAME), reason, lang)
+
+
+_BY_CODE: dict[int, Callable[[str, str], DisconnectError]] = {
+    DisconnectReason.SSH_DISCONNECT_PROTOCOL_ERROR: ProtocolError,
+    DisconnectReason.SSH_DISCONNECT_KEY_EXCHANGE_FAILED: KeyExchangeFailed,
+    DisconnectReason.SSH_DISCONNECT_MAC_ERROR: MACError,
+    DisconnectReason.SSH_DISCONNECT_COMPRESSION_ERROR: CompressionError,
+    DisconnectReason.SSH_DISCONNECT_SERVICE_NOT_AVAILABLE: ServiceNotAvailable,
+    DisconnectReason.SSH_DISCONNECT_PROTOCOL_VERSION_NOT_SUPPORTED: ProtocolNotSupported,
+    DisconnectReason.SSH_DISCONNECT_HOST_KEY_NOT_VERIFIABLE: HostKeyNotVerifiable,
+    DisconnectReason.SSH_DISCONNECT_CONNECTION_LOST: ConnectionLost,
+    DisconnectReason.SSH_DISCONNECT_TOO_MANY_CONNECTIONS: TooManyConnections,
+    DisconnectReason.SSH_DISCONNECT_NO_MORE_AUTH_METHODS_AVAILABLE: PermissionDenied,
+    DisconnectReason.SSH_DISCONNECT_ILLEGAL_USER_NAME: IllegalUserName,
+}
+
+
+def error_of_peer(error: DisconnectError) -> DisconnectError:
+    """Return the SSH_MSG_DISCONNECT of a peer as the class that its reason code has here."""
+    kind = _BY_CODE.get(error.code)
+    return error if kind is None else kind(error.reason, error.lang)
 
 
 class ChannelOpenError(Error):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import cast
+from typing import TypeGuard, cast
 
 from ssh_keys.certificate_importing import CertListArg, load_certificates
 from ssh_keys.errors import KeyImportError, UnsupportedKeyError
@@ -174,6 +174,24 @@ class SSHKnownHosts:
                 found.add(kind, key)
         return found.result(problems)
 
+    def lookup_any_port(self, host: str, addr: str, port: int | None) -> KnownHostsResult:
+        """Return what is known about a host, as `ssh` asks for it; parameters as of `lookup`.
+
+        A host of which nothing is trusted under its port is looked up without it. What is revoked
+        under either is revoked.
+        """
+        result = self.lookup(host, addr, port)
+        if port is None or port == DEFAULT_PORT or result.trusts_any:
+            return result
+        other = self.lookup(host, addr)
+        return other.replace(
+            revoked_keys=(*result.revoked_keys, *other.revoked_keys),
+            problems=(*result.problems, *other.problems),
+            revoked_x509_certs=(*result.revoked_x509_certs, *other.revoked_x509_certs),
+            revoked_x509_subjects=(*result.revoked_x509_subjects, *other.revoked_x509_subjects),
+            other_port=other.trusts_any,
+        )
+
     def _entry(self, number: int) -> tuple[str, Entry]:
         entry = self._entries.get(number)
         if entry is None:
@@ -209,12 +227,12 @@ class SSHKnownHosts:
         return [number + 1 for number in self._matching(_names(host, addr, port), addr)]
 
     def match(self, host: str, addr: str, port: int | None) -> KnownHostsMatch:
-        """Return the seven lists of the public API; parameters as of `lookup`.
+        """Return the seven lists of the public API; parameters as of `lookup_any_port`.
 
         Trusted host keys, trusted CA keys, revoked keys; then the same for X.509: trusted
         certificates, revoked certificates, trusted subjects, revoked subjects.
         """
-        result = self.lookup(host, addr, port)
+        result = self.lookup_any_port(host, addr, port)
         return KnownHostsMatch(
             result.trusted_keys,
             result.ca_keys,
@@ -265,7 +283,16 @@ KnownHostsLists = (
     ]
 )
 KnownHostsFunction = Callable[[str, str, int | None], KnownHostsLists]
-KnownHostsArg = str | PathLike[str] | bytes | SSHKnownHosts | KnownHostsFunction | KnownHostsLists
+KnownHostsArg = (
+    str
+    | PathLike[str]
+    | list[str | PathLike[str]]
+    | list[str]
+    | bytes
+    | SSHKnownHosts
+    | KnownHostsFunction
+    | KnownHostsLists
+)
 
 
 def import_known_hosts(data: str | bytes) -> SSHKnownHosts:
@@ -296,17 +323,18 @@ def match_known_hosts(
     """Return the seven lists for a host from everything that the option `known_hosts` takes.
 
     Parameters:
-        known_hosts: a file name; the bytes of a file; an `SSHKnownHosts`; a function of host,
-            address and port that returns lists; or the lists themselves: trusted host keys,
-            trusted CA keys, revoked keys, and the four of X.509, which may be left out: trusted
-            certificates, revoked ones, trusted subjects, revoked ones.
+        known_hosts: a file name, or a list of them; the bytes of a file; an `SSHKnownHosts`; a
+            function of host, address and port that returns lists; or a tuple of the lists
+            themselves: trusted host keys, trusted CA keys, revoked keys, and the four of X.509,
+            which may be left out: trusted certificates, revoked ones, trusted subjects, revoked
+            ones.
         host: name that the connection was asked for.
         addr: numeric address that it leads to.
         port: port number, None for the default.
 
     Raises OSError, KeyImportError, and ValueError if there are neither three nor seven lists.
     """
-    if isinstance(known_hosts, str | PathLike):
+    if isinstance(known_hosts, str | PathLike) or is_file_list(known_hosts):
         known_hosts = read_known_hosts(known_hosts)
     elif isinstance(known_hosts, bytes):
         known_hosts = import_known_hosts(known_hosts)
@@ -321,6 +349,15 @@ def match_known_hosts(
         _x509_subjects(cast("Sequence[str | X509NamePattern]", entry)) for entry in lists[5:]
     ] or ((), ())
     return KnownHostsMatch(keys[0], keys[1], keys[2], certs[0], certs[1], subjects[0], subjects[1])
+
+
+def is_file_list(known_hosts: object) -> TypeGuard[list[str | PathLike[str]]]:
+    """Whether the option is a list of file names: lists of keys come in a tuple, or in lists."""
+    return (
+        isinstance(known_hosts, list)
+        and bool(known_hosts)
+        and all(isinstance(each, str | PathLike) for each in known_hosts)
+    )
 
 
 def _x509_certificates(certs: CertListArg) -> tuple[SSHX509Certificate, ...]:

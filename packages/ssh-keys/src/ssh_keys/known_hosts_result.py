@@ -60,6 +60,7 @@ class KnownHostsResult(Record):
         revoked_x509_certs: those that must be nowhere in its chain.
         x509_subjects: subjects that its certificate may have, if an authority is trusted.
         revoked_x509_subjects: subjects that it must not have.
+        other_port: what is trusted is known without the port: it may be another server's.
     """
 
     trusted_keys: tuple[SSHKey, ...] = ()
@@ -70,6 +71,12 @@ class KnownHostsResult(Record):
     revoked_x509_certs: tuple[SSHX509Certificate, ...] = ()
     x509_subjects: tuple[X509NamePattern, ...] = ()
     revoked_x509_subjects: tuple[X509NamePattern, ...] = ()
+    other_port: bool = False
+
+    @property
+    def trusts_any(self) -> bool:
+        """Whether any key, authority or subject is trusted for the host."""
+        return bool(self.trusted_keys or self.ca_keys or self.x509_certs or self.x509_subjects)
 
     @classmethod
     def from_match(cls, match: KnownHostsMatch) -> KnownHostsResult:
@@ -89,13 +96,15 @@ class KnownHostsResult(Record):
         """Return what is known of a key that the host presents.
 
         If any key is listed for the host, every other key is a mismatch, also one of another
-        type: a host that has a known key can prove it.
+        type: a host that has a known key can prove it. What is listed without the port that was
+        asked for says nothing about other keys.
         """
         if _contains(self.revoked_keys, key):
             return HostKeyStatus.REVOKED
         if _contains(self.trusted_keys, key):
             return HostKeyStatus.TRUSTED
-        return HostKeyStatus.MISMATCH if self.trusted_keys else HostKeyStatus.UNKNOWN
+        mismatch = self.trusted_keys and not self.other_port
+        return HostKeyStatus.MISMATCH if mismatch else HostKeyStatus.UNKNOWN
 
     def check_ca(self, key: SSHKey) -> HostKeyStatus:
         """Return what is known of the key that signed the host's certificate."""

@@ -155,8 +155,10 @@ class MACError(_CodedDisconnectError):
 
     default_code = DisconnectReason.SSH_DISCONNECT_MAC_ERROR
 
-    def __init__(self, reason: str = "packet failed its integrity check") -> None:
-        super().__init__(reason)
+    def __init__(
+        self, reason: str = "packet failed its integrity check", lang: str = "en-US"
+    ) -> None:
+        super().__init__(reason, lang)
 
 
 class CompressionError(_CodedDisconnectError):

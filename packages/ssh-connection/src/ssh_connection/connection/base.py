@@ -28,7 +28,7 @@ from ssh_transport.protocols import Role
 
 from ..awaiting import start_waiting
 from ..constants import DEFAULT_LANG, OPEN_CONNECT_FAILED, SSH_MSG_CHANNEL_DATA
-from ..errors import ChannelOpenError
+from ..errors import ChannelOpenError, error_of_peer
 from ..global_requests import Keepalive
 from ..logging import ConnectionLog, Peer
 from ..mux import Mux
@@ -99,6 +99,7 @@ class SSHConnection:
         self._close_waiters: list[asyncio.Future[None]] = []
         self._application_ended = False
         self._error: Exception | None = None
+        self._goodbye: DisconnectError | None = None
 
     @property
     def transport(self) -> ConnectionTransport:
@@ -160,7 +161,7 @@ class SSHConnection:
 
     def on_lost(self, exc: DisconnectError | None) -> None:
         """The connection is gone."""
-        error: Exception | None = self._error or exc
+        error: Exception | None = self._error or self._goodbye or exc
         if self._application_ended and self._error is None:
             error = None
         self._lost = True
@@ -204,6 +205,8 @@ class SSHConnection:
         if event.by_peer and event.error.code == DisconnectReason.SSH_DISCONNECT_BY_APPLICATION:
             # Whoever says goodbye in order has not failed.
             self._application_ended = self._mux is not None
+        if event.by_peer:
+            self._goodbye = error_of_peer(event.error)
         if self._error is None and not self._application_ended:
             who = "the peer" if event.by_peer else "us"
             self._log.info("ended by %s: %s", who, Peer(event.error.reason))

@@ -24,8 +24,15 @@ from .client_x11 import ClientX11, X11ForwardingArg
 
 __all__ = ["ClientSessions", "EnvArg", "ProcessKwargs", "SessionKwargs"]
 
-EnvArg = Mapping[str, str] | Mapping[bytes, bytes] | Sequence[str] | None
-"""Environment variables: a mapping, or a list of NAME=value."""
+EnvArg = (
+    Mapping[str, str]
+    | Mapping[bytes, bytes]
+    | Sequence[str]
+    | Sequence[bytes]
+    | Sequence[tuple[str, str]]
+    | None
+)
+"""Environment variables: a mapping, a list of NAME=value, or one of pairs."""
 
 
 _TextStreams: TypeAlias = tuple[SSHWriter[str], SSHReader[str], SSHReader[str]]
@@ -99,8 +106,12 @@ class ClientSessions(ClientX11):
             window: bytes that the server may send before they are read.
             max_pktsize: bytes in one message of the server, at most.
 
-        Returns the channel and the session. Raises ChannelOpenError if the server refuses.
+        Returns the channel and the session. Raises ChannelOpenError if the server refuses, and
+        TypeError for another keyword.
         """
+        if not kwargs.keys() <= _SESSION_KEYWORDS:
+            unknown = ", ".join(sorted(kwargs.keys() - _SESSION_KEYWORDS))
+            raise TypeError(f"a session has no keyword {unknown}")
         options = _client_options(self)
         command = options.command if isinstance(command, tuple) else command
         subsystem = kwargs.get("subsystem", options.subsystem if command is None else None)
@@ -305,6 +316,8 @@ class ClientSessions(ClientX11):
             raise
 
 
+_SESSION_KEYWORDS = frozenset(SessionKwargs.__annotations__)
+
 _REDIRECTION: tuple[tuple[str, object], ...] = (
     ("stdin", PIPE),
     ("stdout", PIPE),
@@ -344,7 +357,10 @@ def _environment(env: EnvArg, send_env: Sequence[str] | None) -> Mapping[str, st
             result[_text(key)] = _text(content)
     else:
         for item in env or ():
-            name, equals, value = item.partition("=")
+            if isinstance(item, tuple):
+                result[_text(item[0])] = _text(item[1])
+                continue
+            name, equals, value = _text(item).partition("=")
             if not equals or not name:
                 raise ValueError(f"environment variable {name!r} is not NAME=value")
             result[name] = value

@@ -65,6 +65,8 @@ def load_known_hosts(known_hosts: KnownHosts) -> KnownHosts:
         return _read(Path(known_hosts).expanduser())
     if isinstance(known_hosts, bytes):
         return import_known_hosts(known_hosts)
+    if isinstance(known_hosts, list) and all(isinstance(each, str | Path) for each in known_hosts):
+        return read_known_hosts([Path(cast("str", each)).expanduser() for each in known_hosts])
     return known_hosts
 
 
@@ -146,7 +148,7 @@ class HostKeyVerifier:
         # An alias stands for the host whatever its address and port are, as in ssh_config(5).
         where = (alias, "", None) if alias else (host, addr, port)
         if isinstance(known_hosts, SSHKnownHosts):
-            self._known = known_hosts.lookup(*where)
+            self._known = known_hosts.lookup_any_port(*where)
         else:
             # Functions and lists; the empty tuple was replaced by the default file.
             lists = match_known_hosts(cast(KnownHostsArg, known_hosts), *where)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
-from ssh_keys.record import Record
+from ssh_keys.record import Struct
 
 from ..errors import ExitSignal
 
@@ -14,7 +14,7 @@ __all__ = ["SSHCompletedProcess"]
 Output_co = TypeVar("Output_co", bytes, str, covariant=True)
 
 
-class SSHCompletedProcess(Record, Generic[Output_co]):
+class SSHCompletedProcess(Struct, Generic[Output_co]):
     """Result of `SSHClientProcess.wait` and of `run`.
 
     Parameters:
