@@ -54,6 +54,7 @@ IO_MODULES = (
     "ssh_connection.config.accounts",
     "ssh_connection.config.canonical",
     "ssh_connection.config.client_options",
+    "ssh_connection.config.conversion",
     "ssh_connection.config.files",
     "ssh_connection.config.identities",
     "ssh_connection.config.ports",

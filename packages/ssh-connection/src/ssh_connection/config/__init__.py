@@ -4,9 +4,9 @@ Nothing of it is imported before the option `config` is given: names are looked 
 first used. Reading is one step (`files`), with all the input and output in it but for commands of
 `Match exec`; the others are pure: `words` splits lines, `directives` knows the shape of a file,
 `values` and `ports` check values, `evaluate` and `criteria` decide what applies, `tokens` expands.
-`client_keywords` and `server_keywords` say which keyword has what value, `client_options` and
-`server_options` what becomes of it. `file_rules`, `denied_user` and `user_keys` are for the users
-of a server, `canonical` looks up names of hosts.
+`client_keywords` and `server_keywords` say which keyword has what value, `client_options`,
+`server_options` and `conversion` what becomes of it. `file_rules`, `denied_user` and `user_keys`
+are for the users of a server, `canonical` looks up names of hosts.
 """
 
 from __future__ import annotations

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-import socket
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from importlib.util import find_spec
 from typing import Final
 
 from ssh_keys.files import read_file
 from ssh_keys.key_material import MINIMUM_RSA_BITS
-from ssh_keys.record import Struct
 
-from ..errors import ConfigParseError
-from ..options.algorithms import known_names
 from ..proxy import check_proxy_names
 from ..tunnel import parse_destination
 from .client_keywords import CLIENT_ALIASES
+from .conversion import Conversion, error_at, is_yes, number
 from .criteria import ClientEvaluation, LocalFacts, Target
 from .directives import Directive, File
 from .evaluate import Values
@@ -25,25 +21,12 @@ from .files import ConfigReader, config_paths, local_facts
 from .identities import identity_options
 from .tokens import expand, expand_command, expand_home
 
-__all__ = ["client_config", "client_values", "convert", "evaluate_client", "rekey_options"]
+__all__ = ["client_config", "client_values", "convert", "evaluate_client"]
 
 FOLDER: Final = "/etc/ssh"
 
-_FAMILIES = {"any": 0, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
 _SEEDS = {"username": "user", "port": "port", "host_key_alias": "hostkeyalias"}
-_ALGORITHMS = {
-    "casignaturealgorithms": "ca_signature_algs",
-    "ciphers": "encryption_algs",
-    "hostkeyalgorithms": "server_host_key_algs",
-    "kexalgorithms": "kex_algs",
-    "macs": "mac_algs",
-    "pubkeyacceptedalgorithms": "signature_algs",
-}
 _FLAGS = {
-    "hostbasedauthentication": "host_based_auth",
-    "kbdinteractiveauthentication": "kbdint_auth",
-    "passwordauthentication": "password_auth",
-    "tcpkeepalive": "tcp_keepalive",
     "canonicalizefallbacklocal": "canonicalize_fallback_local",
     "forwardx11": "x11_forwarding",
 }
@@ -136,11 +119,7 @@ def _host_name(evaluation: ClientEvaluation) -> str:
     try:
         return evaluation.host()
     except ValueError as exc:
-        raise _error(evaluation.place("hostname"), exc) from None
-
-
-def _error(place: Directive | None, exc: ValueError) -> ConfigParseError:
-    return ConfigParseError(str(exc)) if place is None else place.error(str(exc))
+        raise error_at(evaluation.place("hostname"), exc) from None
 
 
 def client_config(
@@ -175,56 +154,31 @@ def convert(
 
     Raises OSError and ConfigParseError.
     """
-    conversion = _Conversion(evaluation, facts, given, {}, {})
+    conversion = _Conversion(evaluation, evaluation.values, {}, {}, facts, given)
     return conversion.run(), conversion.places
 
 
-def rekey_options(limit: tuple[str, ...]) -> dict[str, object]:
-    """Return the options of a `RekeyLimit`."""
-    made: dict[str, object] = {}
-    if size := int(limit[0]):
-        made["rekey_bytes"] = max(size, 1024)
-    if len(limit) > 1 and (seconds := int(limit[1])):
-        made["rekey_seconds"] = seconds
-    return made
-
-
-class _Conversion(Struct):
+class _Conversion(Conversion[ClientEvaluation]):
     """Makes options of values.
 
     Parameters:
-        evaluation: has the values.
         facts: this machine.
         given: options that go first.
-        made: what is made.
-        places: where each option comes from.
     """
 
-    evaluation: ClientEvaluation
     facts: LocalFacts
     given: Mapping[str, object]
-    made: dict[str, object]
-    places: dict[str, Directive]
 
     def run(self) -> dict[str, object]:
         """Return the options; raises OSError and ConfigParseError."""
-        made, values = self.made, self.evaluation.values
+        made, values = self.made, self.values
         with self.at("hostname"):
             made["host"] = self.evaluation.host()
-        for table, kind in ((_FLAGS, "yes".__eq__), (_NUMBERS, int), (_TEXTS, str)):
-            convert: Callable[[str], object] = kind
-            for keyword, option in table.items():
-                if keyword in values:
-                    with self.at(keyword):
-                        made[option] = convert(values[keyword][0][0])
-        for keyword, option in _WORDS.items():
-            if keyword in values:
-                with self.at(keyword):
-                    made[option] = list(values[keyword][0])
-        for keyword, option in _ALGORITHMS.items():
-            if keyword in values:
-                with self.at(keyword):
-                    self._algorithms(option, values[keyword][0][0])
+        self.convert(_FLAGS, is_yes)
+        self.convert(_NUMBERS, number)
+        self.convert(_TEXTS, lambda value: value[0])
+        self.convert(_WORDS, list)
+        self.convert_common()
         proxy = next((name for name in values if name in ("proxycommand", "proxyjump")), None)
         if proxy is not None:
             # In the order of the file: the first of the two keeps the other out.
@@ -232,41 +186,15 @@ class _Conversion(Struct):
                 self._proxy(proxy, values[proxy][0][0])
         if any(keyword in values for keyword in _KNOWN_HOSTS):
             self._known_hosts()
-        for keyword, method in _OTHERS.items():
-            if keyword in values:
-                with self.at(keyword):
-                    method(self, values[keyword][0])
+        self.apply(_OTHERS)
         self._authentication()
         identity_options(self)
         return made
-
-    @contextmanager
-    def at(self, keyword: str, value: tuple[str, ...] = ()) -> Iterator[None]:
-        """Convert a value in the body: its options, or its error, come from where it stands.
-
-        Parameters:
-            keyword, value: as of `Evaluation.place`.
-        """
-        before = set(self.made)
-        place = self.evaluation.place(keyword, value)
-        try:
-            yield
-        except ConfigParseError:
-            raise
-        except ValueError as exc:
-            raise _error(place, exc) from None
-        if place is not None:
-            self.places.update(dict.fromkeys(self.made.keys() - before, place))
 
     def path(self, text: str) -> str:
         """Return a file name with everything expanded; raises ValueError."""
         home = expand_home(text, self.facts.home)
         return expand(home, self.evaluation.tokens(), self.facts.environ)
-
-    def _algorithms(self, option: str, text: str) -> None:
-        names = known_names(option, text)
-        if names:
-            self.made[option] = names
 
     def _proxy(self, keyword: str, text: str) -> None:
         if any(self.given.get(name, ()) != () for name in ("tunnel", "proxy_command")):
@@ -310,12 +238,6 @@ class _Conversion(Struct):
 
     def _pty(self, value: tuple[str, ...]) -> None:
         self.made["request_pty"] = _PTY[value[0]]
-
-    def _rekey_limit(self, value: tuple[str, ...]) -> None:
-        self.made.update(rekey_options(value))
-
-    def _family(self, value: tuple[str, ...]) -> None:
-        self.made["family"] = _FAMILIES[value[0]]
 
     def _local_address(self, value: tuple[str, ...]) -> None:
         self.made["local_addr"] = (value[0], 0)
@@ -375,7 +297,6 @@ class _Conversion(Struct):
 
 
 _OTHERS: Final[dict[str, Callable[[_Conversion, tuple[str, ...]], None]]] = {
-    "addressfamily": _Conversion._family,
     "bindaddress": _Conversion._local_address,
     "bindinterface": _Conversion._refuse_interface,
     "canonicaldomains": _Conversion._domains,
@@ -385,7 +306,6 @@ _OTHERS: Final[dict[str, Callable[[_Conversion, tuple[str, ...]], None]]] = {
     "connecttimeout": _Conversion._connect_timeout,
     "pubkeyauthentication": _Conversion._public_key,
     "refuseconnection": _Conversion._refuse_connection,
-    "rekeylimit": _Conversion._rekey_limit,
     "remotecommand": _Conversion._command,
     "requesttty": _Conversion._pty,
     "requiredrsasize": _Conversion._rsa_size,

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-import socket
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Final
 
-from ssh_keys.record import Record, Struct
+from ssh_keys.record import Record
 
-from ..options.algorithms import known_names
 from .accounts import is_root, user_files, user_groups
-from .client_options import rekey_options
+from .conversion import Conversion, is_yes, number
 from .directives import Directive, File, Included
 from .evaluate import Values
 from .files import ConfigReader, config_paths
@@ -25,30 +22,18 @@ __all__ = ["ServerConfig", "ServerRules", "login_of", "server_config"]
 
 FOLDER: Final = "/etc/ssh"
 
-_FAMILIES = {"any": 0, "inet": socket.AF_INET, "inet6": socket.AF_INET6}
-_ALGORITHMS = {
-    "casignaturealgorithms": "ca_signature_algs",
-    "ciphers": "encryption_algs",
-    "hostkeyalgorithms": "server_host_key_algs",
-    "kexalgorithms": "kex_algs",
-    "macs": "mac_algs",
-    "pubkeyacceptedalgorithms": "signature_algs",
-}
 _FLAGS = {
     "allowagentforwarding": "agent_forwarding",
     "gssapikeyexchange": "gss_kex",
-    "hostbasedauthentication": "host_based_auth",
     "hostbasedusesnamefrompacketonly": "trust_client_host",
-    "kbdinteractiveauthentication": "kbdint_auth",
-    "passwordauthentication": "password_auth",
     "permittty": "allow_pty",
     "pubkeyauthentication": "public_key_auth",
-    "tcpkeepalive": "tcp_keepalive",
     "usedns": "rdns_lookup",
     "x11forwarding": "x11_forwarding",
 }
 _NUMBERS = {
     "clientaliveinterval": "keepalive_interval",
+    "logingracetime": "login_timeout",
     "maxauthtries": "max_auth_tries",
     "maxsessions": "max_sessions",
 }
@@ -126,57 +111,21 @@ class ServerConfig:
         return ServerRules(options, limits, permitted, files, strict, conversion.places)
 
 
-class _Conversion(Struct):
-    """Makes options of values.
-
-    Parameters:
-        evaluation: knows where values come from.
-        values: that hold.
-        made: what is made.
-        places: where each option comes from.
-    """
-
-    evaluation: ServerEvaluation
-    values: Values
-    made: dict[str, object]
-    places: dict[str, Directive]
+class _Conversion(Conversion[ServerEvaluation]):
+    """Makes options of values."""
 
     def run(self) -> None:
         """Make the options; raises ConfigParseError."""
-        made, values = self.made, self.values
-        for table, kind in ((_FLAGS, "yes".__eq__), (_NUMBERS, int)):
-            convert: Callable[[str], object] = kind
-            for keyword, option in table.items():
-                if keyword in values:
-                    with self.at(keyword):
-                        made[option] = convert(values[keyword][0][0])
+        self.convert(_FLAGS, is_yes)
+        self.convert(_NUMBERS, number)
+        self.convert_common()
         for keyword, option in _LISTS.items():
-            if keyword in values:
+            if keyword in self.values:
                 with self.at(keyword):
-                    names = [line[0] for line in values[keyword]]
-                    made[option] = [name for name in names if name.lower() != "none"]
-        for keyword, option in _ALGORITHMS.items():
-            if keyword in values:
-                with self.at(keyword):
-                    if names_known := known_names(option, values[keyword][0][0]):
-                        made[option] = names_known
-        for keyword, method in _OTHERS.items():
-            if keyword in values:
-                with self.at(keyword):
-                    method(self, values[keyword][0])
+                    names = [line[0] for line in self.values[keyword]]
+                    self.made[option] = [name for name in names if name.lower() != "none"]
+        self.apply(_OTHERS)
         self._address()
-
-    @contextmanager
-    def at(self, keyword: str) -> Iterator[None]:
-        """Convert a value in the body: its options, or its error, come from where it stands."""
-        before = set(self.made)
-        place = self.evaluation.place(keyword)
-        try:
-            yield
-        except ValueError as exc:
-            raise (exc if place is None else place.error(str(exc))) from None
-        if place is not None:
-            self.places.update(dict.fromkeys(self.made.keys() - before, place))
 
     def _alive_count(self, value: tuple[str, ...]) -> None:
         # With 0 it asks, and never gives up.
@@ -184,9 +133,6 @@ class _Conversion(Struct):
 
     def _methods(self, value: tuple[str, ...]) -> None:
         self.made["auth_methods"] = [word for word in value if word != "any"]
-
-    def _grace(self, value: tuple[str, ...]) -> None:
-        self.made["login_timeout"] = int(value[0])
 
     def _startups(self, value: tuple[str, ...]) -> None:
         self.made["max_startups"] = tuple(map(int, value))
@@ -198,9 +144,6 @@ class _Conversion(Struct):
     def _moduli(self, value: tuple[str, ...]) -> None:
         self.made["moduli"] = value[0]
 
-    def _rekey_limit(self, value: tuple[str, ...]) -> None:
-        self.made.update(rekey_options(value))
-
     def _compression(self, value: tuple[str, ...]) -> None:
         zlib = [] if value[0] == "no" else ["zlib@openssh.com"]
         self.made["compression_algs"] = ["none", *zlib]
@@ -208,9 +151,6 @@ class _Conversion(Struct):
     def _gss(self, value: tuple[str, ...]) -> None:
         if value[0] == "no":
             self.made["gss_auth"] = False
-
-    def _family(self, value: tuple[str, ...]) -> None:
-        self.made["family"] = _FAMILIES[value[0]]
 
     def _address(self) -> None:
         ports, addresses = self.values.get("port", []), self.values.get("listenaddress", [])
@@ -230,15 +170,12 @@ class _Conversion(Struct):
 
 
 _OTHERS: Final[dict[str, Callable[[_Conversion, tuple[str, ...]], None]]] = {
-    "addressfamily": _Conversion._family,
     "authenticationmethods": _Conversion._methods,
     "clientalivecountmax": _Conversion._alive_count,
     "compression": _Conversion._compression,
     "gssapiauthentication": _Conversion._gss,
-    "logingracetime": _Conversion._grace,
     "maxstartups": _Conversion._startups,
     "modulifile": _Conversion._moduli,
-    "rekeylimit": _Conversion._rekey_limit,
     "revokedkeys": _Conversion._revoked,
 }
 
