@@ -652,44 +652,53 @@ def start_terminal(
     return chan
 
 
+@asynccontextmanager
+async def waiting_process(
+    peer: RawPeer, **options: Any
+) -> AsyncIterator[tuple[Implementation[Any], SSHServerProcess[str]]]:
+    """The channel and the process of `start_terminal`; it does not end before the block does."""
+    started = asyncio.get_running_loop().create_future()
+    done = asyncio.Event()
+
+    async def handler(process: SSHServerProcess[str]) -> None:
+        started.set_result(process)
+        await done.wait()
+
+    chan = start_terminal(peer, SSHServerProcess(handler), **options)
+    try:
+        yield chan, await started
+    finally:
+        done.set()
+        peer.end.mux.connection_lost(None)
+        await asyncio.sleep(0)
+
+
 async def test_lines_that_nobody_reads_are_bounded() -> None:
     """A few bytes bring a long line back from the history: what counts is what was delivered."""
-    peer = RawPeer()
-    got = asyncio.Event()
-    process: list[SSHServerProcess[str]] = []
-
-    async def handler(made: SSHServerProcess[str]) -> None:
-        process.append(made)
-        await got.wait()
-
-    window = 4096
-    chan = start_terminal(peer, SSHServerProcess(handler), window=window)
-    await asyncio.sleep(0)
-    peer.send(94, 0, b"x" * 1000 + b"\r")
-    for _ in range(500):
-        peer.send(94, 0, b"\x1b[A\r")
-        peer.sent()
-    await asyncio.sleep(0)
-    assert peer.error is None
-    assert chan._unread == 1001
-    held = len(chan._typed)
-    assert 0 < held <= window
-    # They come when somebody reads; there is room to show them.
-    peer.send(93, 0, 10_000_000)
-    reader = process[0].stdin
-    for _ in range(100):
-        assert await asyncio.wait_for(reader.readline(), WAIT) == "x" * 1000 + "\n"
-    assert len(chan._typed) < held
-    for _ in range(401):
-        assert await asyncio.wait_for(reader.readline(), WAIT) == "x" * 1000 + "\n"
-        peer.sent()
-        peer.end.mux.on_writable()
-    await asyncio.sleep(0)
-    assert (chan._unread, len(chan._typed)) == (0, 0)
-    assert chan.receive_room + chan._typed_credit == window
-    got.set()
-    peer.end.mux.connection_lost(None)
-    await asyncio.sleep(0)
+    peer, window = RawPeer(), 4096
+    async with waiting_process(peer, window=window) as (chan, process):
+        peer.send(94, 0, b"x" * 1000 + b"\r")
+        for _ in range(500):
+            peer.send(94, 0, b"\x1b[A\r")
+            peer.sent()
+        await asyncio.sleep(0)
+        assert peer.error is None
+        assert chan._unread == 1001
+        held = len(chan._typed)
+        assert 0 < held <= window
+        # They come when somebody reads; there is room to show them.
+        peer.send(93, 0, 10_000_000)
+        reader = process.stdin
+        for _ in range(100):
+            assert await asyncio.wait_for(reader.readline(), WAIT) == "x" * 1000 + "\n"
+        assert len(chan._typed) < held
+        for _ in range(401):
+            assert await asyncio.wait_for(reader.readline(), WAIT) == "x" * 1000 + "\n"
+            peer.sent()
+            peer.end.mux.on_writable()
+        await asyncio.sleep(0)
+        assert (chan._unread, len(chan._typed)) == (0, 0)
+        assert chan.receive_room + chan._typed_credit == window
 
 
 async def test_what_is_typed_ahead_is_not_shown_before_it_could_be_hidden() -> None:
@@ -748,30 +757,19 @@ async def test_client_that_closes_behind_its_lines() -> None:
 async def test_reader_of_a_line_that_never_ends() -> None:
     """A reader that waits for what does not come gets what there is when a window is full."""
     peer = RawPeer()
-    process: list[SSHServerProcess[str]] = []
-    done = asyncio.Event()
-
-    async def handler(made: SSHServerProcess[str]) -> None:
-        process.append(made)
-        await done.wait()
-
-    chan = start_terminal(peer, SSHServerProcess(handler), window=4096)
-    await asyncio.sleep(0)
-    reading = asyncio.create_task(process[0].stdin.readuntil("never"))
-    sent = 0
-    while not reading.done() and sent < 100_000:
-        await asyncio.sleep(0)
-        size = min(chan.receive_room, 100)
-        if size:
-            peer.send(94, 0, (b"x" * 99 + b"\r")[-size:])
-            sent += size
-        peer.sent()
-    with pytest.raises(asyncio.IncompleteReadError) as caught:
-        await reading
-    assert 2048 <= len(caught.value.partial) <= 8192
-    done.set()
-    peer.end.mux.connection_lost(None)
-    await asyncio.sleep(0)
+    async with waiting_process(peer, window=4096) as (chan, process):
+        reading = asyncio.create_task(process.stdin.readuntil("never"))
+        sent = 0
+        while not reading.done() and sent < 100_000:
+            await asyncio.sleep(0)
+            size = min(chan.receive_room, 100)
+            if size:
+                peer.send(94, 0, (b"x" * 99 + b"\r")[-size:])
+                sent += size
+            peer.sent()
+        with pytest.raises(asyncio.IncompleteReadError) as caught:
+            await reading
+        assert 2048 <= len(caught.value.partial) <= 8192
 
 
 async def test_window_of_a_terminal_is_kept() -> None:
@@ -857,31 +855,20 @@ async def test_much_work_is_done_in_turns() -> None:
 async def test_reader_of_more_lines_than_a_window_has() -> None:
     """Exactly a window of lines was read and kept: nothing else can come, so this is the end."""
     peer = RawPeer()
-    process: list[SSHServerProcess[str]] = []
-    done = asyncio.Event()
-
-    async def handler(made: SSHServerProcess[str]) -> None:
-        process.append(made)
-        await done.wait()
-
-    start_terminal(peer, SSHServerProcess(handler), window=1000)
-    await asyncio.sleep(0)
-    reading = asyncio.create_task(process[0].stdin.readuntil("end\n"))
-    await asyncio.sleep(0)
-    for _ in range(10):
-        peer.send(94, 0, b"a" * 99 + b"\r")
-        for _ in range(4):
-            await asyncio.sleep(0)
-        peer.sent()
-    peer.send(94, 0, b"end\r")
-    with pytest.raises(asyncio.IncompleteReadError) as caught:
-        await asyncio.wait_for(reading, WAIT)
-    partial: object = caught.value.partial
-    assert partial == ("a" * 99 + "\n") * 10
-    assert await asyncio.wait_for(process[0].stdin.readuntil("end\n"), WAIT) == "end\n"
-    done.set()
-    peer.end.mux.connection_lost(None)
-    await asyncio.sleep(0)
+    async with waiting_process(peer, window=1000) as (_, process):
+        reading = asyncio.create_task(process.stdin.readuntil("end\n"))
+        await asyncio.sleep(0)
+        for _ in range(10):
+            peer.send(94, 0, b"a" * 99 + b"\r")
+            for _ in range(4):
+                await asyncio.sleep(0)
+            peer.sent()
+        peer.send(94, 0, b"end\r")
+        with pytest.raises(asyncio.IncompleteReadError) as caught:
+            await asyncio.wait_for(reading, WAIT)
+        partial: object = caught.value.partial
+        assert partial == ("a" * 99 + "\n") * 10
+        assert await asyncio.wait_for(process.stdin.readuntil("end\n"), WAIT) == "end\n"
 
 
 @pytest.mark.parametrize("ends", ["close", "eof and close"])
