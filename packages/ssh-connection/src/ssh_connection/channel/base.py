@@ -283,10 +283,13 @@ class Channel:
 
     # --- Outbound ----------------------------------------------------------------------------
 
-    def _send_data(self, data: bytes, datatype: int | None) -> None:
-        """Queue bytes, sending what window and core allow; the bytes are not copied."""
+    def _check_writable(self) -> None:
         if self.sending is not _OPEN or self._eof_wanted or self._close_wanted:
             raise BrokenPipeError("Channel not open for sending")
+
+    def _send_data(self, data: bytes, datatype: int | None) -> None:
+        """Queue bytes, sending what window and core allow; the bytes are not copied."""
+        self._check_writable()
         size = len(data)
         if not size:
             return

@@ -395,10 +395,10 @@ class SSHChannel(Channel, Generic[AnyStr]):
 
         Raises BrokenPipeError if the channel is not open for writing.
         """
-        small = sum(map(len, pieces)) <= self._send_max
-        # Nothing is sent by empty data, but it finds out whether something could be.
-        self._send_data(b"".join(pieces) if small else b"", None)
-        if not small:
+        if sum(map(len, pieces)) <= self._send_max:
+            self._send_data(b"".join(pieces), None)
+        else:
+            self._check_writable()
             self._queue_data(filter(None, pieces), None)
 
     def writelines(self, list_of_data: Iterable[AnyStr], datatype: DataType = None) -> None:
