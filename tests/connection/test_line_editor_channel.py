@@ -996,3 +996,13 @@ async def test_datatype_of_stderr_is_kept() -> None:
     assert message[0] == 95
     assert message[5:9] == EXTENDED_DATA_STDERR.to_bytes(4, "big")
     assert message.endswith(b"x\r\n")
+
+
+@pytest.mark.parametrize("errors", ["strict", "replace", "ignore"])
+async def test_bytes_that_are_no_text_are_shown_as_they_are(errors: str) -> None:
+    peer = RawPeer()
+    session = Recorder()
+    chan = start_terminal(peer, session, errors=errors)
+    chan.write_raw(b"caf\xe9\n")
+    (message,) = peer.sent()
+    assert message.endswith(b"caf\xe9\r\n")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import ssh_meta
-from tests.interop.conftest import launch
 from tests.interop.own_client import connect
 from tests.interop.own_server import own_server
 from tests.interop.peers.credentials import Credentials
@@ -81,22 +79,12 @@ async def test_server_with_ssh(
         assert value.encode() in done.stderr
 
 
-@pytest.fixture(scope="module", params=("asyncssh", "paramiko"))
-def post_quantum_server(
-    request: pytest.FixtureRequest,
-    credentials: Credentials,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[PeerServer]:
-    """The servers of peers that know ML-KEM."""
-    name: str = request.param
-    with launch(name, credentials, tmp_path_factory.mktemp(name)) as running:
-        yield running
-
-
+# The peers that know ML-KEM.
+@pytest.mark.parametrize("server", ["asyncssh", "paramiko"], indirect=True)
 async def test_client_with_post_quantum_key_exchange(
-    post_quantum_server: PeerServer, credentials: Credentials
+    server: PeerServer, credentials: Credentials
 ) -> None:
-    assert await echo(post_quantum_server, credentials, {"kex_algs": POST_QUANTUM}) == DATA
+    assert await echo(server, credentials, {"kex_algs": POST_QUANTUM}) == DATA
 
 
 @pytest.fixture(params=("ssh-ed25519", "ecdsa-sha2-nistp256", "ssh-rsa"))

@@ -348,7 +348,8 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
 
     def _encode(self, text: str) -> bytes:
         encoding = self._encoding or "utf-8"
-        for errors in (self._errors, "surrogateescape"):
+        # First what gives the bytes of `write_raw` back, whatever becomes of other characters.
+        for errors in ("surrogateescape", self._errors):
             try:
                 return text.encode(encoding, errors)
             except UnicodeEncodeError:
