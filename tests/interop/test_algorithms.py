@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import ssh_meta
+from tests.interop.conftest import launch
 from tests.interop.own_client import connect
 from tests.interop.own_server import own_server
 from tests.interop.peers.credentials import Credentials
