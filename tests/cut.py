@@ -12,6 +12,7 @@ import logging
 import os
 import selectors
 import socket
+import stat
 import sys
 import tempfile
 import warnings
@@ -100,6 +101,8 @@ class Cut:
 
 
 def _shut_down(descriptor: int) -> None:
+    if not stat.S_ISSOCK(os.fstat(descriptor).st_mode):
+        return
     with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as sock:
         listens = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
         if sock.family != socket.AF_UNIX and not listens:
@@ -149,6 +152,9 @@ class _Records(logging.Handler):
         self._faults = faults
 
     def emit(self, record: logging.LogRecord) -> None:
+        # The watcher of children and the end of a transport both ask for the status of a child.
+        if record.getMessage().startswith("Unknown child process"):
+            return
         if record.exc_info or record.name == "asyncio":
             self._faults.append(f"logged: {self.format(record)}")
 

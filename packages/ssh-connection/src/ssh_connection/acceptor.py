@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from random import randrange
 from typing import TYPE_CHECKING, Generic, Self, TypeAlias, TypeVar, cast
 
@@ -248,8 +249,29 @@ class SSHAcceptor(Generic[S]):
         self._connections.discard(connection)
         self._release_tunnel()
 
+    def _watch_loop(self) -> None:
+        """Have `_outlive` run at the end of the event loop."""
+        self._outliving = self._outlive()
+        with suppress(StopIteration):  # it has begun
+            self._outliving.__anext__().send(None)
+
+    async def _outlive(self) -> AsyncGenerator[None, None]:
+        """Close the connections with the loop: nobody else knows of them.
+
+        `asyncio.run` ends generators behind all tasks. A task in its place would be complained
+        about where somebody else runs the loop, and stops it.
+        """
+        try:
+            yield
+        finally:
+            loop = asyncio.get_running_loop()
+            for connection in self.connections:
+                connection.close()
+                loop.call_soon(connection.abort)  # what it has said by then is enough
+
     def serve(self, server: asyncio.Server) -> None:
         """Take over what listens."""
+        self._watch_loop()
         self._server = server
         self._addresses = [sock.getsockname() for sock in server.sockets]
 
@@ -263,16 +285,22 @@ class SSHAcceptor(Generic[S]):
             host: address that it listens on.
             tunnel: the connection, if it is to be closed when nobody needs it any more.
         """
+        self._watch_loop()
         self._server, self._tunnel, self._far_end = listener, tunnel, True
         self._addresses = listener.get_addresses() or [(host, listener.get_port())]
+
+        def gone(_: asyncio.Task[None]) -> None:
+            self._closed.set()
+            self._release_tunnel()
 
         async def watch() -> None:
             await listener.wait_closed()
             self.close()
-            self._closed.set()
-            self._release_tunnel()
 
-        self._keep(asyncio.get_running_loop().create_task(watch()))
+        watching = asyncio.get_running_loop().create_task(watch())
+        # Also when the loop ends, which does not wait for the server at the other end.
+        watching.add_done_callback(gone)
+        self._keep(watching)
 
     def _release_tunnel(self) -> None:
         if self._closed.is_set() and self._tunnel is not None and not self._connections:
