@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ssh_sftp import local
 from ssh_sftp.aio import SFTPClientHandler
+from ssh_sftp.client.base import forget
 from ssh_sftp.client.pipeline import BlockReader, BlockWriter
 from ssh_sftp.client.replies import attrs_reply, handle_reply, status_reply
 from ssh_sftp.client.resume import resume_download, resume_upload
@@ -232,11 +233,15 @@ async def _finish_small(
         replies.append(handler.request(status_reply, requests.FSetStat, handle, body))
     replies.append(handler.close_request(handle))
     error: SFTPError | None = None
-    for reply in replies:
-        try:
-            await reply
-        except SFTPError as exc:
-            error = error or exc
+    try:
+        for reply in replies:
+            try:
+                await reply
+            except SFTPError as exc:
+                error = error or exc
+    finally:
+        for reply in replies:  # if we are cancelled
+            forget(reply)
     if error is not None:
         raise error
 

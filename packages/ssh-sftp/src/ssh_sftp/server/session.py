@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
 from functools import partial
 from inspect import isawaitable
 
@@ -56,6 +57,7 @@ class SFTPServerHandler:
         self._eof = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending: asyncio.Task[None] | None = None
+        self._to_close: list[FileHandle | DirectoryHandle] = []
 
     # --- Called by the owner of the stream --------------------------------------------------------
 
@@ -97,7 +99,9 @@ class SFTPServerHandler:
             return
         for task in self._tasks:
             task.cancel()
-        self._ending = self.loop.create_task(self._end(self.core.end()))
+        self._to_close = self.core.end()
+        self._ending = self.loop.create_task(self._end())
+        self._ending.add_done_callback(self._cut_off)
 
     def pause_writing(self) -> None:
         """Look at no more requests."""
@@ -164,6 +168,9 @@ class SFTPServerHandler:
         task = self.loop.create_task(self._run(awaitable, finished))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        if isinstance(awaitable, Coroutine):
+            # Python complains about one that the task has not come to before it was cancelled.
+            task.add_done_callback(lambda _: awaitable.close())
 
     async def _run(self, awaitable: Awaitable[object], finished: Outcome) -> None:
         try:
@@ -177,17 +184,28 @@ class SFTPServerHandler:
             finished(result, None)
         self._guarded(self.core.check_load)
 
-    async def _end(self, handles: list[FileHandle | DirectoryHandle]) -> None:
+    async def _end(self) -> None:
         if self._tasks:
             await asyncio.wait(self._tasks)
-        for handle in handles:
-            if isinstance(handle, FileHandle):
-                await self._quietly(partial(self._server.close, handle.file_obj))
-            else:
-                await self._quietly(partial(close_entries, handle.entries))
+        while self._to_close:
+            await self._quietly(self._closing(self._to_close.pop()))
         await self._quietly(self._server.exit)
         if self._on_end is not None:
             self._on_end()
+
+    def _closing(self, handle: FileHandle | DirectoryHandle) -> Callable[[], object]:
+        if isinstance(handle, FileHandle):
+            return partial(self._server.close, handle.file_obj)
+        return partial(close_entries, handle.entries)
+
+    def _cut_off(self, ending: asyncio.Task[None]) -> None:
+        """The loop ends, maybe before the task has begun: close what needs no loop for it."""
+        if ending.cancelled():
+            while self._to_close:
+                closing = self._quietly(self._closing(self._to_close.pop()))
+                with suppress(StopIteration, asyncio.CancelledError):
+                    closing.send(None)
+                closing.close()
 
     async def _quietly(self, function: Callable[[], object]) -> None:
         try:
