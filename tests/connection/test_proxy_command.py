@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import logging
 import os
@@ -208,7 +209,8 @@ def test_child_that_holds_the_pipes(
     with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(kill_and_wait())
     gc.collect()
-    os.kill(int(holder.read_text()), signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):  # without a terminal it has ended, too
+        os.kill(int(holder.read_text()), signal.SIGKILL)
 
 
 async def test_program_that_floods_its_standard_error() -> None:

@@ -12,6 +12,7 @@ from asyncio.subprocess import PIPE
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from errno import EPIPE
+from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
@@ -64,32 +65,19 @@ async def connect_command(
     """
     loop = asyncio.get_running_loop()
     alone = not has_terminal()
-
-    def made() -> _CommandProtocol:
-        return _CommandProtocol(transport, peername, on_stderr, alone)
-
-    if isinstance(command, str):
-        await loop.subprocess_shell(
-            made,
-            command,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            env=env,
-            cwd=cwd,
-            start_new_session=alone,
+    protocol = _CommandProtocol(transport, peername, on_stderr, alone)
+    program = (
+        partial(loop.subprocess_shell, lambda: protocol, command)
+        if isinstance(command, str)
+        else partial(loop.subprocess_exec, lambda: protocol, *command)
+    )
+    try:
+        await program(
+            stdin=PIPE, stdout=PIPE, stderr=PIPE, env=env, cwd=cwd, start_new_session=alone
         )
-    else:
-        await loop.subprocess_exec(
-            made,
-            *command,
-            stdin=PIPE,
-            stdout=PIPE,
-            stderr=PIPE,
-            env=env,
-            cwd=cwd,
-            start_new_session=alone,
-        )
+    except BaseException:
+        protocol.given_up = True
+        raise
 
 
 class CommandTransport(asyncio.Transport):
@@ -173,6 +161,8 @@ class _CommandProtocol(asyncio.SubprocessProtocol):
         alone: bool,
     ) -> None:
         self._alone = alone
+        #: Nobody waits for the start any more: the program ends as soon as it is known.
+        self.given_up = False
         self.closing = False
         self._inner = inner
         self._peername = peername
@@ -185,6 +175,13 @@ class _CommandProtocol(asyncio.SubprocessProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The program runs: begin with the inner protocol."""
         self.process = cast(asyncio.SubprocessTransport, transport)
+        if self.given_up:
+            # The loop has closed it, and may tell us nothing else.
+            self._lost.set()
+            self.closing = True
+            if self._alone:
+                signal_group(self.process.get_pid(), KILL)
+            return
         self.stdin = cast(asyncio.WriteTransport, self.process.get_pipe_transport(0))
         self.stdout = cast(asyncio.ReadTransport, self.process.get_pipe_transport(1))
         self._outliving = asyncio.create_task(self._outlive())
@@ -235,6 +232,8 @@ class _CommandProtocol(asyncio.SubprocessProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The program has ended, and its pipes are empty."""
+        if self._lost.is_set():
+            return
         self._lost.set()
         self.closing = True
         if self._killer is not None:
@@ -281,5 +280,7 @@ class _CommandProtocol(asyncio.SubprocessProtocol):
             await self._lost.wait()
         except asyncio.CancelledError:
             self._kill()
-            await self._lost.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GRACE):
+                    await self._lost.wait()
             raise

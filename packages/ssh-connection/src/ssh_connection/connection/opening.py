@@ -142,16 +142,32 @@ async def open_hops(
 
 
 async def _in_time(options: SSHConnectionOptions, opening: Coroutine[object, object, T]) -> T:
-    timeout = options.seconds("connect_timeout")
-    if timeout is None:
-        return await opening
+    return await _limited(opening, options.seconds("connect_timeout"), "not connected")
+
+
+async def _step(options: SSHConnectionOptions, step: Awaitable[T], missing: str) -> T:
+    """Wait for something in front of the login, as long as the login itself may take at the most.
+
+    The timer of the login begins with the connection, and `connect_timeout` is none by default:
+    without this nothing would end the wait for a host that answers nothing at all.
+    """
+    return await _limited(step, options.seconds("login_timeout"), missing)
+
+
+async def _limited(waited: Awaitable[T], seconds: float | None, missing: str) -> T:
+    """Wait for something.
+
+    Raises ConnectionTimeoutError, which says what is missing, if it takes longer.
+    """
+    limit = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(timeout):
-            return await opening
-    except ConnectionTimeoutError:
-        raise
+        async with limit:
+            return await waited
     except TimeoutError:
-        raise ConnectionTimeoutError(f"not connected after {timeout:g} seconds") from None
+        if not limit.expired():
+            raise  # of something else: the system has such an error, too
+        assert seconds is not None
+        raise ConnectionTimeoutError(f"{missing} after {seconds:g} seconds") from None
 
 
 async def _open_client(
@@ -162,7 +178,8 @@ async def _open_client(
     depth: int,
 ) -> C:
     if options.canonicalize_hostname:
-        options = await config.canonical_options(options)
+        naming = config.canonical_options(options)
+        options = await _step(options, naming, f"no canonical name of {options.host!a}")
 
     async def prepare(tunnelled: bool) -> C:
         return await connection.prepare(options, tunnelled=tunnelled)
@@ -211,7 +228,7 @@ async def _open(
         if sock is not None:
             await loop.create_connection(lambda: conn.transport, sock=sock)
         else:
-            await loop.create_connection(
+            connecting = loop.create_connection(
                 lambda: conn.transport,
                 host,
                 port,
@@ -219,6 +236,7 @@ async def _open(
                 flags=flags,
                 local_addr=options.local_addr,
             )
+            await _step(options, connecting, f"no connection with {host!a} port {port}")
         await conn.established()
     except BaseException:
         conn.abort()
@@ -267,17 +285,11 @@ async def _open_through(
 ) -> N:
     conn = await prepare(True)
     try:
-        # From here to the time-out of authentication nothing else would end the wait.
-        async with asyncio.timeout(options.seconds("login_timeout")):
-            await tunnel.create_connection(
-                lambda: TunnelSession(conn.transport, (host, port)), host, port
-            )
+        opening = tunnel.create_connection(
+            lambda: TunnelSession(conn.transport, (host, port)), host, port
+        )
+        await _step(options, opening, f"no tunnel to {host!a} port {port}")
         await conn.established()
-    except ConnectionTimeoutError:
-        raise
-    except TimeoutError:
-        conn.abort()
-        raise ConnectionTimeoutError("the tunnel did not open in time") from None
     except BaseException:
         conn.abort()
         raise

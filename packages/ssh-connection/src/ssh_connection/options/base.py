@@ -185,7 +185,8 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
     """Local host and port to connect from."""
 
     connect_timeout: Seconds = None
-    """Seconds that connecting may take, from the look-up of the name to authentication."""
+    """Seconds that connecting may take, from the look-up of the name to authentication, all in all.
+    By default there is no such limit, but one for each step: see `login_timeout`."""
 
     tcp_keepalive: bool = True
     """Whether TCP itself finds out about dead connections (SO_KEEPALIVE)."""
@@ -271,7 +272,10 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
     """Seconds after which new keys are made; a number or text such as `1h`."""
 
     login_timeout: Seconds = 120
-    """Seconds from the start of the connection in which authentication has to be finished."""
+    """Seconds from the start of the connection in which authentication has to be finished; 0 or
+    None for no limit. On the way there each step may take as long: the look-up of the name and the
+    connection of the socket, each host of a tunnel, and what the agent knows. So a call with the
+    defaults ends, whatever the other side does not do."""
 
     keepalive_interval: Seconds = 0
     """Seconds after which the other side is asked whether it is still there."""
