@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 import socket
 import sys
 import threading
@@ -382,6 +383,16 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         SSHClientConnectionOptions(config="/dev/zero", host="host")
     with pytest.raises(TypeError):
         SSHClientConnectionOptions(config=5, host="host")  # type: ignore[arg-type]
+
+
+def test_user_without_a_home_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(uid: int) -> None:
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    with pytest.raises(OSError, match="home directory"):
+        options(tmp_path, "Port 22\n", username="me")
 
 
 def test_values_that_options_refuse(tmp_path: Path) -> None:

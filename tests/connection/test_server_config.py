@@ -22,7 +22,7 @@ from ssh_connection import (
     SSHServerConnectionOptions,
     listen,
 )
-from ssh_connection.config import server_options
+from ssh_connection.config import server_options, user_keys
 from ssh_transport import ModuliFileError
 from ssh_transport.kex.dh_gex import choose_group
 from ssh_transport.kex.dh_groups import BUILT_IN, SafePrimeGroup
@@ -287,6 +287,26 @@ async def test_authorized_keys_of_the_user(config: Path, tmp_path: Path) -> None
     async with serving(config=str(config), server_factory=Anybody) as acceptor:
         with pytest.raises(PermissionDenied):
             await login(acceptor, ME, password=None, client_keys=[USER_KEY])
+
+
+def test_lines_of_a_user_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(user_keys, "MAX_PARTS", 1000)
+    file, good = tmp_path / "keys", USER_KEY.export_public_key()
+
+    def read(data: bytes) -> tuple[bool, list[str]]:
+        file.write_bytes(data)
+        keys, problems = user_keys.read_user_keys([str(file)], ME, strict=False)
+        return keys.validate(USER_KEY, "", "", None) is not None, problems
+
+    assert read(b"# comment, one of many\n\r\n \t\n" * 2000 + b" \t" + good) == (True, [])
+    for bad in (b"x\n" * 1000, b'from="' + b"a," * 1000 + b'a" ' + good):
+        found, problems = read(bad + good)
+        assert not found
+        assert problems[-1] == f"{file}: what is behind 1000 lines or commas is not read"
+        assert len(problems) <= user_keys.MAX_PROBLEMS + 1
+    found, problems = read(b"\n\nx\n#\ny" + b"\n" + good)
+    assert found
+    assert [problem.split(" ")[0] for problem in problems] == [f"{file}:3:", f"{file}:5:"]
 
 
 async def test_files_of_a_user_that_are_no_use(

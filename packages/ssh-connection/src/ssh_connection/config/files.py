@@ -121,13 +121,20 @@ class ConfigReader:
 
 
 def local_facts() -> LocalFacts:
-    """Return what tokens and criteria can ask about this machine and its user."""
+    """Return what tokens and criteria can ask about this machine and its user.
+
+    Raises OSError for a user without a home directory.
+    """
     try:
         user = getpass.getuser()
     except (KeyError, OSError, ImportError):
         user = ""
     uid = str(os.getuid()) if hasattr(os, "getuid") else ""
-    return LocalFacts(user, uid, str(Path.home()), socket.gethostname(), os.environ, _run)
+    try:
+        home = str(Path.home())
+    except RuntimeError as exc:
+        raise OSError(str(exc)) from None
+    return LocalFacts(user, uid, home, socket.gethostname(), os.environ, _run)
 
 
 def _run(command: str) -> bool:

@@ -6,6 +6,7 @@ server.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -18,6 +19,13 @@ __all__ = ["read_user_keys"]
 MAX_PROBLEMS: Final = 10
 """How many lines are complained about."""
 
+MAX_PARTS: Final = 200_000
+"""Lines of a file that may hold keys, and what is between commas in them (options, patterns of
+hosts): reading them takes up to two seconds, which whoever knows the user's name can have us do."""
+
+# Neither blank nor a comment, of which there may be any number.
+_LINE: Final = re.compile(rb"^[ \t]*[^#\s][^\n]*", re.MULTILINE)
+
 
 def read_user_keys(
     paths: Sequence[str], user: str, *, strict: bool
@@ -27,7 +35,8 @@ def read_user_keys(
     There are none if there are no files, so that nobody can tell who exists.
 
     Parameters:
-        paths: the files; those that can not be read are passed over.
+        paths: the files; those that can not be read are passed over, and what is behind
+            `MAX_PARTS` parts.
         user: whose files they are.
         strict: whether files that others can write to are passed over, too.
     """
@@ -44,11 +53,17 @@ def read_user_keys(
         if strict and not is_safe_file(path, user):
             problems.append(f"{path}: others can write to it, or to a folder that it is in")
             continue
-        for number, line in enumerate(data.split(b"\n"), 1):
+        parts = 0
+        for line in _LINE.finditer(data):
+            parts += 1 + line[0].count(b",")
+            if parts > MAX_PARTS:
+                problems.append(f"{path}: what is behind {MAX_PARTS} lines or commas is not read")
+                break
             try:
-                keys.load(line)
+                keys.load(line[0])
             except KeyImportError as exc:
                 # Nobody gets in by this line; the others hold, as with OpenSSH.
                 if len(problems) < MAX_PROBLEMS:
+                    number = data.count(b"\n", 0, line.start()) + 1
                     problems.append(f"{path}:{number}: {str(exc).removeprefix('line 1: ')}")
     return keys, problems
