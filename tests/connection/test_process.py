@@ -581,14 +581,16 @@ async def test_standard_streams_wait_again_afterwards(pair: Pair, fd: int) -> No
         os.close(saved)
 
 
-@pytest.mark.parametrize("kind", ["descriptor", "text", "bytes"])
+@pytest.mark.parametrize("kind", ["descriptor", "high descriptor", "text", "bytes"])
 async def test_terminal_that_does_not_wait(binary: Pair, kind: str) -> None:
     leader, follower = pty.openpty()
+    # More than select(2) can wait for; its own are the next free ones.
+    others = [os.dup(follower) for _ in range(1024 if kind == "high descriptor" else 0)]
     tty.setraw(follower)
     # As another redirection does, from the same terminal.
     os.set_blocking(follower, False)
     target: Any = follower
-    if kind != "descriptor":
+    if kind in ("text", "bytes"):
         encoding = "utf-8" if kind == "text" else None
         target = os.fdopen(follower, "w" if kind == "text" else "wb", encoding=encoding)
     # Text has the encoding of the file.
@@ -606,9 +608,10 @@ async def test_terminal_that_does_not_wait(binary: Pair, kind: str) -> None:
     async with asyncio.timeout(60):
         await run(binary, "big", stdout=target, stderr=DEVNULL, channel_options=options)
         assert await reading == shown
-    if kind != "descriptor":
+    if kind in ("text", "bytes"):
         target.close()
-    os.close(leader)
+    for descriptor in (leader, *others):
+        os.close(descriptor)
 
 
 async def test_tiny_packets_of_text_cost_no_more_than_others(pair: Pair) -> None:

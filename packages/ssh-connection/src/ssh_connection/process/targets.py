@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import select
+import selectors
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -216,6 +216,12 @@ def _joined(last: bytes | str | Exception, more: bytes | str) -> bytes | str | N
     return None
 
 
+def _wait_writable(file: IO[bytes] | IO[str]) -> None:
+    with selectors.DefaultSelector() as selector:
+        selector.register(file, selectors.EVENT_WRITE)
+        selector.select()
+
+
 class FileSink:
     """A plain file or a device: written in a thread.
 
@@ -246,7 +252,7 @@ class FileSink:
         # A raw file may take less than it is given, and nothing if it does not wait.
         while isinstance(data, bytes) and (written or 0) < len(data):
             if written is None:
-                select.select([], [self._file.file], [])
+                _wait_writable(self._file.file)
             data = data[written or 0 :]
             written = write(data)
 
