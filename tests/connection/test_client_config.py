@@ -363,6 +363,25 @@ def test_included_files(tmp_path: Path) -> None:
         options(tmp_path, "Include bad.conf\n")
 
 
+def test_names_of_included_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WHERE", str(tmp_path))
+    (tmp_path / "more").write_text("Port 77\n")
+    for name in ("${WHERE}/more", "%d/more", "~/mo*"):
+        assert options(tmp_path, f"Include {name}\n").port == 77
+    refused(tmp_path, "Port 1\nInclude ${NOT_SET_HERE}/more\n", 2, "no environment variable")
+    refused(tmp_path, "Port 1\nInclude %h/more\n", 2, "no token %h")
+
+
+def test_user_by_tokens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEAM", "red")
+    text = "Match user real-%*\nPort 5\nHost *\nUser real-%h-${TEAM}%%\nRemoteCommand as %r\n"
+    found = options(tmp_path, "User real-%h-${TEAM}%%\n" + text)
+    assert (found.username, found.command) == ("real-host-red%", "as real-host-red%")
+    assert found.port == 5
+    assert options(tmp_path, text, username="a%h").username == "a%h"
+    refused(tmp_path, "\nUser %r\n", 2, "no token %r")
+
+
 def test_large_files(tmp_path: Path) -> None:
     with pytest.raises(ConfigParseError, match="larger than"):
         options(tmp_path, "# " + "x" * (1 << 20))

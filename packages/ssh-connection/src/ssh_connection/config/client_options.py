@@ -81,7 +81,7 @@ def client_values(
     files = []
     for path, ours in config_paths(config, usual):
         folder = FOLDER if config is True and not ours else own
-        files.append(ConfigReader(CLIENT_ALIASES, folder, facts.home).read(path, own=ours))
+        files.append(ConfigReader(CLIENT_ALIASES, folder, facts).read(path, own=ours))
     return evaluate_client(files, given, facts, canonical)
 
 
@@ -174,6 +174,8 @@ class _Conversion(Conversion[ClientEvaluation]):
         made, values = self.made, self.values
         with self.at("hostname"):
             made["host"] = self.evaluation.host()
+        with self.at("user"):
+            self._expand_user()
         self.convert(_FLAGS, is_yes)
         self.convert(_NUMBERS, number)
         self.convert(_TEXTS, lambda value: value[0])
@@ -190,6 +192,15 @@ class _Conversion(Conversion[ClientEvaluation]):
         self._authentication()
         identity_options(self)
         return made
+
+    def _expand_user(self) -> None:
+        """Replace tokens in the user's name, unless it was given; criteria do not do that."""
+        if self.evaluation.place("user") is not None:
+            tokens = self.evaluation.tokens()
+            for circular in "Cr":
+                del tokens[circular]
+            user = expand(self.values["user"][0][0], tokens, self.facts.environ)
+            self.values["user"] = [(user,)]
 
     def path(self, text: str) -> str:
         """Return a file name with everything expanded; raises ValueError."""

@@ -16,7 +16,7 @@ from .evaluate import Evaluation, Values, pattern_list
 from .tokens import expand, expand_command
 from .words import first_word
 
-__all__ = ["ClientEvaluation", "LocalFacts", "Target", "client_tokens"]
+__all__ = ["ClientEvaluation", "LocalFacts", "Target", "client_tokens", "local_tokens"]
 
 DEFAULT_PORT: Final = "22"
 
@@ -170,6 +170,17 @@ class ClientEvaluation(Evaluation):
         return self._facts.run(expand_command(command, self.tokens(), self._check_names))
 
 
+def local_tokens(facts: LocalFacts) -> dict[str, str]:
+    """Return what tokens stand for that are about this machine (ssh_config(5), TOKENS)."""
+    return {
+        "d": facts.home,
+        "i": facts.uid,
+        "L": facts.host.partition(".")[0],
+        "l": facts.host,
+        "u": facts.user,
+    }
+
+
 def client_tokens(
     facts: LocalFacts, *, original: str, host: str, port: str, user: str, alias: str | None
 ) -> dict[str, str]:
@@ -185,16 +196,12 @@ def client_tokens(
     """
     identity = "".join((facts.host, host, port, user)).encode()
     return {
+        **local_tokens(facts),
         # Nothing secret: a short name for files, as OpenSSH makes it.
         "C": hashlib.sha1(identity, usedforsecurity=False).hexdigest(),
-        "d": facts.home,
         "h": host,
-        "i": facts.uid,
         "k": alias or original,
-        "L": facts.host.partition(".")[0],
-        "l": facts.host,
         "n": original,
         "p": port,
         "r": user,
-        "u": facts.user,
     }

@@ -16,9 +16,9 @@ from typing import Final
 from ssh_transport.process_groups import KILL, signal_group
 
 from ..errors import ConfigParseError
-from .criteria import LocalFacts
+from .criteria import LocalFacts, local_tokens
 from .directives import MAX_DIRECTIVES, MAX_SIZE, Directive, File, parse_file
-from .tokens import expand_home
+from .tokens import expand, expand_home
 
 __all__ = ["ConfigReader", "config_paths", "local_facts"]
 
@@ -53,13 +53,13 @@ class ConfigReader:
     Parameters:
         aliases: old name of a keyword to its present one.
         folder: where relative names of included files start.
-        home: the user's home directory, for `~`; None if it means nothing.
+        facts: for `~`, tokens and variables in names of included files; None if they mean nothing.
     """
 
-    def __init__(self, aliases: dict[str, str], folder: str, home: str | None) -> None:
+    def __init__(self, aliases: dict[str, str], folder: str, facts: LocalFacts | None) -> None:
         self._aliases = aliases
         self._folder = folder
-        self._home = home
+        self._facts = facts
         self._budget: Iterator[int] = iter(range(MAX_DIRECTIVES))
         self._files_left = MAX_FILES
 
@@ -98,8 +98,8 @@ class ConfigReader:
 
     def _include(self, directive: Directive, name: str, own: bool, depth: int) -> Sequence[File]:
         try:
-            if self._home is not None:
-                name = expand_home(name, self._home)
+            if (facts := self._facts) is not None:
+                name = expand(expand_home(name, facts.home), local_tokens(facts), facts.environ)
             if not os.path.isabs(name):
                 name = os.path.join(self._folder, name)
             found = iglob(name) if has_magic(name) else [name]
