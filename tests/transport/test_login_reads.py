@@ -82,7 +82,8 @@ async def client_of_a_script() -> AsyncIterator[tuple[Owner, asyncio.StreamWrite
             writer.close()
 
 
-async def test_identification_string_alone_wakes_nobody() -> None:
+async def test_identification_string_alone_wakes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(login_reads, "_PATIENCE", 600)
     async with client_of_a_script() as (owner, writer):
         assert 1 < owner.low_water <= 81
         writer.write(GREETING)
@@ -132,8 +133,11 @@ def test_least_size_is_what_we_send_ourselves(name: bytes) -> None:
         assert len(pair.server.take_output()) >= pair.client.least_size(len(message)) > 26
 
 
-async def test_service_accept_alone_wakes_nobody_who_has_asked_more() -> None:
+async def test_service_accept_alone_wakes_nobody_who_has_asked_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Only where the layer above says that it has asked for something."""
+    monkeypatch.setattr(login_reads, "_PATIENCE", 600)
     low_waters: list[int] = []
     for asked in (True, False):
         async with client_of_a_script() as (owner, _):
