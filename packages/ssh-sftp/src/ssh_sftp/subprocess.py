@@ -28,6 +28,9 @@ _PIPE_SIZE: Final = 1024 * 1024
 # A program whose input has ended should end too; this is how long it gets.
 _EXIT_SECONDS: Final = 5.0
 
+# The same when the event loop ends.
+_LAST_SECONDS: Final = 1.0
+
 
 async def start_sftp_client(
     handler: SFTPClientHandler,
@@ -124,6 +127,25 @@ class SubprocessHandler(SFTPClientHandler):
     def __init__(self, loop: asyncio.AbstractEventLoop, process: Process) -> None:
         super().__init__(loop)
         self._process = process
+        self._outliving = loop.create_task(self._outlive())
+
+    async def _outlive(self) -> None:
+        """Be there until the program has ended; end it with the event loop."""
+        try:
+            await self._process.wait()
+        except asyncio.CancelledError:
+            try:
+                # The session may be ended in order, by somebody who was cancelled, too.
+                async with asyncio.timeout(_LAST_SECONDS):
+                    await self._process.wait()
+            except TimeoutError:
+                self._kill()
+                await self._process.wait()
+            raise
+
+    def _kill(self) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
 
     async def wait_closed(self) -> None:
         """Wait until the pipes are closed and the program has ended; kill one that does not."""
@@ -132,6 +154,8 @@ class SubprocessHandler(SFTPClientHandler):
             async with asyncio.timeout(_EXIT_SECONDS):
                 await self._process.wait()
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self._kill()
             await self._process.wait()
+        except asyncio.CancelledError:
+            self._kill()  # nobody has the patience to wait for its end
+            raise
