@@ -298,7 +298,8 @@ class ClientSessions(ClientX11):
 
         Parameters:
             check: raise ProcessError if its exit status is not zero, if a signal ended it, or if
-                the connection was closed before it ended.
+                nobody knows: the connection was closed before it ended, or the channel without an
+                exit status, which a server may leave out (RFC 4254 section 6.10).
             timeout: seconds after which to give up; the process is closed then.
 
         The others as of `create_process`. Returns the exit status and the output that was not

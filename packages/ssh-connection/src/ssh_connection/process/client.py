@@ -197,8 +197,11 @@ class SSHClientProcess(SSHProcess[AnyStr], SSHClientStreamSession[AnyStr]):
         """Wait for the end of the process.
 
         Parameters:
-            check: raise ProcessError for a non-zero exit status or a signal, and if the connection
-                was closed, be it in order, before the process ended.
+            check: raise ProcessError for a non-zero exit status or a signal, and if there is none
+                of both: when the connection was closed, be it in order, before the process ended,
+                and when the server closed the channel without saying how the process ended, as it
+                may (RFC 4254 section 6.10). What is not known is no success; ssh(1) exits with 255
+                then. `exit_status` is None there.
             timeout: seconds after which to give up; the process goes on then.
 
         Raises ProcessError; TimeoutError, which holds the output received so far; and what
@@ -212,10 +215,12 @@ class SSHClientProcess(SSHProcess[AnyStr], SSHClientStreamSession[AnyStr]):
             raise TimeoutError(*self._outcome(), stdout, stderr) from None
         if check and self.exit_status:
             raise ProcessError(*self._outcome(), stdout, stderr)
-        if check and self.exit_status is None and self.channel.cut_off:
+        if check and self.exit_status is None:
             # A server that takes its leave is no failure of the connection, but nobody knows
             # whether the process has done what it was meant to do.
-            reason = "Connection closed before the process ended"
+            reason = "Channel closed without an exit status"
+            if self.channel.cut_off:
+                reason = "Connection closed before the process ended"
             raise ProcessError(*self._outcome(), stdout, stderr, reason)
         return SSHCompletedProcess(*self._outcome(), stdout, stderr)
 
