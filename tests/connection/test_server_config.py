@@ -161,6 +161,12 @@ def test_what_can_not_be_done_is_refused(config: Path, text: str, match: str) ->
         options(config, text)
 
 
+def test_command_that_no_session_could_start(config: Path) -> None:
+    config.write_bytes(b"Match User bob\nForceCommand echo caf\xe9\n")
+    with pytest.raises(ConfigParseError, match=r"config:2: forcecommand: .* not UTF-8"):
+        SSHServerConnectionOptions(config=str(config))
+
+
 async def test_lists_of_users(config: Path) -> None:
     config.write_text(
         f"DenyUsers eve\nAllowUsers bob {ME}@127.0.0.* carol@10.0.0.0/8 eve dave\n"

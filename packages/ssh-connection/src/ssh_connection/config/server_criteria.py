@@ -79,6 +79,8 @@ class ServerEvaluation(Evaluation):
         harmless = RESTRICTIONS.get(name)
         if harmless is not None and (len(value) != 1 or value[0].lower() not in harmless):
             raise ValueError("this restriction is not supported")
+        if name == "forcecommand" and any("\ud800" <= char <= "\udfff" for char in value[0]):
+            raise ValueError("a command that is not UTF-8 can not be started")
         if name == "authenticationmethods" and "any" in value:
             # A restriction and its opposite: OpenSSH refuses this order of the two, too, also in
             # blocks that do not apply.
