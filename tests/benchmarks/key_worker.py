@@ -8,6 +8,7 @@ microseconds of CPU time for one operation, the best of several batches.
 
 from __future__ import annotations
 
+import base64
 import importlib
 import io
 import itertools
@@ -134,12 +135,40 @@ def verify(lib: Any, parameters: Parameters) -> Operation:
 
 
 def certificate(lib: Any, parameters: Parameters) -> Operation:
-    """Read a user certificate; AsyncSSH and ssh_keys check its signature, Paramiko does not."""
+    """Read a user certificate, with its fields and its signature: a damaged one is refused."""
     line = parameters["certificate"]
-    if lib.__name__ == "paramiko":
-        blob = importlib.import_module("paramiko.pkey").PublicBlob
-        return lambda: blob.from_string(line)
+    for name, damaged in damages(line).items():
+        try:
+            lib.import_certificate(damaged)
+        except ValueError:
+            continue
+        raise AssertionError(f"{lib.__name__} took a certificate with {name} for a good one")
     return lambda: lib.import_certificate(line)
+
+
+def certificate_blob(lib: Any, parameters: Parameters) -> Operation:
+    """Decode the base64 and look at the name of the type, all that Paramiko does: see `damages`."""
+    line = parameters["certificate"]
+    blob = importlib.import_module("paramiko.pkey").PublicBlob
+    for damaged in damages(line).values():
+        # Once this raises, Paramiko reads certificates, and belongs into the other row.
+        assert blob.from_string(damaged).key_type == line.split()[0]
+    return lambda: blob.from_string(line)
+
+
+def damages(line: str) -> dict[str, str]:
+    """A certificate with something wrong in it, by what is wrong."""
+    name, text = line.split()[:2]
+    blob = base64.b64decode(text)
+    head = len(name).to_bytes(4, "big") + name.encode()
+    damaged = {
+        "nothing but a name": head,
+        "garbage behind the name": head + b"\xff" * 40,
+        "a length beyond the end": head + b"\x7f\xff\xff\xff",
+        "a wrong signature": blob[:-3] + bytes([blob[-3] ^ 1]) + blob[-2:],
+        "its end cut off": blob[:-10],
+    }
+    return {what: f"{name} {base64.b64encode(data).decode()}" for what, data in damaged.items()}
 
 
 def known_hosts_load(lib: Any, parameters: Parameters) -> Operation:
@@ -184,6 +213,7 @@ ACTIONS: dict[str, Callable[[Any, Parameters], Operation]] = {
     action.__name__: action
     for action in (
         certificate,
+        certificate_blob,
         import_private,
         import_public,
         known_hosts_load,

@@ -31,7 +31,8 @@ TITLES = {
     "import_public": "read a public key line",
     "sign": "sign 200 bytes",
     "verify": "check a signature over 200 bytes",
-    "certificate": "read a user certificate (Paramiko checks no signature)",
+    "certificate": "read a user certificate, and check its signature",
+    "certificate_blob": "carry a user certificate unread: no field and no signature is looked at",
     "known_hosts_load": f"read a known_hosts file of {LINES} lines",
     "known_hosts_match": f"find the last of {LINES} lines of known_hosts, once it is read",
     "known_hosts_new": f"look for another unknown name in {LINES} lines of known_hosts each time",
@@ -44,6 +45,7 @@ def actions() -> Iterator[tuple[str, str, str]]:
         for kind in KINDS:
             yield f"keys-{action.replace('_', '-')}-{kind}", action, kind
     yield "keys-certificate", "certificate", "ed25519"
+    yield "keys-certificate-blob", "certificate_blob", "ed25519"
     for form in ("plain", "hashed"):
         for action in ("known_hosts_load", "known_hosts_match", "known_hosts_new"):
             yield f"keys-{action.replace('_', '-')}-{form}", action, form
@@ -53,6 +55,11 @@ def implementations(action: str, subject: str) -> tuple[str, ...]:
     """Who takes part in a row."""
     if action in ("sign", "verify") and subject == "ed25519":
         return (*IMPLEMENTATIONS, FLOOR)
+    if action == "certificate":
+        return tuple(name for name in IMPLEMENTATIONS if name != "paramiko")
+    if action == "certificate_blob":
+        # What takes a certificate with any garbage in it, does not read certificates.
+        return ("paramiko",)
     return IMPLEMENTATIONS
 
 
