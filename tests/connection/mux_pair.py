@@ -10,6 +10,7 @@ from typing import Any
 from ssh_connection.channel.base import Channel
 from ssh_connection.constants import OPEN_UNKNOWN_CHANNEL_TYPE, SSH_MSG_CHANNEL_DATA
 from ssh_connection.errors import ChannelOpenError
+from ssh_connection.logging import ConnectionLog
 from ssh_connection.messages.connection import ChannelOpen
 from ssh_connection.mux import Mux
 from ssh_keys.wire import PacketDecodeError
@@ -73,6 +74,7 @@ class Services:
         self.on_global: Callable[[bytes, bytes], Any] | None = None
         self.idle = 0
         self.extra: dict[str, object] = {"username": "user"}
+        self.log = ConnectionLog()
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         """As of a connection."""

@@ -522,8 +522,8 @@ async def test_a_connection_in_the_packet_behind_the_reply() -> None:
     peer.services.accept = listeners.open_requested
     session = RecordingSession()
 
-    def accept(host: str, port: int) -> SSHTCPChannel[bytes]:
-        assert (host, port) == ("10.0.0.1", 5)
+    def accept(host: str, port: int, orig_host: str, orig_port: int) -> SSHTCPChannel[bytes]:
+        assert (orig_host, orig_port) == ("10.0.0.1", 5)
         chan: SSHTCPChannel[bytes] = SSHTCPChannel(peer.services, peer.end.mux)
         chan.set_session(session)
         return chan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 import ssh_connection
 import ssh_meta
 from ssh_meta import DisconnectError
-from tests.meta.support import HOST_KEY, Server, connected, running_server
+from tests.meta.support import HOST_KEY, USER_KEY, Server, connected, running_server
 
 LINE = HOST_KEY.export_public_key().decode()
 OTHER = ssh_meta.generate_private_key("ssh-ed25519")
@@ -110,3 +111,102 @@ async def test_results_can_be_changed() -> None:
         result = await conn.run("echo", input="text\n")
         result.stdout = result.stdout.strip()
         assert result.stdout == "text"
+
+
+async def test_channels_of_forwards_refuse_unknown_keywords() -> None:
+    async with running_server() as port, connected(port) as conn:
+        methods: list[Callable[..., Any]] = [conn.create_connection, conn.open_connection]
+        for method in methods:
+            with pytest.raises(TypeError, match="nosuch"):
+                await method(*(() if method == conn.open_connection else (None,)), "h", 1, nosuch=1)
+
+
+async def test_names_of_both_ends_of_a_forwarded_connection(tmp_path: Path) -> None:
+    """What came from the peer has the peer's end as the remote one."""
+    seen: list[tuple[object, object]] = []
+
+    def handler(reader: ssh_meta.SSHReader[bytes], writer: ssh_meta.SSHWriter[bytes]) -> None:
+        names = (reader.get_extra_info(name) for name in ("local_peername", "remote_peername"))
+        seen.append((next(names), next(names)))
+        writer.close()
+
+    class Forwarding(Server):
+        def connection_requested(self, *args: object) -> Any:
+            return handler
+
+        def unix_connection_requested(self, dest_path: str) -> Any:
+            return handler
+
+        def server_requested(self, listen_host: str, listen_port: int) -> bool:
+            return True
+
+        def unix_server_requested(self, listen_path: str) -> bool:
+            return True
+
+    path = str(tmp_path / "socket")
+    async with running_server(server_factory=Forwarding) as port, connected(port) as conn:
+        reader, _ = await conn.open_connection("host", 7, "orig", 5)
+        await reader.read()
+        unix_reader, _ = await conn.open_unix_connection("/there")
+        await unix_reader.read()
+        assert seen == [(("host", 7), ("orig", 5)), ("/there", "")]
+        seen.clear()
+        async with (
+            conn.start_server(lambda host, port: handler, "127.0.0.1", 0) as listener,
+            conn.start_unix_server(lambda: handler, path),
+        ):
+            stream, writer = await asyncio.open_connection("127.0.0.1", listener.get_port())
+            here = writer.get_extra_info("sockname")
+            await stream.read()
+            writer.close()
+            stream, writer = await asyncio.open_unix_connection(path)
+            await stream.read()
+            writer.close()
+        assert seen == [(("127.0.0.1", listener.get_port()), here), (path, "")]
+
+
+async def test_loggers_of_applications(caplog: pytest.LogCaptureFixture) -> None:
+    ssh_meta.set_log_level("INFO")
+    try:
+        async with running_server() as port, connected(port) as conn:
+            async with conn.create_process("echo") as process:
+                for place in (process, process.channel, process.stdin, process.stdout):
+                    place.logger.info("here is %s", "text")
+            conn.logger.info("100%")
+    finally:
+        ssh_meta.set_log_level("NOTSET")
+    messages = [record.getMessage() for record in caplog.records]
+    assert sum(", chan=" in each and each.endswith("] here is text") for each in messages) == 4
+    assert any(each.startswith("[conn=") and each.endswith("] 100%") for each in messages)
+
+
+def test_level_of_sftp() -> None:
+    ssh_meta.set_sftp_log_level("ERROR")
+    try:
+        assert logging.getLogger("ssh_sftp.server").getEffectiveLevel() == logging.ERROR
+    finally:
+        ssh_meta.set_sftp_log_level("NOTSET")
+
+
+async def test_separator_of_another_type_loses_nothing() -> None:
+    async with running_server() as port, connected(port) as conn:
+        process = await conn.create_process("echo")
+        process.stdin.write("line\n")
+        with pytest.raises(TypeError):
+            await process.stdout.readuntil(b"\n")  # type: ignore[arg-type]
+        assert await process.stdout.readline() == "line\n"
+        process.close()
+
+
+async def test_scp_to_a_host_with_the_keyword_port(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("content")
+    async with running_server(sftp_factory=True, allow_scp=True) as port:
+        await ssh_meta.scp(
+            tmp_path / "file",
+            f"127.0.0.1:{tmp_path / 'copy'}",
+            port=port,
+            username="alice",
+            known_hosts=None,
+            client_keys=[USER_KEY],
+        )
+    assert (tmp_path / "copy").read_text() == "content"

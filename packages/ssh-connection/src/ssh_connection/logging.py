@@ -7,11 +7,12 @@ secret is ever given to it: no passwords, no responses, no private keys, no data
 from __future__ import annotations
 
 import logging
+from collections.abc import MutableMapping
 from itertools import count
 
 from ssh_transport.errors import printable
 
-__all__ = ["LOGGER_NAME", "ConnectionLog", "Peer", "set_log_level"]
+__all__ = ["LOGGER_NAME", "ConnectionLog", "Peer", "SSHLogger", "set_log_level"]
 
 LOGGER_NAME = "ssh_connection"
 
@@ -37,6 +38,23 @@ class Peer:
         return printable(text if isinstance(text, bytes) else str(text))
 
 
+class SSHLogger(logging.LoggerAdapter[logging.Logger]):
+    """Logger for what an application has to say about a connection or channel.
+
+    It is used as `logging.Logger`; its records stand among ours, with the same numbers in front.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(_logger)
+        self._prefix = prefix
+
+    def process(
+        self, msg: object, kwargs: MutableMapping[str, object]
+    ) -> tuple[object, MutableMapping[str, object]]:
+        """Put the numbers in front of a message."""
+        return f"{self._prefix}{msg}", kwargs
+
+
 class ConnectionLog:
     """Logs for one connection: a number in front of each line, so that they can be told apart.
 
@@ -49,6 +67,11 @@ class ConnectionLog:
     def __init__(self) -> None:
         self.number = next(_numbers)
         self._prefix = f"[conn={self.number}] "
+
+    def for_application(self, channel: int | None = None) -> SSHLogger:
+        """Return a logger for the application, of the connection or of one of its channels."""
+        place = "" if channel is None else f", chan={channel}"
+        return SSHLogger(f"[conn={self.number}{place}] ")
 
     def debug(self, text: str, *args: object) -> None:
         """Log a step that only matters when something is wrong."""

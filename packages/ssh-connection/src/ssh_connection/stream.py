@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import AnyStr, Generic, Protocol
 
 from .channel.text import SSHChannel
+from .logging import SSHLogger
 from .receiver import InputEnd
 from .stream_buffer import StreamBuffer, incomplete
 
@@ -64,6 +65,11 @@ class SSHReader(Generic[AnyStr]):
     def channel(self) -> SSHChannel[AnyStr]:
         """The channel that is read."""
         return self._chan
+
+    @property
+    def logger(self) -> SSHLogger:
+        """Logger for what the application has to say about the channel."""
+        return self._chan.logger
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         """Return what is known about the channel or its connection; see `SSHChannel`."""
@@ -167,6 +173,11 @@ class SSHWriter(Generic[AnyStr]):
     def channel(self) -> SSHChannel[AnyStr]:
         """The channel that is written."""
         return self._chan
+
+    @property
+    def logger(self) -> SSHLogger:
+        """Logger for what the application has to say about the channel."""
+        return self._chan.logger
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         """Return what is known about the channel or its connection; see `SSHChannel`."""

@@ -410,6 +410,9 @@ class StreamBuffer(Generic[AnyStr]):
         """Read up to and with `separator`; see `SSHReader.readuntil`."""
         pattern, overlap = compile_separator(separator, max_separator_len)
         literal = separator if isinstance(separator, bytes | str) else None
+        kind = type(self.empty())
+        if not isinstance(pattern.pattern, kind):  # before anything is taken out
+            raise TypeError(f"the separator has to be {kind.__name__} as the data are")
         self._pull()
         parts: list[AnyStr] = []
         cost = 0

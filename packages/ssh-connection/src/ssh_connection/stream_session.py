@@ -150,8 +150,8 @@ class SSHStreamSession(SSHSession[AnyStr]):
 
     def _run(self, result: Awaitable[None] | None) -> None:
         """Run what a handler returned; if it raises, the channel is aborted."""
-        if result is None:
-            return
+        if not isinstance(result, Awaitable):
+            return  # the handler was an ordinary function, whatever it has returned
         chan = self.stream_channel
 
         async def run(pending: Awaitable[None]) -> None:

@@ -46,6 +46,12 @@ _END_SECONDS = 10.0
 """How long the program at the other end gets to end after all is copied."""
 
 
+class SCPKwargs(ClientKwargs, total=False):
+    """Keywords of `scp`."""
+
+    port: int | tuple[()]
+
+
 class _Place(Record):
     """Where a path is. `host` is None for this machine."""
 
@@ -111,19 +117,21 @@ async def _explained(reason: str, stderr: SSHReader[bytes]) -> str:
 
 
 async def _runner(
-    stack: AsyncExitStack, host: str | tuple[str, int] | SSHClientConnection, kwargs: ClientKwargs
+    stack: AsyncExitStack, host: str | tuple[str, int] | SSHClientConnection, kwargs: SCPKwargs
 ) -> CommandRunner:
     """Return what runs commands on a host, connecting to it if need be."""
     if isinstance(host, SSHClientConnection):
         return _Runner(host)
+    options = SCPKwargs(**kwargs)
+    port = options.pop("port", ())
     if isinstance(host, tuple):
         name, port = host
-        opened = connect(name, port, **kwargs)
     else:
         user, name, number = parse_destination(host)
         if user is not None:
-            kwargs = {**kwargs, "username": user}
-        opened = connect(name, number or (), **kwargs)
+            options["username"] = user
+        port = number or port
+    opened = connect(name, port, **cast(ClientKwargs, options))
     return _Runner(await stack.enter_async_context(opened))
 
 
@@ -136,7 +144,7 @@ async def scp(
     block_size: int = protocol.BLOCK_SIZE,
     progress_handler: ProgressHandler | None = None,
     error_handler: ErrorHandler | None = None,
-    **kwargs: Unpack[ClientKwargs],
+    **kwargs: Unpack[SCPKwargs],
 ) -> None:
     """Copy files to a host, from a host, or from one host to another through this machine.
 
@@ -150,7 +158,8 @@ async def scp(
         progress_handler: called with (source path, target path, bytes copied, bytes in all); not
             possible between two hosts.
         error_handler: called with the exception of each file that failed, instead of raising it.
-        kwargs: keywords of `connect`, for hosts that are no connections yet.
+        kwargs: keywords of `connect`, for hosts that are no connections yet; `port` is for those
+            that are given without one.
 
     Raises SFTPError, OSError, ChannelOpenError, what `connect` raises, and ValueError if both are
     here or the sources are not on one machine.

@@ -193,6 +193,7 @@ if TYPE_CHECKING:
         SFTPUnknownPrincipal,
         SFTPWriteProtect,
     )
+    from ssh_sftp.log_level import set_sftp_log_level
     from ssh_sftp.server.filesystem import (
         SFTPServer,
     )
@@ -372,6 +373,7 @@ __all__ = [
     "SFTPVFSAttrs",
     "SFTPWriteProtect",
     "connect_subprocess",
+    "set_sftp_log_level",
     "start_sftp_client",
 ]
 
@@ -380,6 +382,7 @@ _MODULES = {
     "ssh_sftp.client.client": ("SFTPClient",),
     "ssh_sftp.client.file": ("SFTPClientFile",),
     "ssh_sftp.codec.attrs": ("SFTPAttrs", "SFTPLimits", "SFTPName", "SFTPVFSAttrs"),
+    "ssh_sftp.log_level": ("set_sftp_log_level",),
     "ssh_sftp.server.filesystem": ("SFTPServer",),
     "ssh_sftp.subprocess": ("connect_subprocess", "start_sftp_client"),
 }

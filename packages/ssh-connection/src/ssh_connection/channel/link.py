@@ -9,6 +9,7 @@ from ssh_transport.errors import DisconnectError
 if TYPE_CHECKING:
     import asyncio
 
+    from ..logging import ConnectionLog
     from .base import Channel
 
 __all__ = [
@@ -61,6 +62,11 @@ class PacketSender(Protocol):
 
 class ConnectionServices(Protocol):
     """What channels need from the connection object."""
+
+    @property
+    def log(self) -> ConnectionLog:
+        """Where the connection logs."""
+        ...
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         """Return what is known about the connection under `name`."""

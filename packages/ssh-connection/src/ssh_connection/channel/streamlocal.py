@@ -45,6 +45,10 @@ class SSHUNIXChannel(SSHForwardChannel[AnyStr]):
         data = ForwardedStreamlocal(path).encode()
         return await self._begin(b"forwarded-streamlocal@openssh.com", data, session_factory)
 
+    def set_peer_name(self, path: str) -> None:
+        """Set the extra info of a channel that the peer opened to, or from, a socket at `path`."""
+        self.set_extra_info(local_peername=path, remote_peername="")
+
     async def _begin(
         self,
         channel_type: bytes,

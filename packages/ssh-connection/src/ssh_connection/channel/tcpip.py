@@ -59,8 +59,15 @@ class SSHTCPChannel(SSHForwardChannel[AnyStr]):
     def set_peer_names(
         self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
     ) -> None:
-        """Set the extra info of a channel that the peer opened."""
-        self._describe(dest_host, dest_port, orig_host, orig_port)
+        """Set the extra info of a channel that the peer opened: it comes from the remote end.
+
+        Parameters:
+            dest_host, dest_port: where the connection goes, or came to.
+            orig_host, orig_port: where it comes from.
+        """
+        self.set_extra_info(
+            local_peername=(dest_host, dest_port), remote_peername=(orig_host, orig_port)
+        )
 
     def _describe(self, host: str, port: int, orig_host: str, orig_port: int) -> None:
         self.set_extra_info(

@@ -22,6 +22,8 @@ from .state import HalfState
 if TYPE_CHECKING:
     import asyncio
 
+    from ..logging import SSHLogger
+
 __all__ = ["DataType", "SSHChannel"]
 
 DataType = int | None
@@ -280,6 +282,11 @@ class SSHChannel(Channel, Generic[AnyStr]):
         if name in self._extra:
             return self._extra[name]
         return self._conn.get_extra_info(name, default)
+
+    @property
+    def logger(self) -> SSHLogger:
+        """Logger for what the application has to say about this channel."""
+        return self._conn.log.for_application(self.number)
 
     def set_extra_info(self, **kwargs: object) -> None:
         """Set what `get_extra_info` returns."""

@@ -30,7 +30,7 @@ from ..awaiting import start_waiting
 from ..constants import DEFAULT_LANG, OPEN_CONNECT_FAILED, SSH_MSG_CHANNEL_DATA
 from ..errors import ChannelOpenError, error_of_peer
 from ..global_requests import Keepalive
-from ..logging import ConnectionLog, Peer
+from ..logging import ConnectionLog, Peer, SSHLogger
 from ..mux import Mux
 from ..options.base import SSHConnectionOptions
 from ..options.units import parse_seconds
@@ -115,6 +115,11 @@ class SSHConnection:
     def log(self) -> ConnectionLog:
         """Where it logs."""
         return self._log
+
+    @property
+    def logger(self) -> SSHLogger:
+        """Logger for what the application has to say about this connection."""
+        return self._log.for_application()
 
     # --- TransportOwner ----------------------------------------------------------------------
 

@@ -134,9 +134,12 @@ class ClientForwarding(Forwarding):
         Raises ChannelListenError if the server refuses, ValueError for a port out of range.
         """
 
-        def accept(orig_host: str, orig_port: int) -> Channel | Awaitable[Channel]:
+        def accept(
+            host: str, port: int, orig_host: str, orig_port: int
+        ) -> Channel | Awaitable[Channel]:
             channel = self._tcp_channel(encoding, **kwargs)
-            channel.set_peer_names(listen_host, listen_port, orig_host, orig_port)
+            channel.set_extra_info(peername=(orig_host, orig_port))
+            channel.set_peer_names(host, port, orig_host, orig_port)
             return _with_session(channel, session_factory(orig_host, orig_port))
 
         return await self._remote_listeners().listen_tcp(listen_host, listen_port, accept)
@@ -190,7 +193,9 @@ class ClientForwarding(Forwarding):
         """
 
         def accept() -> Channel | Awaitable[Channel]:
-            return _with_session(self._unix_channel(encoding, **kwargs), session_factory())
+            channel = self._unix_channel(encoding, **kwargs)
+            channel.set_peer_name(listen_path)
+            return _with_session(channel, session_factory())
 
         return await self._remote_listeners().listen_unix(listen_path, accept)
 

@@ -34,6 +34,9 @@ class ChannelKwargs(TypedDict, total=False):
     max_pktsize: int
 
 
+_KEYWORDS = frozenset(ChannelKwargs.__annotations__)
+
+
 class Forwarding(SSHConnection):
     """Opens channels for connections, and keeps listeners."""
 
@@ -62,6 +65,7 @@ class Forwarding(SSHConnection):
     def _tcp_channel(
         self, encoding: str | None = None, **kwargs: Unpack[ChannelKwargs]
     ) -> SSHTCPChannel[Any]:
+        _refuse_unknown(kwargs)
         return SSHTCPChannel(
             self,
             self._require_mux(),
@@ -74,6 +78,7 @@ class Forwarding(SSHConnection):
     def _unix_channel(
         self, encoding: str | None = None, **kwargs: Unpack[ChannelKwargs]
     ) -> SSHUNIXChannel[Any]:
+        _refuse_unknown(kwargs)
         return SSHUNIXChannel(
             self,
             self._require_mux(),
@@ -192,3 +197,9 @@ class Forwarding(SSHConnection):
     async def forward_unix_connection(self, dest_path: str) -> SSHUNIXSession[bytes]:
         """Connect to a UNIX domain socket here; otherwise as `forward_connection`."""
         return await connect_unix_relay(dest_path)
+
+
+def _refuse_unknown(kwargs: ChannelKwargs) -> None:
+    if not kwargs.keys() <= _KEYWORDS:
+        unknown = ", ".join(sorted(kwargs.keys() - _KEYWORDS))
+        raise TypeError(f"a channel has no keyword {unknown}")

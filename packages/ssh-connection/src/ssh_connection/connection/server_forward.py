@@ -80,7 +80,8 @@ class ServerForwarding(Forwarding):
             raise ChannelOpenError(OPEN_CONNECT_FAILED, "there is no such port")
         self._log.info("connection to %s port %s requested", Peer(host), port)
 
-        new: Channel = self._tcp_channel()
+        new = self._tcp_channel()
+        new.set_peer_names(host, port, *orig)
 
         def make(answer: Any) -> Channel | Awaitable[Channel]:
             if answer is True:
@@ -97,7 +98,8 @@ class ServerForwarding(Forwarding):
             )
         self._log.info("connection to %s requested", Peer(path))
 
-        new: Channel = self._unix_channel()
+        new = self._unix_channel()
+        new.set_peer_name(path)
 
         def make(answer: Any) -> Channel | Awaitable[Channel]:
             if answer is True:

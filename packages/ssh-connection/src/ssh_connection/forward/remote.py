@@ -42,9 +42,9 @@ __all__ = [
 MAX_LISTENERS: Final = 100
 """Listeners that a client may have on a server."""
 
-TCPAcceptor = Callable[[str, int], "Channel | Awaitable[Channel]"]
-"""Takes the originator's host and port, returns the channel with its session set; raises
-ChannelOpenError to refuse."""
+TCPAcceptor = Callable[[str, int, str, int], "Channel | Awaitable[Channel]"]
+"""Takes host and port of the listener and those of the originator, returns the channel with its
+session set; raises ChannelOpenError to refuse."""
 UNIXAcceptor = Callable[[], "Channel | Awaitable[Channel]"]
 
 
@@ -221,7 +221,12 @@ class RemoteListeners:
             tcp = ForwardedTcpip.decode(request.type_data)
             acceptor = self._tcp.get((tcp.connected_address, tcp.connected_port))
             if acceptor is not None:
-                return acceptor(tcp.originator_address, tcp.originator_port)
+                return acceptor(
+                    tcp.connected_address,
+                    tcp.connected_port,
+                    tcp.originator_address,
+                    tcp.originator_port,
+                )
         else:
             path = ForwardedStreamlocal.decode(request.type_data).socket_path
             unix_acceptor = self._unix.get(path)

@@ -9,6 +9,7 @@ from typing import AnyStr, Protocol, Self, cast
 
 from ..channel.text import SSHChannel
 from ..errors import BreakReceived, SignalReceived, TerminalSizeChanged
+from ..logging import SSHLogger
 from ..receiver import InputEnd, Receiver
 from ..stream_session import SSHStreamSession
 from .redirect import (
@@ -84,6 +85,11 @@ class SSHProcess(SSHStreamSession[AnyStr]):
     def subsystem(self) -> str | None:
         """The subsystem, or None."""
         return self._session_channel.get_subsystem()
+
+    @property
+    def logger(self) -> SSHLogger:
+        """Logger for what the application has to say about the process."""
+        return self.stream_channel.logger
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         """Return what is known about the channel or its connection; see `SSHChannel`."""
