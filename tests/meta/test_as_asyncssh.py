@@ -210,3 +210,20 @@ async def test_scp_to_a_host_with_the_keyword_port(tmp_path: Path) -> None:
             client_keys=[USER_KEY],
         )
     assert (tmp_path / "copy").read_text() == "content"
+
+
+def test_options_on_top_of_others_by_position() -> None:
+    kinds: list[Callable[..., Any]] = [
+        ssh_meta.SSHClientConnectionOptions,
+        ssh_meta.SSHServerConnectionOptions,
+    ]
+    for kind in kinds:
+        base = kind(login_timeout=5, keepalive_interval=7)
+        made = kind(base, login_timeout=6)
+        assert (made.login_timeout, made.keepalive_interval) == (6, 7)
+        assert kind(None).login_timeout == kind().login_timeout
+        for wrong in ((base, base), ("text",)):
+            with pytest.raises(TypeError):
+                kind(*wrong)
+        with pytest.raises(TypeError):
+            kind(base, options=base)

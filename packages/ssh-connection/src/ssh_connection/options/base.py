@@ -100,7 +100,10 @@ class _OptionsMeta(type):
         cls.option_set = frozenset(names)
 
     def __call__(cls, *args: object, **kwargs: object) -> Any:
-        base = kwargs.pop("options", None)
+        if len(args) > 1 or (args and "options" in kwargs):
+            raise TypeError(f"{cls.__name__} takes one object with options by position")
+        # As in AsyncSSH, what they are on top of may be given by position.
+        base = args[0] if args else kwargs.pop("options", None)
         canonical = cast("str | None", kwargs.pop("canonical_host", None))
         if isinstance(base, SSHConnectionOptions):
             names = cls.option_set
@@ -119,7 +122,7 @@ class _OptionsMeta(type):
         made = cast(Any, object.__new__(cast(Any, cls)))
         made.given, made.configured, made.configuration = kwargs, configured, files.server
         try:
-            made.__init__(*args, **values)
+            made.__init__(**values)
         except ValueError as exc:
             raise placed(exc, files.places, configured | files.replacing.keys()) from None
         return made
