@@ -166,23 +166,30 @@ class _Run:
         scenario: what is run.
         cut, way: when and how it is ended.
         allowed: exceptions that it may end with if its connections are lost.
+        faults: gets what is wrong.
     """
 
     def __init__(
-        self, scenario: Scenario, cut: Cut, way: Way, allowed: tuple[type[BaseException], ...]
+        self,
+        scenario: Scenario,
+        cut: Cut,
+        way: Way,
+        allowed: tuple[type[BaseException], ...],
+        faults: list[str],
     ) -> None:
         self._scenario = scenario
         self._cut = cut
         self._way = way
         self._allowed = allowed
-        self.faults: list[str] = []
+        self.faults = faults
 
-    def run(self) -> None:
-        """Run it; what is wrong is in `faults`."""
+    def run(self) -> bool:
+        """Run it, and return whether it was ended before its own end."""
         selector = _Selector(self._cut)
         with asyncio.Runner(loop_factory=lambda: _Loop(selector)) as runner:
             runner.get_loop().set_exception_handler(self._unhandled)
             runner.run(self._main(selector))
+        return self._cut.made
 
     def _unhandled(self, loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
         details = {name: value for name, value in context.items() if name != "message"}
@@ -308,14 +315,14 @@ def cut_everywhere(
     try:
         for number in count() if turns is None else (turns,):
             gap = gaps[number % len(gaps)]
-            cut = Cut(number, gap)
-            run = _Run(scenario, cut, way, allowed)
-            with _watched(run.faults, folder):
-                run.run()
-            faults = [each for each in run.faults if each != "open: "]
+            found: list[str] = []
+            with _watched(found, folder):
+                # Nothing of it is held by anybody when the garbage is collected.
+                made = _Run(scenario, Cut(number, gap), way, allowed, found).run()
+            faults = [each for each in found if each != "open: "]
             where = f"{way.value}, turn {number}, gap {gap}"
             assert not faults, "\n".join((where, *faults))
-            if not cut.made:
+            if not made:
                 return number
             assert number < _LAST_TURN
         return 0
