@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +24,7 @@ from ssh_transport import (
     Role,
     TransportCore,
 )
+from ssh_transport.kex.sntrup761 import SNTRUP761
 from ssh_transport.protocols import KexContext, KexRun, KexStep
 from ssh_transport.slow_steps import SlowStep
 
@@ -315,3 +318,23 @@ async def test_fault_of_ours_in_a_step_ends_the_connection_with_its_cause(
     assert isinstance(error, ConnectionLost)
     assert isinstance(error.__cause__, ZeroDivisionError)
     await finish(listener, servers)
+
+
+async def test_the_loop_turns_while_a_key_of_sntrup761_is_made() -> None:
+    """It is Python, and none of its calls into C is long: the interpreter can change threads.
+
+    Turns are counted, not seconds: one long call would leave room for a few in front of it.
+    """
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-4)
+    try:
+        making = asyncio.ensure_future(asyncio.to_thread(SNTRUP761().start, os.urandom))
+        turns = 0
+        while not making.done():
+            turns += 1
+            await asyncio.sleep(0)
+    finally:
+        sys.setswitchinterval(interval)
+    public, _ = await making
+    assert len(public) == SNTRUP761.public_size
+    assert turns > 20
