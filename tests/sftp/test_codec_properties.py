@@ -51,7 +51,7 @@ def attrs_of(version: int) -> st.SearchStrategy[SFTPAttrs]:
 
         return st.builds(build, st.fixed_dictionaries({}, optional=optional), pairs)
     fields: dict[str, st.SearchStrategy[object]] = {
-        "size": U64, "permissions": U32, "acl": BYTES, "extended": EXTENDED,
+        "size": U64, "permissions": st.integers(0, 0o7777), "acl": BYTES, "extended": EXTENDED,
     }  # fmt: skip
     times = ["atime", "crtime", "mtime"]
     if version == 5:
@@ -97,6 +97,14 @@ def test_attributes_survive(version: int, data: st.DataObject) -> None:
         attrs,
         1 + len(encoded),
     )
+
+
+@pytest.mark.parametrize("version", [4, 5, 6])
+def test_the_type_is_not_among_the_permissions(version: int) -> None:
+    """draft-ietf-secsh-filexfer-05 section 5.5: undefined bits must not be sent."""
+    encoded = SFTPAttrs(type=1, permissions=0o104640).encode(version)
+    assert SFTPAttrs.decode(encoded, 0, len(encoded), version)[0].permissions == 0o4640
+    assert SFTPAttrs(permissions=0o104640).encode(3)[4:] == (0o104640).to_bytes(4, "big")
 
 
 @given(attrs=attrs_of(3))

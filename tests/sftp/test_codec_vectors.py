@@ -171,7 +171,7 @@ def test_statvfs_and_limits_replies() -> None:
         (
             4,
             (
-                "800001fd 01 0000000000000005 00000001 6f 00000001 67 000081a4"
+                "800001fd 01 0000000000000005 00000001 6f 00000001 67 000001a4"
                 "0000000000000001 00000002 0000000000000003 00000004 ffffffffffffffff 00000006"
                 "00000003 61636c 00000001 00000001 65 00000001 78"
             ),
@@ -179,7 +179,7 @@ def test_statvfs_and_limits_replies() -> None:
         (
             5,
             (
-                "800003fd 01 0000000000000005 00000001 6f 00000001 67 000081a4"
+                "800003fd 01 0000000000000005 00000001 6f 00000001 67 000001a4"
                 "0000000000000001 00000002 0000000000000003 00000004 ffffffffffffffff 00000006"
                 "00000003 61636c 00000011 00000001 00000001 65 00000001 78"
             ),
@@ -187,7 +187,7 @@ def test_statvfs_and_limits_replies() -> None:
         (
             6,
             (
-                "8000fffd 01 0000000000000005 0000000000001000 00000001 6f 00000001 67 000081a4"
+                "8000fffd 01 0000000000000005 0000000000001000 00000001 6f 00000001 67 000001a4"
                 "0000000000000001 00000002 0000000000000003 00000004 ffffffffffffffff 00000006"
                 "0000000000000007 00000008 00000003 61636c 00000011 00000013 02 00000001 6d"
                 "00000002 00000001 75 00000001 00000001 65 00000001 78"
@@ -197,7 +197,7 @@ def test_statvfs_and_limits_replies() -> None:
 )
 def test_attributes_of_later_versions(version: int, expected: str) -> None:
     attrs = SFTPAttrs(
-        type=1, size=5, owner="o", group="g", permissions=0o100644, atime=1, atime_ns=2,
+        type=1, size=5, owner="o", group="g", permissions=0o644, atime=1, atime_ns=2,
         crtime=3, crtime_ns=4, mtime=-1, mtime_ns=6, acl=b"acl", extended=((b"e", b"x"),),
     )  # fmt: skip
     if version >= 5:

@@ -47,7 +47,7 @@ class SFTPAttrs:
         alloc_size: bytes that the file takes on disk (version 6).
         uid, gid: numeric owner and group (version 3).
         owner, group: names of them (version 4 and up).
-        permissions: POSIX mode bits.
+        permissions: POSIX mode bits; with those of the type on version 3 only.
         atime, mtime: seconds since 1970-01-01 UTC.
         crtime: time of creation (version 4 and up).
         ctime: time of the last change of the attributes (version 6).
@@ -270,6 +270,12 @@ def _time(flag: int, since: int, name: str) -> AttrField:
     return AttrField(flag, since, 6, encode, decode)
 
 
+def _encode_mode(value: int) -> bytes:
+    # The type has a field of its own from version 4 on, and its bits must not be sent
+    # (draft-ietf-secsh-filexfer-05 section 5.5).
+    return encode_uint32(value & 0o7777 if value > 0 else value)
+
+
 def _encode_time32(value: float) -> bytes:
     # Files older than 1970 or newer than 2106 exist; version 3 cannot say so.
     return encode_uint32(min(max(int(value // 1), 0), 0xFFFFFFFF))
@@ -313,7 +319,8 @@ _TABLE: Final = (
     _simple(f.FILEXFER_ATTR_ALLOCATION_SIZE, 6, 6, "alloc_size", encode_uint64, decode_uint64),
     _pair(f.FILEXFER_ATTR_UIDGID, 3, 3, ("uid", "gid"), encode_uint32, decode_uint32),
     _pair(f.FILEXFER_ATTR_OWNERGROUP, 4, 6, ("owner", "group"), encode_text, decode_text),
-    _simple(f.FILEXFER_ATTR_PERMISSIONS, 3, 6, "permissions", encode_uint32, decode_uint32),
+    _simple(f.FILEXFER_ATTR_PERMISSIONS, 3, 3, "permissions", encode_uint32, decode_uint32),
+    _simple(f.FILEXFER_ATTR_PERMISSIONS, 4, 6, "permissions", _encode_mode, decode_uint32),
     _pair(f.FILEXFER_ATTR_ACMODTIME, 3, 3, ("atime", "mtime"), _encode_time32, decode_uint32),
     _time(f.FILEXFER_ATTR_ACCESSTIME, 4, "atime"),
     _time(f.FILEXFER_ATTR_CREATETIME, 4, "crtime"),
