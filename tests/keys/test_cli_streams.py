@@ -178,6 +178,17 @@ def test_keys_from_standard_input(pipeline: Pipeline) -> None:
     assert pipeline.json("generate", "-", "--no-passphrase", status=2)["kind"] == "UsageError"
 
 
+@needs_ssh_keygen
+def test_certificates_without_bounds(pipeline: Pipeline) -> None:
+    """`always` and `forever`, as `ssh-keygen -V always:forever` has them."""
+    words = ("sign-cert", "id.pub", "--ca", "id", "--id", "x", "--principals", "p", "--force")
+    pipeline(*words, "--valid-after", "always", "--valid-before", "forever")
+    certificate = pipeline.folder / "id-cert.pub"
+    assert "Valid: forever" in ssh_keygen("-L", "-f", certificate)
+    pipeline(*words, "--valid-before", "forever")
+    assert "Valid: after " in ssh_keygen("-L", "-f", certificate)
+
+
 def test_trust_files_from_standard_input(pipeline: Pipeline) -> None:
     public = (pipeline.folder / "id.pub").read_bytes()
     hosts = b"host " + public

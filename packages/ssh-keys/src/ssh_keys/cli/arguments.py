@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from argparse import ArgumentTypeError
 
-from ssh_keys.time_values import parse_time
+from ssh_keys.time_values import FOREVER, parse_time
 
-__all__ = ["MAXIMUM_UINT64", "checked_time", "namespace", "port", "time_of", "uint64"]
+__all__ = ["MAXIMUM_UINT64", "bound_of", "namespace", "port", "time_of", "uint64"]
 
 MAXIMUM_UINT64 = (1 << 64) - 1
 MAXIMUM_PORT = 65535
+_NO_BOUNDS = {"always": 0, "forever": FOREVER}
 
 
 def uint64(text: str) -> int:
@@ -38,10 +39,12 @@ def time_of(text: str) -> int:
         raise ArgumentTypeError(str(exc)) from None
 
 
-def checked_time(text: str) -> str:
-    """Return a time as it was given; raises ArgumentTypeError if it is none."""
-    time_of(text)
-    return text
+def bound_of(text: str) -> int:
+    """Return a bound of validity in seconds since 1970; raises ArgumentTypeError.
+
+    Those of `ssh-keygen -V` that are no times are among them: `always` and `forever`.
+    """
+    return _NO_BOUNDS[text] if text in _NO_BOUNDS else time_of(text)
 
 
 def namespace(text: str) -> str:

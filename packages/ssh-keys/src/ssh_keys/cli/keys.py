@@ -8,7 +8,7 @@ from pathlib import Path
 from ssh_keys.certificate_base import SSHCertificate
 from ssh_keys.certificate_importing import import_certificate
 from ssh_keys.certificate_options import PERMISSIONS
-from ssh_keys.cli.arguments import checked_time, uint64
+from ssh_keys.cli.arguments import bound_of, uint64
 from ssh_keys.cli.devices import ROUNDS as OPENSSH_ROUNDS
 from ssh_keys.cli.devices import write_new_key
 from ssh_keys.cli.files import (
@@ -127,10 +127,10 @@ def _add_sign_cert(parser: ArgumentParser) -> None:
     parser.add_argument("--host", action="store_true", help="certificate of a host")
     parser.add_argument("--principals", required=True, help="names, with commas between")
     parser.add_argument("--serial", type=uint64, default=0, help="number of the certificate")
-    parser.add_argument("--valid-after", default="now", type=checked_time, help="default: now")
     parser.add_argument(
-        "--valid-before", required=True, type=checked_time, help="e.g. +52w, 20301231"
+        "--valid-after", default="now", type=bound_of, help="or always; default: now"
     )
+    parser.add_argument("--valid-before", required=True, type=bound_of, help="e.g. +52w, 20301231")
     parser.add_argument("--force-command", help="run this in place of what is asked for")
     parser.add_argument("--source-address", help="only from these, with commas between")
     permissions = ", ".join(name.removeprefix("permit-") for name in PERMISSIONS)
