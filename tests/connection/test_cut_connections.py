@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ssh_connection import (
+    SSHClient,
     SSHClientConnection,
-    SSHServerConnection,
     connect,
     connect_reverse,
     listen,
@@ -101,14 +101,19 @@ async def listening_through_a_jump_host(cut: Cut) -> None:
 
 
 async def by_a_program(cut: Cut) -> None:
-    class Begin(Server):
-        def connection_made(self, conn: SSHServerConnection) -> None:
-            super().connection_made(conn)
-            cut.begin()  # the program runs: before asyncio loses its pipes if it is cancelled
+    class Begin(SSHClient):
+        def connection_made(self, conn: SSHClientConnection) -> None:
+            cut.begin()  # the program runs: before, asyncio itself hangs or loses its pipes
 
-    async with serving(server_factory=Begin) as server:
+    async with serving() as server:
         command = [sys.executable, "-ISE", "-c", RELAY, "%h", "%p"]
-        async with await client(server, password="secret", kex_algs=KEX, proxy_command=command):
+        async with await client(
+            server,
+            client_factory=Begin,
+            password="secret",
+            kex_algs=KEX,
+            proxy_command=command,
+        ):
             pass
 
 
