@@ -396,6 +396,10 @@ def test_key_pairs_with_certificates(tmp_path: Path) -> None:
     assert [p.public_data for p in ssh_keys.load_keypairs(CA, None, certificate)] == [
         CA.public_data
     ]
+    # The one that a tuple names has to be for its key.
+    for wrong in ((CA, certificate), [(CA.export_private_key(), tmp_path / "id-cert.pub")]):
+        with pytest.raises(KeyImportError, match="is not for the key"):
+            ssh_keys.load_keypairs(wrong)
     # A tuple of two keys is a list of two keys.
     assert len(ssh_keys.load_keypairs((KEY, CA))) == 2
 

@@ -22,6 +22,7 @@ from ssh_keys.errors import (
 from ssh_keys.files import parse_file
 from ssh_keys.formats.armour import decode_base64
 from ssh_keys.formats.rfc4716 import iterate_rfc4716
+from ssh_keys.key import SSHKey
 from ssh_keys.key_material import printable
 from ssh_keys.key_types import KEY_TYPES, decode_ssh_public_key
 from ssh_keys.signature_algorithms import CERTIFICATE_KEY_TYPES, X509_KEY_TYPES
@@ -41,6 +42,7 @@ __all__ = [
     "CertListArg",
     "certificates_beside_key",
     "certificates_for",
+    "check_certified",
     "decode_ssh_certificate",
     "import_certificate",
     "load_certificates",
@@ -203,6 +205,13 @@ def certificates_for(
             yield certificate.with_chain(others)
         else:
             yield certificate
+
+
+def check_certified(keys: Sequence[SSHKey], certificates: Sequence[SSHCertificate]) -> None:
+    """Raise KeyImportError if certificates that were named with keys are for none of them."""
+    holders = {key.public_data for key in keys}
+    if certificates and not any(each.key.public_data in holders for each in certificates):
+        raise KeyImportError(f"the certificate is not for the key: {certificates[0]!r}")
 
 
 def import_certificate(data: str | bytes) -> SSHCertificate:

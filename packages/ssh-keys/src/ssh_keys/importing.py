@@ -13,6 +13,7 @@ from ssh_keys.certificate_importing import (
     CertListArg,
     certificates_beside_key,
     certificates_for,
+    check_certified,
     load_certificates,
 )
 from ssh_keys.errors import (
@@ -253,7 +254,7 @@ def load_keypairs(
         ignore_encrypted: leave out keys whose passphrase is missing or wrong.
         unsafe_skip_rsa_key_validation: as in `import_private_key`.
 
-    A key with a certificate gives two pairs, the one with the certificate first.
+    A key with a certificate gives two pairs, that with it first. A tuple's has to fit its key.
 
     Raises OSError, and KeyImportError as `import_private_key` and `import_certificate` do.
     """
@@ -300,10 +301,8 @@ def _is_pair(keylist: object) -> bool:
     key, certificate = keylist
     if not isinstance(key, str | PathLike | bytes | SSHKey):
         return False
-    if certificate is None or isinstance(certificate, SSHCertificate):
-        return True
-    if isinstance(certificate, list | tuple):
-        # A chain of X.509 certificates.
+    # A list is a chain of X.509 certificates.
+    if certificate is None or isinstance(certificate, SSHCertificate | list | tuple):
         return True
     return isinstance(certificate, bytes) and _CERTIFICATE_MARK.search(certificate) is not None
 
@@ -316,16 +315,17 @@ def _resolve(
     certificates: Sequence[SSHCertificate] = ()
     if isinstance(reference, tuple):
         reference, certificate = reference
-        if certificate is not None:
-            certificates = load_certificates(certificate)
-    else:
-        if isinstance(reference, str | PathLike):
-            path = f"{fspath(reference)}-cert.pub"
-            if file_exists(path):
-                certificates = load_certificates(path)
-        if not certificates and not isinstance(reference, SSHKey):
-            data = reference if isinstance(reference, bytes) else read_file(reference)
-            certificates = certificates_beside_key(data)
+        certificates = () if certificate is None else load_certificates(certificate)
+        keys = yield from _resolve_private(reference, passphrase, skip_validation)
+        check_certified(keys, certificates)
+        return keys, certificates
+    if isinstance(reference, str | PathLike):
+        path = f"{fspath(reference)}-cert.pub"
+        if file_exists(path):
+            certificates = load_certificates(path)
+    if not certificates and not isinstance(reference, SSHKey):
+        data = reference if isinstance(reference, bytes) else read_file(reference)
+        certificates = certificates_beside_key(data)
     keys = yield from _resolve_private(reference, passphrase, skip_validation)
     return keys, certificates
 
