@@ -6,9 +6,10 @@ mistake of the application.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine, Generator
-from types import TracebackType
+from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, TypeVar
+
+from .opening import WrappedCoroutine
 
 if TYPE_CHECKING:
     import asyncio
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["holding", "start_waiting"]
 
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
 
 
 def start_waiting(
@@ -37,39 +37,23 @@ def start_waiting(
     return task
 
 
-class _Holding(Coroutine[object, object, T_co]):
+class _Holding(WrappedCoroutine[T]):
     """See `holding`."""
 
     def __init__(
-        self, waiting: Coroutine[object, object, T_co], awaited: Coroutine[object, object, object]
+        self, waiting: Coroutine[object, None, T], awaited: Coroutine[object, object, object]
     ) -> None:
-        self._waiting = waiting
+        super().__init__(waiting)
         self._awaited = awaited
 
-    def __await__(self) -> Generator[object, object, T_co]:
-        return self._waiting.__await__()
-
-    def send(self, value: object) -> object:
-        return self._waiting.send(value)
-
-    def throw(
-        self,
-        typ: type[BaseException] | BaseException,
-        val: BaseException | object = None,
-        tb: TracebackType | None = None,
-    ) -> object:
-        if isinstance(typ, BaseException):
-            return self._waiting.throw(typ)
-        return self._waiting.throw(typ, val, tb)
-
     def close(self) -> None:
-        self._waiting.close()
+        super().close()
         self._awaited.close()
 
 
 def holding(
-    waiting: Coroutine[object, object, T], awaited: Awaitable[object]
-) -> Coroutine[object, object, T]:
+    waiting: Coroutine[object, None, T], awaited: Awaitable[object]
+) -> Coroutine[object, None, T]:
     """Return what does as `waiting`; to close it closes `awaited`, too.
 
     Parameters:

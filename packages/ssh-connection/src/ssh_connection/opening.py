@@ -11,7 +11,7 @@ from functools import wraps
 from types import TracebackType
 from typing import ParamSpec, Protocol, Self, TypeVar
 
-__all__ = ["Opening", "opening"]
+__all__ = ["Opening", "WrappedCoroutine", "opening"]
 
 
 class _Closing(Protocol):
@@ -29,23 +29,20 @@ class _Closing(Protocol):
 P = ParamSpec("P")
 T = TypeVar("T", bound=_Closing)
 T_co = TypeVar("T_co", bound=_Closing, covariant=True)
+R_co = TypeVar("R_co", covariant=True)
 
 
-class Opening(Coroutine[object, None, T_co]):
-    """Something that is being opened: a coroutine, and an asynchronous context manager.
-
-    `await` and tasks give it, `async with` gives it and closes it at the end. One of them has to
-    be done, and only once.
+class WrappedCoroutine(Coroutine[object, None, R_co]):
+    """Does as a coroutine does, and what its subclasses add.
 
     Parameters:
-        coroutine: opens it.
+        coroutine: one that was not begun.
     """
 
-    def __init__(self, coroutine: Coroutine[object, None, T_co]) -> None:
+    def __init__(self, coroutine: Coroutine[object, None, R_co]) -> None:
         self._coroutine = coroutine
-        self._opened: T_co | None = None
 
-    def __await__(self) -> Generator[object, None, T_co]:
+    def __await__(self) -> Generator[object, None, R_co]:
         return self._coroutine.__await__()
 
     def send(self, value: None) -> object:
@@ -64,8 +61,23 @@ class Opening(Coroutine[object, None, T_co]):
         return self._coroutine.throw(typ, val, tb)
 
     def close(self) -> None:
-        """Give up before it is opened, as of any coroutine."""
+        """Give up before it is begun, or in the middle, as of any coroutine."""
         self._coroutine.close()
+
+
+class Opening(WrappedCoroutine[T_co]):
+    """Something that is being opened: a coroutine, and an asynchronous context manager.
+
+    `await` and tasks give it, `async with` gives it and closes it at the end. One of them has to
+    be done, and only once.
+
+    Parameters:
+        coroutine: opens it.
+    """
+
+    def __init__(self, coroutine: Coroutine[object, None, T_co]) -> None:
+        super().__init__(coroutine)
+        self._opened: T_co | None = None
 
     async def __aenter__(self) -> T_co:
         opened = self._opened = await self._coroutine

@@ -1,7 +1,7 @@
 """`TransportCore`: RFC 4253 without I/O.
 
 Bytes and time go in, bytes and events come out. Packets are pushed to handlers through a table of
-256 entries that is exchanged when the phase changes, so the data path has no range test; rare
+256 slots that is exchanged when the phase changes, so the data path has no range test; rare
 facts are events that the owner drains. See docs/architecture.md.
 """
 

@@ -229,7 +229,7 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
 
     def _methods(self) -> tuple[bytes, ...]:
         choice, gss = self.preferred_auth, self.gss
-        return _methods(
+        return _usable_methods(
             tuple(choice.split(",") if isinstance(choice, str) else choice),
             (
                 (GSSAPI_KEYEX, gss is not None and gss.auth),
@@ -244,7 +244,7 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
 
 
 @lru_cache(maxsize=64)  # most connections use the same ones
-def _methods(
+def _usable_methods(
     names: tuple[str, ...], switches: tuple[tuple[bytes, bool], ...], *, gss_wanted: bool
 ) -> tuple[bytes, ...]:
     """Return the authentication methods that are used, in the order of preference.
