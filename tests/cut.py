@@ -153,7 +153,8 @@ class _Records(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         # The watcher of children and the end of a transport both ask for the status of a child.
-        if record.getMessage().startswith("Unknown child process"):
+        # Which of their warnings it is depends on the version of Python.
+        if record.getMessage().startswith(("Unknown child process", "child process pid")):
             return
         if record.exc_info or record.name == "asyncio":
             self._faults.append(f"logged: {self.format(record)}")
@@ -285,9 +286,11 @@ def _watched(faults: list[str], folder: Path) -> Iterator[None]:
 
 def _target(name: str) -> str:
     try:
-        return os.readlink(f"/dev/fd/{name}")
+        target = os.readlink(f"/dev/fd/{name}")
     except OSError:
         return ""  # the listing itself
+    # libffi keeps itself open from the first callback on that somebody makes in C.
+    return "" if "/libffi.so" in target else target
 
 
 def cut_everywhere(

@@ -1,7 +1,8 @@
-"""Waiting for what a callback of the application returned, which may end before it begins.
+"""Waiting for what may end before it begins, and for what goes on when nobody waits any more.
 
-A coroutine that was never awaited makes Python say so: the end of a connection or of the loop is no
-mistake of the application.
+Python complains about a coroutine that was never awaited, and from 3.14 on about what failed behind
+`asyncio.shield` when nobody waited any more. Neither is a mistake of the application: a connection
+or the loop has ended.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from .opening import WrappedCoroutine
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["holding", "start_waiting"]
+__all__ = ["holding", "outlasting", "start_waiting"]
 
 T = TypeVar("T")
 
@@ -35,6 +36,25 @@ def start_waiting(
     if isinstance(awaited, Coroutine):
         task.add_done_callback(lambda _: awaited.close())
     return task
+
+
+async def outlasting(future: asyncio.Future[T]) -> T:
+    """Return the result of a future, which goes on if the waiting for it is cancelled.
+
+    Its exception is nobody's business then, unless a callback of the future asks for it.
+    """
+    if not future.done():
+        over: asyncio.Future[None] = future.get_loop().create_future()
+
+        def end(done: asyncio.Future[T]) -> None:
+            if not done.cancelled():
+                done.exception()  # so that nobody misses it
+            if not over.done():
+                over.set_result(None)
+
+        future.add_done_callback(end)
+        await over
+    return future.result()
 
 
 class _Holding(WrappedCoroutine[T]):

@@ -8,6 +8,7 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 
+from ..awaiting import outlasting
 from ..channel.agent import SSHAgentChannel
 from ..constants import OPEN_ADMINISTRATIVELY_PROHIBITED
 from ..errors import ChannelOpenError
@@ -43,7 +44,7 @@ class ServerAgent(SSHConnection):
         if self._agent_socket is None:
             self._agent_socket = self._loop.create_task(self._listen_for_agent())
         try:
-            return await asyncio.shield(self._agent_socket)
+            return await outlasting(self._agent_socket)
         except OSError as exc:
             self._log.warning("no socket for the agent: %s", exc)
             return None

@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from ssh_transport.errors import ConnectionLost, ProtocolError
 
 from ..addresses import MAX_PORT, check_port
+from ..awaiting import outlasting
 from ..channel.base import Channel
 from ..constants import OPEN_ADMINISTRATIVELY_PROHIBITED
 from ..errors import ChannelListenError, ChannelOpenError, GlobalRequestError
@@ -185,7 +186,7 @@ class RemoteListeners:
     ) -> None:
         pending = asyncio.ensure_future(self._mux.global_request(name, data, answered))
         try:
-            await asyncio.shield(pending)
+            await outlasting(pending)
         except asyncio.CancelledError:
             # The server listens all the same, and would until the connection ends.
             task = asyncio.get_running_loop().create_task(self._give_up(pending, cancel))

@@ -15,6 +15,8 @@ from functools import partial
 from pathlib import PurePath
 from typing import IO, ParamSpec, Protocol, TypeGuard, TypeVar, cast
 
+from ..awaiting import outlasting
+
 __all__ = [
     "AsyncFile",
     "FileLike",
@@ -69,7 +71,7 @@ class ThreadedFile:
         loop = asyncio.get_running_loop()
         running = loop.run_in_executor(None, partial(function, *args, **kwargs))
         self._running = cast("asyncio.Future[object]", running)
-        return await asyncio.shield(running)
+        return await outlasting(running)
 
     def close(self) -> None:
         """Close the file, if it is owned, once no thread uses it."""
@@ -116,7 +118,7 @@ async def open_path(path: str | PurePath, writing: bool) -> IO[bytes]:
     loop = asyncio.get_running_loop()
     opening = loop.run_in_executor(None, _open, path, mode)
     try:
-        return await asyncio.shield(opening)
+        return await outlasting(opening)
     except asyncio.CancelledError:
         # The thread opens it all the same.
         opening.add_done_callback(_close_opened)

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable
 from typing import Final
 
+from ..awaiting import outlasting
 from ..forward.listener import SocketListener, forward_tcp_listener
 from ..forward.relay import RelayOpener
 from ..messages.connection import X11Request
@@ -141,7 +142,7 @@ async def _write_cookie(display: DisplayListener, path: str, entry: AuthorityEnt
             display.close(lambda exc: None)
 
     try:
-        await asyncio.shield(writing)
+        await outlasting(writing)
     except BaseException:
         display.stop_listening()
         # If it is we who were cancelled, the thread goes on all the same.
