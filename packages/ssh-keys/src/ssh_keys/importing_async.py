@@ -22,7 +22,7 @@ from ssh_keys.importing import (
     private_key_steps,
 )
 from ssh_keys.key import SSHKey
-from ssh_keys.keypair import SSHKeyPair
+from ssh_keys.keypair import SSHKeyPair, SSHLocalKeyPair
 
 __all__ = [
     "Runner",
@@ -62,6 +62,8 @@ async def load_keypairs_async(
 
     Raises what `load_keypairs` raises.
     """
+    if not certlist and (ready := _ready_pairs(keylist)) is not None:
+        return ready
     steps = keypair_steps(
         keylist, passphrase, certlist, skip_public, ignore_encrypted, unsafe_skip_rsa_key_validation
     )
@@ -98,6 +100,24 @@ async def read_private_key_async(
         filename, passphrase, unsafe_skip_rsa_key_validation, run=run
     )
     return keys[0]
+
+
+def _ready_pairs(keylist: KeyPairListArg) -> Sequence[SSHKeyPair] | None:
+    """Return the pairs of keys that were read before, None if there is anything else.
+
+    Programs that open many connections give each the same keys: there is nothing to wait for.
+    """
+    if not isinstance(keylist, list | tuple):
+        return None
+    pairs: list[SSHKeyPair] = []
+    for each in keylist:
+        if isinstance(each, SSHKey) and each.is_private:
+            pairs.append(SSHLocalKeyPair(each))
+        elif isinstance(each, SSHKeyPair):
+            pairs.append(each)
+        else:
+            return None
+    return pairs
 
 
 async def _answer(steps: PassphraseSteps[T], passphrase: Passphrase, run: Runner | None) -> T:

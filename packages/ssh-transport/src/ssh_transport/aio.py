@@ -242,7 +242,18 @@ class AsyncTransport(asyncio.BufferedProtocol):
         """Say goodbye to the peer and close once everything was sent."""
         if not self.core.closed:
             self._clean = True
-            self.core.disconnect(DisconnectReason.SSH_DISCONNECT_BY_APPLICATION, "closed")
+            self.disconnect(DisconnectReason.SSH_DISCONNECT_BY_APPLICATION, "closed")
+
+    def disconnect(self, code: int, reason: str, lang: str = "en-US") -> None:
+        """Say goodbye to the peer, now rather than with the next turn of the loop.
+
+        Parameters as of `TransportCore.disconnect`.
+        """
+        at_once = not self._busy and self._transport is not None
+        self._busy = self._busy or at_once
+        self.core.disconnect(code, reason, lang)
+        if at_once:
+            self._settle()
 
     def abort(self) -> None:
         """Close at once; output that the socket did not take yet is lost."""

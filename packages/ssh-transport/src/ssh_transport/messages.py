@@ -64,6 +64,7 @@ class Disconnect(Message):
     language_tag: String
 
 
+@lru_cache(maxsize=8)  # nearly all connections end with the same one
 def encode_disconnect(code: int, reason: str, lang: str) -> bytes:
     """Return a whole SSH_MSG_DISCONNECT for any text: it must not fail while a connection ends.
 

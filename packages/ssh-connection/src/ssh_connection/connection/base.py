@@ -410,7 +410,7 @@ class SSHConnection:
         """
         if not self._core.closed:
             self._application_ended = True
-            self._core.disconnect(code, reason, lang)
+            self._transport.disconnect(code, reason, lang)
 
     async def wait_closed(self) -> None:
         """Wait until the connection is closed and the last callback was called."""

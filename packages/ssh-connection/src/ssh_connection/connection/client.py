@@ -232,7 +232,7 @@ class SSHClientConnection(ClientSessions, ClientTunnel, ClientForwarding):
         assert self._verifier is not None
         assert self._client is not None
         self._verifier.check(key, self._client, certificate)
-        self._log.debug("host key %s is trusted", key.get_fingerprint())
+        self._log.debug("host key %s is trusted", key)
         self._extra["server_host_certificate"] = certificate
         self._host_key_blob = self._host_key_blob or event.blob
         self._host_key_signature = self._host_key_signature or event.signature

@@ -33,6 +33,7 @@ from .device_key import off_loop
 
 __all__ = ["OptionCredentials", "load_client_keys", "local_username"]
 
+_CERTIFIED = frozenset((*CERTIFICATE_KEY_TYPES, *X509_KEY_TYPES))
 _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
 
@@ -83,8 +84,7 @@ async def load_client_keys(
         except (OSError, Error) as exc:
             log.info("no keys from %s: %s", type(source).__name__, Peer(exc))
     usable = [pair for pair in off_loop(pairs) if _is_for_users(pair, log)]
-    certified = (*CERTIFICATE_KEY_TYPES, *X509_KEY_TYPES)
-    return _unique(sorted(usable, key=lambda pair: pair.algorithm not in certified))
+    return _unique(sorted(usable, key=lambda pair: pair.algorithm not in _CERTIFIED))
 
 
 async def _load_named(
@@ -110,7 +110,7 @@ def _certified(pair: SSHKeyPair, certificates: Sequence[SSHCertificate]) -> Iter
 
 def _is_for_users(pair: SSHKeyPair, log: ConnectionLog) -> bool:
     certificate = pair.certificate
-    if not isinstance(certificate, SSHOpenSSHCertificate):
+    if certificate is None or not isinstance(certificate, SSHOpenSSHCertificate):
         return True
     if certificate.fields.type is CertificateType.USER:
         return True

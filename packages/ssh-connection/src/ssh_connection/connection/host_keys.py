@@ -203,12 +203,15 @@ class HostKeyVerifier:
         Raises HostKeyUnknown, HostKeyMismatch, HostKeyRevoked or HostCertificateInvalid, and what
         the callbacks raise: nothing that goes wrong here counts as trust.
         """
-        shown = f"{key.get_algorithm()} key {key.get_fingerprint()} of host {self._host!r}"
         if is_revoked(self._trust.revoked, key, certificate):
+            shown = self._describe(key)
             raise HostKeyRevoked(f"{shown} is revoked, or the authority of its certificate")
         if self._known is None:
             return
         status = self._known.check(key)
+        if certificate is None and status is HostKeyStatus.TRUSTED:
+            return
+        shown = self._describe(key)
         if status is HostKeyStatus.REVOKED:
             raise HostKeyRevoked(f"{shown} is revoked")
         if isinstance(certificate, SSHX509Certificate):
@@ -227,6 +230,9 @@ class HostKeyVerifier:
             raise HostKeyNotVerifiable(f"{shown} is not trusted")
         if callbacks.validate_host_public_key(self._host, self._addr, self._port, key) is not True:
             raise HostKeyUnknown(f"{shown} is not known")
+
+    def _describe(self, key: SSHKey) -> str:
+        return f"{_describe(key)} of host {self._host!r}"
 
     def _check_x509(self, certificate: SSHX509Certificate, shown: str) -> None:
         """Return if the certificate leads to an authority that we trust, or its key is known.

@@ -159,6 +159,8 @@ async def _limited(waited: Awaitable[T], seconds: float | None, missing: str) ->
 
     Raises ConnectionTimeoutError, which says what is missing, if it takes longer.
     """
+    if seconds is None:
+        return await waited
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
@@ -166,7 +168,6 @@ async def _limited(waited: Awaitable[T], seconds: float | None, missing: str) ->
     except TimeoutError:
         if not limit.expired():
             raise  # of something else: the system has such an error, too
-        assert seconds is not None
         raise ConnectionTimeoutError(f"{missing} after {seconds:g} seconds") from None
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from os import stat
+from functools import lru_cache
+from os import F_OK, access, environ, stat
 from os.path import expanduser, isdir, join
 
 from ssh_keys import X509CertPathsArg, X509CertsArg, X509Trust, load_x509_trust
@@ -34,15 +35,22 @@ def client_x509_trust(certs: X509CertsArg, paths: X509CertPathsArg) -> X509Trust
 
     Raises OSError and KeyImportError for what is named or there and can not be read.
     """
-    home = expanduser("~")
-    directory = join(home, _DEFAULT_DIRECTORY)
-    if paths == () and isdir(directory):
+    bundle, directory = _default_places(environ.get("HOME"))
+    # Mostly there is neither, and `access` says so without an exception.
+    if paths == () and access(directory, F_OK) and isdir(directory):
         paths = directory
     if certs != ():
         return load_x509_trust(certs, paths)
     trust = load_x509_trust(None, paths) if paths else _NO_TRUST
-    default = _read_default(join(home, _DEFAULT_FILE))
+    default = _read_default(bundle) if access(bundle, F_OK) else None
     return trust if default is None else default.joined(trust)
+
+
+@lru_cache(maxsize=4)
+def _default_places(home: str | None) -> tuple[str, str]:
+    """Return the names of the file and of the directory; `home` only tells when they change."""
+    home = expanduser("~")
+    return join(home, _DEFAULT_FILE), join(home, _DEFAULT_DIRECTORY)
 
 
 def _read_default(path: str) -> X509Trust | None:

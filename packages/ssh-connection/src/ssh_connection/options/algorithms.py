@@ -14,6 +14,7 @@ from ssh_keys.signature_algorithms import (
     plain_signature,
 )
 from ssh_transport import CIPHERS, COMPRESSIONS, KEX_METHODS, MACS, Policy
+from ssh_transport.negotiation import GSS_METHODS
 
 __all__ = [
     "ALGORITHM_OPTIONS",
@@ -48,6 +49,7 @@ class Algorithms(Record):
         host_keys: what a client asks for.
         own_host_keys: what a server may show, if it has a key for it.
         ca_signatures: signature algorithms of authorities, in certificates of others.
+        gss: whether a method of `kex` is of GSS-API.
     """
 
     policy: Policy
@@ -60,6 +62,7 @@ class Algorithms(Record):
     host_keys: tuple[bytes, ...]
     own_host_keys: tuple[bytes, ...]
     ca_signatures: tuple[bytes, ...]
+    gss: bool
 
 
 # Option: its table, and the field of a policy that holds the default.
@@ -177,6 +180,7 @@ def _algorithms(
         host_keys=names["server_host_key_algs"],
         own_host_keys=tuple(dict.fromkeys(own_host_keys)),
         ca_signatures=ca_signatures,
+        gss=any(name.startswith(GSS_METHODS) for name in names["kex_algs"]),
     )
 
 

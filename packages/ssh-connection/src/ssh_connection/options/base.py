@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, dataclass_trans
 from ssh_keys import KeyListArg, SSHKeyRevocationList, X509CertPathsArg, X509CertsArg, X509Purposes
 from ssh_keys.record import Record
 from ssh_keys.x509.purposes import parse_purposes
-from ssh_transport.negotiation import GSS_METHODS
 
 from ..addresses import check_port
 from ..channel.link import DEFAULT_MAX_PKTSIZE
@@ -66,6 +65,9 @@ class Configured(Record):
     server: ServerConfig | None
 
 
+_SECONDS = ("connect_timeout", "login_timeout", "keepalive_interval", "rekey_seconds")
+"""The options that are times."""
+
 _NOTHING = Configured({}, {}, {}, None)
 
 _DERIVED = object()
@@ -96,6 +98,10 @@ class _OptionsMeta(type):
                 delattr(cls, own)
             elif "ClassVar" not in str(hint):
                 names[own] = None
+        for own in _SECONDS:
+            # Defaults are not looked at any more when an object is made.
+            if isinstance(body.get(own), str):
+                setattr(cls, own, parse_seconds(own, cast(str, body[own])))
         cls.option_names = tuple(names)
         cls.option_set = frozenset(names)
 
@@ -324,15 +330,17 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
             parse_purposes(self.x509_purposes)
         except ValueError as exc:
             raise ValueError(f"x509_purposes: {exc}") from None
-        self.rekey_bytes = parse_bytes("rekey_bytes", self.rekey_bytes)
-        self.rekey_seconds = parse_seconds("rekey_seconds", self.rekey_seconds)
-        for name in ("connect_timeout", "login_timeout", "keepalive_interval"):
-            setattr(self, name, parse_seconds(name, getattr(self, name)))
+        given = self.__dict__
+        if "rekey_bytes" in given:
+            self.rekey_bytes = parse_bytes("rekey_bytes", self.rekey_bytes)
+        for name in _SECONDS:
+            if name in given:
+                given[name] = parse_seconds(name, given[name])
         if not isinstance(self.port, tuple):
             check_port("port", self.port)
         if self.keepalive_count_max < 1:
             raise ValueError("keepalive_count_max must be at least 1")
-        if self.rekey_bytes < 1024 or self.rekey_seconds <= 0:
+        if cast(int, self.rekey_bytes) < 1024 or cast(float, self.rekey_seconds) <= 0:
             raise ValueError("rekey_bytes must be 1024 or more and rekey_seconds above 0")
         for name in ("window", "max_pktsize"):
             if not 0 < getattr(self, name) < 1 << 32:
@@ -353,7 +361,7 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
             kex=self.gss_kex,
             auth=self.gss_auth,
             delegate=delegate,
-            named=any(name.startswith(GSS_METHODS) for name in self.algorithms.kex),
+            named=self.algorithms.gss,
         )
 
     def seconds(self, name: str) -> float | None:
