@@ -312,7 +312,8 @@ def test_krl(shell: Shell) -> None:
     shell("krl", "check", "list", "good.pub")
     for name in ("id.pub", "seven.pub", "id.cert", "nine.pub"):
         assert shell.only("keys", "krl", "check", "list", name, status=1)["revoked"] is True
-    assert "no serial number" in shell("krl", "create", "x", "--serial", "a", status=2)
+    for wrong in ("a", "0", "7-5", "²", "1-", "18446744073709551616"):
+        assert "no serial number" in shell("krl", "create", "x", "--serial", wrong, status=2)
 
 
 CERTIFY = ("sign-cert", "a.pub", "--ca", "b", "--id", "i", "--principals", "p")

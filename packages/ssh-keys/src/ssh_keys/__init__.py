@@ -1,5 +1,8 @@
 """SSH keys, certificates, known_hosts and authorized_keys, without any network code."""
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from ssh_keys._version import __version__
 from ssh_keys.algorithms import Algorithm, Registry, Status
 from ssh_keys.allowed_signers import (
@@ -110,6 +113,17 @@ from ssh_keys.x509.trust import (
     load_x509_trust,
 )
 
+if _TYPE_CHECKING:
+    from ssh_keys.krl_specification import extend_krl
+    from ssh_keys.sshfp import (
+        SSHFPRecord,
+        SSHFPStatus,
+        check_sshfp,
+        create_sshfp,
+        decode_sshfp,
+        import_sshfp,
+    )
+
 __all__ = [
     "HOST_KEY_ALGORITHMS",
     "SIGNATURE_ALGORITHMS",
@@ -146,6 +160,8 @@ __all__ = [
     "SSHAllowedSigners",
     "SSHAuthorizedKeys",
     "SSHCertificate",
+    "SSHFPRecord",
+    "SSHFPStatus",
     "SSHKey",
     "SSHKeyPair",
     "SSHKeyRevocationList",
@@ -167,10 +183,14 @@ __all__ = [
     "X509Purposes",
     "X509Trust",
     "__version__",
+    "check_sshfp",
+    "create_sshfp",
     "create_sshsig",
     "decode_ssh_certificate",
     "decode_ssh_public_key",
+    "decode_sshfp",
     "decode_x509_certificate",
+    "extend_krl",
     "generate_private_key",
     "hash_known_hosts",
     "import_allowed_signers",
@@ -180,6 +200,7 @@ __all__ = [
     "import_krl",
     "import_private_key",
     "import_public_key",
+    "import_sshfp",
     "import_sshsig",
     "learn_host_key",
     "load_certificates",
@@ -210,3 +231,27 @@ __all__ = [
     "validate_sshsig",
     "verify_sshsig",
 ]
+
+if not _TYPE_CHECKING:
+    # Imported when they are first used: most programs need none of them.
+    _MODULES = {
+        "ssh_keys.krl_specification": ("extend_krl",),
+        "ssh_keys.sshfp": (
+            "SSHFPRecord",
+            "SSHFPStatus",
+            "check_sshfp",
+            "create_sshfp",
+            "decode_sshfp",
+            "import_sshfp",
+        ),
+    }
+    _HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+    def __getattr__(name: str) -> object:
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value = getattr(_import_module(_HOME[name]), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -135,6 +135,16 @@ class SSHAllowedSigners:
                     return signer
         raise SignatureError(f"{principal!a} may not sign for {namespace!a}: {reason}")
 
+    def match_principals(self, principal: str) -> tuple[AllowedSigner, ...]:
+        """Return the lines whose patterns are for somebody, as `-Y match-principals` finds them.
+
+        Keys, namespaces and times make no difference here.
+
+        Parameters:
+            principal: who is looked for.
+        """
+        return tuple(signer for signer in self._signers if _matches(signer.principals, principal))
+
     def find_principals(
         self,
         key: SSHKey,

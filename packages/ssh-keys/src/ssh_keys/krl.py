@@ -15,6 +15,7 @@ from ssh_keys.errors import (
     UnsupportedKeyError,
 )
 from ssh_keys.files import read_file, write_file
+from ssh_keys.formats.armour import decode_base64
 from ssh_keys.key import SSHKey
 from ssh_keys.key_material import format_fingerprint
 from ssh_keys.key_types import decode_ssh_public_key
@@ -164,6 +165,13 @@ class SSHKeyRevocationList:
         else:
             raise KeyGenerationError(f"revocation lists have no hash {hash_name!a}")
 
+    def revoke_fingerprint(self, fingerprint: str) -> None:
+        """Revoke the key with a fingerprint, as logs and `ssh-keygen -l` have it: `SHA256:...`.
+
+        Raises KeyImportError for anything else.
+        """
+        self._sha256.add(decode_fingerprint(fingerprint))
+
     def revoke_serials(self, ca_key: SSHKey | None, first: int, last: int | None = None) -> None:
         """Revoke certificates by serial number.
 
@@ -295,6 +303,21 @@ def _check_extension(reader: Reader) -> None:
     reader.end()
     if critical:
         raise UnsupportedKeyError(f"revocation list with the critical extension {name!a}")
+
+
+def decode_fingerprint(text: str) -> bytes:
+    """Return the digest in a fingerprint of the form `SHA256:...`; raises KeyImportError."""
+    name, _, digest = text.partition(":")
+    if name != "SHA256":
+        raise KeyImportError(f"{text!a} is no SHA256 fingerprint")
+    digest = digest.rstrip("=")
+    try:
+        data = decode_base64(f"{digest}=".encode("ascii"))
+    except (KeyImportError, UnicodeEncodeError):
+        data = b""
+    if len(data) != 32:
+        raise KeyImportError(f"{text!a} is no SHA256 fingerprint")
+    return data
 
 
 def import_krl(data: bytes) -> SSHKeyRevocationList:

@@ -148,7 +148,6 @@ from ssh_connection import TimeoutError as TimeoutError
 from ssh_connection import get_server_auth_methods as get_server_auth_methods
 from ssh_connection import get_server_host_key as get_server_host_key
 from ssh_connection import set_log_level as set_log_level
-from ssh_keys import *  # noqa: F403
 from ssh_transport import *  # noqa: F403
 
 from ._version import __version__ as __version__
@@ -176,9 +175,11 @@ from .scp import scp as scp
 from .server import SSHServerConnection as SSHServerConnection
 
 # The names of ssh-sftp are imported when they are first used: most connections copy no files.
-# So is the channel of line editors.
+# So are the channel of line editors and the names of ssh-keys: some of them it imports that late
+# itself, and a star would ask for them now.
 if TYPE_CHECKING:
     from ssh_connection import SSHLineEditorChannel as SSHLineEditorChannel
+    from ssh_keys import *  # noqa: F403
     from ssh_sftp import *  # noqa: F403
 
 # For type checkers, what was imported with a star or as itself is public; an `__all__` that they
@@ -197,9 +198,11 @@ if not TYPE_CHECKING:
     _PACKAGES = (ssh_agent, ssh_connection, ssh_keys, ssh_sftp, ssh_transport)
     __all__ = list(dict.fromkeys([*_OWN, *(n for each in _PACKAGES for n in each.__all__)]))
 
+    _LATE = (ssh_connection, ssh_keys, ssh_sftp)
+
     def __getattr__(name: str) -> object:
-        source = ssh_connection if name == "SSHLineEditorChannel" else ssh_sftp
-        if name not in source.__all__:
+        source = next((each for each in _LATE if name in each.__all__), None)
+        if source is None:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         value: object = getattr(source, name)
         globals()[name] = value

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from argparse import ArgumentTypeError
+from argparse import ArgumentTypeError, Namespace
+from collections.abc import Mapping
 
+from ssh_keys.cli.output import UsageError
+from ssh_keys.errors import KeyImportError
+from ssh_keys.krl_specification import parse_serials
 from ssh_keys.time_values import FOREVER, parse_time
 
-__all__ = ["MAXIMUM_UINT64", "bound_of", "namespace", "port", "time_of", "uint64"]
+__all__ = [
+    "MAXIMUM_UINT64",
+    "bound_of",
+    "namespace",
+    "port",
+    "refuse_unused",
+    "serials",
+    "time_of",
+    "uint64",
+]
 
 MAXIMUM_UINT64 = (1 << 64) - 1
 MAXIMUM_PORT = 65535
+_POSITIONAL = ("host", "keys")
 _NO_BOUNDS = {"always": 0, "forever": FOREVER}
 
 
@@ -29,6 +43,14 @@ def _number(text: str, lowest: int, highest: int) -> int:
     if not plain or not lowest <= int(text) <= highest:
         raise ArgumentTypeError(f"{text!a} is no number from {lowest} to {highest}")
     return int(text)
+
+
+def serials(text: str) -> tuple[int, int]:
+    """Return the first and the last of serial numbers, `N` or `N-M`; raises ArgumentTypeError."""
+    try:
+        return parse_serials(text.encode("ascii", "backslashreplace"))
+    except KeyImportError as exc:
+        raise ArgumentTypeError(str(exc)) from None
 
 
 def time_of(text: str) -> int:
@@ -52,3 +74,16 @@ def namespace(text: str) -> str:
     if not text:
         raise ArgumentTypeError("a signature needs a namespace")
     return text
+
+
+def refuse_unused(options: Namespace, known: Mapping[str, tuple[str, ...]]) -> None:
+    """Raise UsageError for an option of another action.
+
+    Parameters:
+        options: of the command, with its `action`.
+        known: what each action has a use for.
+    """
+    for name in dict.fromkeys(name for names in known.values() for name in names):
+        if getattr(options, name) and name not in known[options.action]:
+            word = name if name in _POSITIONAL else f"--{name.replace('_', '-')}"
+            raise UsageError(f"{options.action} has no use for {word}")

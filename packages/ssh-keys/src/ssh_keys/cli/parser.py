@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ssh_keys._version import __version__
-from ssh_keys.cli import devices, keys, show, signatures, trust
+from ssh_keys.cli import devices, keys, revocation, show, signatures, sshfp, trust
 from ssh_keys.cli.output import Answer, UsageError, write, write_failure
 
 __all__ = ["run", "run_program"]
@@ -28,8 +28,10 @@ COMMANDS = {
     "verify": "check the signature of a file, and that its signer may sign",
     "check-novalidate": "check the signature of a file, and not who has made it",
     "find-principals": "list who may have made a signature",
+    "match-principals": "list the lines of allowed_signers that are for somebody",
     "known-hosts": "look into a known_hosts file, or change it",
     "krl": "make, extend or ask a revocation list",
+    "sshfp": "make the DNS records of host keys, or check keys against records",
     "resident-keys": "list the keys that security keys hold, or write them to files",
     "pkcs11": "list the keys on smart cards and hardware modules",
 }
@@ -73,7 +75,7 @@ def build_parser() -> ArgumentParser:
         commands[name].add_argument(
             "--json", action="store_true", default=SUPPRESS, help="answer in JSON"
         )
-    for module in (keys, show, signatures, trust, devices):
+    for module in (keys, show, signatures, trust, revocation, sshfp, devices):
         module.add_commands(commands)
     return parser
 

@@ -1,4 +1,4 @@
-"""Commands on signatures of files: sign, verify, find-principals, check-novalidate."""
+"""Commands on signatures of files: sign, verify, who has signed and who may."""
 
 from __future__ import annotations
 
@@ -55,6 +55,11 @@ def add_commands(commands: dict[str, ArgumentParser]) -> None:
     parser.add_argument("signature", help="the signature; - for standard input")
     _add_signers(parser)
     parser.set_defaults(run=find_principals)
+
+    parser = commands["match-principals"]
+    parser.add_argument("principal", help="who is looked for")
+    parser.add_argument("--allowed-signers", required=True, metavar="FILE", help="who may sign")
+    parser.set_defaults(run=match_principals)
 
 
 def _add_signed(parser: ArgumentParser) -> None:
@@ -183,3 +188,19 @@ def find_principals(options: Namespace) -> Answer:
     )
     text = "\n".join(ascii(name)[1:-1] for name in found)
     return Answer(text or "nobody", {"principals": list(found)}, 0 if found else 1)
+
+
+def match_principals(options: Namespace) -> Answer:
+    """List the patterns of each line that is for somebody, whatever it lets him sign, and when."""
+    signers = parse_input(options, options.allowed_signers, import_allowed_signers)
+    found = signers.match_principals(options.principal)
+    lines = [
+        {
+            "principals": list(signer.principals),
+            "fingerprint": signer.key.get_fingerprint(),
+            "cert_authority": signer.cert_authority,
+        }
+        for signer in found
+    ]
+    text = "\n".join(ascii(",".join(signer.principals))[1:-1] for signer in found)
+    return Answer(text or "nobody", {"lines": lines}, 0 if found else 1)
