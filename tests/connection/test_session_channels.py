@@ -505,6 +505,36 @@ async def test_reading_paused_while_everything_arrives() -> None:
         await chan.wait_closed()
 
 
+@pytest.mark.parametrize("how", ["close", "abort", "failure"])
+async def test_what_is_held_back_keeps_no_channel_open(how: str) -> None:
+    """The server has closed the channel; what it wrote before waits for a session that pauses."""
+
+    class Failing(Client):
+        def data_received(self, data: Any, datatype: int | None) -> None:
+            raise OSError("disk full")
+
+    async with Pair() as pair:
+        channels = serve_session(pair, Server)
+        chan: SSHClientChannel[Any] = SSHClientChannel(pair.client.services, pair.client.mux)
+        client = Failing()
+        await chan.create(lambda: client, "x")
+        chan.pause_reading()
+        channels[0].write("one")
+        channels[0].exit(0)
+        await pair.settle()
+        if how == "failure":
+            asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+            chan.resume_reading()
+        else:
+            getattr(chan, how)()
+            assert client.seen == ["made", "started", ("status", 0)]  # not called out of the call
+        await asyncio.wait_for(chan.wait_closed(), 10)
+        name, exc = client.seen[-1]
+        assert name == "lost"
+        assert str(exc) == ("disk full" if how == "failure" else "None")
+        assert chan.is_closing()
+
+
 async def test_write_buffer_limits() -> None:
     async with Pair() as pair:
         chan, _, _ = await create(pair, Server(), "x")

@@ -180,6 +180,8 @@ class Mux:
             # so is the waiter, and the confirmation will be answered by CLOSE.
             channel.abandon()
             raise
+        finally:
+            del waiter  # it has the exception, and the exception this frame
 
     async def global_request(
         self, name: bytes, data: bytes = b"", answered: Callable[[bytes], None] | None = None

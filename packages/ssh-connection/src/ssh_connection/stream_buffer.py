@@ -11,6 +11,7 @@ from ssh_transport.errors import ProtocolError
 
 from .channel.text import SSHChannel
 from .decoding import TextDecoder
+from .errors import without_traceback
 from .receiver import InputEnd
 from .separator import compile_separator, find_separator
 
@@ -279,7 +280,7 @@ class StreamBuffer(Generic[AnyStr]):
                 self._costs.popleft()
                 raise head
         elif self._eof and self._error is not None:
-            raise self._error
+            raise without_traceback(self._error)
 
     def _pass_end(self) -> None:
         """The read that an `InputEnd` has ended is over: the next one goes on behind it."""

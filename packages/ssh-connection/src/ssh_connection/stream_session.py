@@ -11,7 +11,7 @@ from .awaiting import start_waiting
 from .channel.state import HalfState
 from .channel.text import SSHChannel
 from .constants import EXTENDED_DATA_STDERR
-from .errors import BreakReceived, SignalReceived, TerminalSizeChanged
+from .errors import BreakReceived, SignalReceived, TerminalSizeChanged, without_traceback
 from .receiver import InputEnd, Receiver
 from .session import (
     SSHClientSession,
@@ -146,7 +146,9 @@ class SSHStreamSession(SSHSession[AnyStr]):
             self._drain_waiters.append(waiter)
             await waiter
         if self._connection_lost:
-            raise self._exception or BrokenPipeError("Channel is closed")
+            if self._exception is not None:
+                raise without_traceback(self._exception)
+            raise BrokenPipeError("Channel is closed")
 
     def _run(self, result: Awaitable[None] | None) -> None:
         """Run what a handler returned; if it raises, the channel is aborted."""

@@ -27,5 +27,4 @@ class SSHAgentChannel(SSHForwardChannel[bytes]):
 
         Raises ChannelOpenError if the client refuses, or has no agent.
         """
-        self.set_session(session_factory)
-        await self._open(AGENT_CHANNEL)
+        await self._open(session_factory, AGENT_CHANNEL)

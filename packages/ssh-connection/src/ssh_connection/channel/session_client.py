@@ -117,8 +117,7 @@ class SSHClientChannel(SSHChannel[AnyStr]):
         self._subsystem = subsystem
         pty = _pty_request(term_type, term_size, term_modes) if request_pty else None
         request, data = _start_request(command, subsystem)
-        self.set_session(session_factory)
-        await self._open(b"session")
+        session = await self._open(session_factory, b"session")
         try:
             if agent_forwarding:
                 self._send_request(AGENT_REQUEST)
@@ -135,7 +134,7 @@ class SSHClientChannel(SSHChannel[AnyStr]):
         except BaseException:
             self._abort()
             raise
-        return self, cast("SSHClientSession[AnyStr]", self._session)
+        return self, session
 
     def _session_answered(self, accepted: bool) -> None:
         # Not in the coroutine, which runs later: data, EOF and CLOSE may follow in this packet.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import AnyStr, cast
+from typing import AnyStr
 
 from ..messages.connection import DirectStreamlocal, ForwardedStreamlocal
 from ..session import SSHUNIXSession
@@ -55,6 +55,4 @@ class SSHUNIXChannel(SSHForwardChannel[AnyStr]):
         data: bytes,
         session_factory: Callable[[], SSHUNIXSession[AnyStr]],
     ) -> tuple[SSHUNIXChannel[AnyStr], SSHUNIXSession[AnyStr]]:
-        self.set_session(session_factory)
-        await self._open(channel_type, data)
-        return self, cast("SSHUNIXSession[AnyStr]", self._session)
+        return self, await self._open(session_factory, channel_type, data)

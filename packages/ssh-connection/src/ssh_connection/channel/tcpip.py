@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import AnyStr, cast
+from typing import AnyStr
 
 from ..messages.connection import DirectTcpip, ForwardedTcpip
 from ..session import SSHTCPSession
@@ -82,6 +82,4 @@ class SSHTCPChannel(SSHForwardChannel[AnyStr]):
         data: bytes,
         session_factory: Callable[[], SSHTCPSession[AnyStr]],
     ) -> tuple[SSHTCPChannel[AnyStr], SSHTCPSession[AnyStr]]:
-        self.set_session(session_factory)
-        await self._open(channel_type, data)
-        return self, cast("SSHTCPSession[AnyStr]", self._session)
+        return self, await self._open(session_factory, channel_type, data)

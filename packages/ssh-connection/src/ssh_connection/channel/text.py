@@ -9,11 +9,12 @@ from __future__ import annotations
 import codecs
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, AnyStr, Final, Generic, Protocol, cast
+from typing import TYPE_CHECKING, Any, AnyStr, Final, Generic, Protocol, TypeVar, cast
 
 from ssh_transport.errors import ProtocolError
 
 from ..decoding import TextDecoder
+from ..errors import without_traceback
 from ..session import SSHSession
 from .base import Channel, Deliver, DeliverRun
 from .link import DEFAULT_MAX_PKTSIZE, DEFAULT_WINDOW, ChannelHost, ConnectionServices
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from ..logging import SSHLogger
 
 __all__ = ["DataType", "SSHChannel"]
+
+S = TypeVar("S", bound=SSHSession[Any])
 
 DataType = int | None
 """Extended data type (`EXTENDED_DATA_STDERR`), or None for ordinary data."""
@@ -77,7 +80,7 @@ class SSHChannel(Channel, Generic[AnyStr]):
         self._made = False
         self._reading_paused = False
         self._held: deque[tuple[bytes | bytearray, int, int, DataType]] = deque()
-        self._lost_with: list[Exception | None] = []
+        self._end_held = False
         self._error: Exception | None = None
         self._extra: dict[str, object] = {"connection": conn}
         self._close_waiters: list[asyncio.Future[None]] = []
@@ -95,20 +98,35 @@ class SSHChannel(Channel, Generic[AnyStr]):
 
     def opened(self) -> None:
         """The channel is open: make the session known to it."""
+        self._choose_delivery()
         try:
             self._attach()
         except Exception as exc:
             self.delivery_failed(exc)
 
-    async def _open(self, channel_type: bytes, type_data: bytes = b"") -> None:
-        """Open the channel; raises ChannelOpenError, and what the session raised."""
+    async def _open(
+        self, session_factory: Callable[[], S], channel_type: bytes, type_data: bytes = b""
+    ) -> S:
+        """Open the channel and return its session; by then the channel may be closed again.
+
+        Raises ChannelOpenError, and what the session raised.
+        """
+        made: list[S] = []
+
+        def make() -> S:
+            made.append(session_factory())
+            return made[0]
+
+        self._session_factory = make
         await self._host.open(self, channel_type, type_data)
         if self._error is not None:
-            raise self._error
+            raise without_traceback(self._error) if self._finished else self._error
+        return made[0]
 
     def _attach(self) -> None:
-        if self._session is None and self._session_factory is not None:
-            self._session = self._session_factory()
+        factory, self._session_factory = self._session_factory, None
+        if self._session is None and factory is not None:
+            self._session = factory()
         if self._session is not None:
             self._made = True
             cast("_Attachable", self._session).connection_made(self)
@@ -150,7 +168,8 @@ class SSHChannel(Channel, Generic[AnyStr]):
     def _choose_delivery(self) -> None:
         """Set what the next data goes to."""
         self.deliver_run = None
-        if self.sending is HalfState.CLOSED or self._close_wanted:
+        # Before it is open nothing comes, and a method of ours would keep a channel alive.
+        if self.sending in (HalfState.OPENING, HalfState.CLOSED) or self._close_wanted:
             self.deliver = None
         elif not self._started or self._reading_paused or self._held:
             self.deliver = self._hold
@@ -210,12 +229,31 @@ class SSHChannel(Channel, Generic[AnyStr]):
             else:
                 self._direct_delivery()(packet, start, end, datatype)
         self._choose_delivery()
-        if self._lost_with and not self._held:
-            self._finish(self._lost_with.pop())
+        self._finish_late()
 
     def _stop_delivery(self) -> None:
         self._held.clear()
         self.deliver = self.deliver_run = None
+
+    def _close(self) -> None:
+        super()._close()
+        self._give_up_held()
+
+    def _abort(self) -> None:
+        super()._abort()
+        self._give_up_held()
+
+    def _give_up_held(self) -> None:
+        """The peer has closed the channel, and what came before is not wanted: that is the end."""
+        if self._end_held:
+            self._close_wanted = True
+            self._stop_delivery()
+            self.loop.call_soon(self._finish_late)  # maybe this is a callback of the session
+
+    def _finish_late(self) -> None:
+        if self._end_held and not self._held:
+            self._end_held = False
+            self._finish(None)
 
     def _eof(self) -> None:
         if self._held or not self._started or self._reading_paused:
@@ -240,21 +278,28 @@ class SSHChannel(Channel, Generic[AnyStr]):
             self.write_eof()
 
     def _closed(self, exc: Exception | None) -> None:
-        error = exc or self._error
         if exc is None and self._held and self._started and self._reading_paused:
-            self._lost_with.append(error)
+            self._end_held = True
         else:
-            self._finish(error)
+            self._finish(exc)
 
     def _finish(self, exc: Exception | None) -> None:
-        """Tell the session, once, that the channel is gone."""
+        """Tell the session, once, that the channel is gone.
+
+        From here on the session knows the channel, and the channel nobody: both are freed as soon
+        as the application has no use for them, and with them the connection.
+        """
         if self._finished:
             return
         self._finished = True
         self._stop_delivery()
-        if self._made and self._session is not None:
+        if self._error is not None:
+            self._error = without_traceback(self._error)
+        session, self._session = self._session, None
+        self._view = self._view_run = None
+        if self._made and session is not None:
             try:
-                self._session.connection_lost(exc)
+                session.connection_lost(exc or self._error)
             except Exception as error:
                 self._report(error)
         for waiter in self._close_waiters:
@@ -306,7 +351,7 @@ class SSHChannel(Channel, Generic[AnyStr]):
         self._encoding = encoding
         self._errors = errors
         self.encoded = encoding is not None
-        self._decoder = TextDecoder(self.get_encoding)
+        self._decoder = TextDecoder(lambda: (encoding, errors))
         self._choose_delivery()
 
     def get_recv_window(self) -> int:

@@ -31,5 +31,4 @@ class SSHX11Channel(SSHForwardChannel[bytes]):
 
         Raises ChannelOpenError if the client refuses.
         """
-        self.set_session(session_factory)
-        await self._open(X11_CHANNEL, X11Open(orig_host, orig_port).encode())
+        await self._open(session_factory, X11_CHANNEL, X11Open(orig_host, orig_port).encode())

@@ -21,6 +21,7 @@ __all__ = ["EditorSettings", "SSHLineEditorChannel"]
 
 _SLICE: Final = 1024  # bytes of input that are decoded at once
 _STEPS: Final = 8  # events, or pieces of work of the editor, before others have their turn
+_EDITED: Final = ("write", "write_raw", "give_back", "reopen")  # `_begin_editing` replaces them
 
 
 class EditorSettings(Protocol):
@@ -99,7 +100,7 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
             max_line_length=1024 if settings is None else settings.max_line_length,
         )
         self._typed = bytearray()
-        self._raw_output = TextDecoder(lambda: (self._encoding, "surrogateescape"))
+        self._raw_output = self._output_decoder()
         # On this object alone: a check in the methods would cost every other channel time.
         vars(self).update(
             write=self._write_edited,
@@ -116,11 +117,15 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
         super().set_encoding(encoding, errors)
         if editor is None:
             return
-        self._raw_output = TextDecoder(lambda: (self._encoding, "surrogateescape"))
+        self._raw_output = self._output_decoder()
         if typed:
             self._held.appendleft((typed, 0, len(typed), None))
         if encoding is None and self._started:
             self._release()
+
+    def _output_decoder(self) -> TextDecoder:
+        encoding = self._encoding
+        return TextDecoder(lambda: (encoding, "surrogateescape"))
 
     def _stop_editing(self, editor: LineEditor) -> bytes:
         """Become a channel without an editor; return what the session has not got yet."""
@@ -190,8 +195,7 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
         if self._end_waits:
             self._end_waits = False
             self._deliver_eof()
-        if self._lost_with and not self._held:
-            self._finish(self._lost_with.pop())
+        self._finish_late()
 
     def _edit_later(self) -> None:
         """Go on in the next turn of the loop: others had theirs, or somebody is not behind now."""
@@ -229,6 +233,8 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
 
     def _deliver_event(self, event: InputEvent) -> None:
         session = self._server_session
+        if self._finished:
+            return  # by a callback in the meantime
         if event.kind is EventKind.INTERRUPT:
             answer = session.break_received(0)
             if isinstance(answer, Awaitable):
@@ -278,7 +284,7 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
         super()._stop_delivery()
         if self._editor is not None:
             self._typed.clear()
-            if self._end_waits or self._lost_with:
+            if self._end_waits or self._end_held:
                 self._edit_later()
 
     def _closed(self, exc: Exception | None) -> None:
@@ -288,11 +294,13 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
     def _finish(self, exc: Exception | None) -> None:
         # A client that is gone in order: what it has typed can still be read.
         if exc is None and self._peer_closed and (self._typed_left() or self._end_waits):
-            self._lost_with.append(exc)
+            self._end_held = True
             self._edit_later()
         else:
             super()._finish(exc)
             self._forget_break()
+            for name in _EDITED:
+                self.__dict__.pop(name, None)
 
     def _cleanup(self) -> None:
         super()._cleanup()

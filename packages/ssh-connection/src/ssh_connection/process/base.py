@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import cached_property
 from types import TracebackType
-from typing import AnyStr, Protocol, Self, cast
+from typing import Any, AnyStr, Protocol, Self, TypeVar, cast, overload
 
 from ..channel.text import SSHChannel
-from ..errors import BreakReceived, SignalReceived, TerminalSizeChanged
+from ..errors import BreakReceived, SignalReceived, TerminalSizeChanged, without_traceback
 from ..logging import SSHLogger
 from ..receiver import InputEnd, Receiver
 from ..stream_session import SSHStreamSession
@@ -25,7 +26,9 @@ from .redirect import (
 from .sources import HAPPENED, Source
 from .targets import DiscardTarget, QueueTarget
 
-__all__ = ["SSHProcess", "SessionChannel"]
+__all__ = ["ProcessStream", "SSHProcess", "SessionChannel"]
+
+T = TypeVar("T")
 
 
 class SessionChannel(Protocol):
@@ -119,12 +122,14 @@ class SSHProcess(SSHStreamSession[AnyStr]):
     def connection_lost(self, exc: Exception | None) -> None:
         """The channel is closed."""
         super().connection_lost(exc)
+        for name in ("stdin", "stdout", "stderr"):
+            self.__dict__.pop(name, None)
         for task in self._feeders.values():
             task.cancel()
 
     def _set_redirect_error(self, exc: Exception) -> None:
         if self._redirect_error is None:
-            self._redirect_error = exc
+            self._redirect_error = without_traceback(exc)
 
     # --- Redirection of what is received -----------------------------------------------------
 
@@ -249,3 +254,23 @@ class SSHProcess(SSHStreamSession[AnyStr]):
 
     def _pass_on(self, exc: BreakReceived | SignalReceived | TerminalSizeChanged) -> None:
         """Something happened in the stream that is the source."""
+
+
+class ProcessStream(cached_property[T]):
+    """A reader or a writer of a process, made once while the channel of the process is open.
+
+    It knows the process. Behind the end, when the process should not keep itself alive by it, it
+    is made each time.
+    """
+
+    @overload
+    def __get__(self, instance: None, owner: type[Any] | None = None) -> Self: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> T: ...
+
+    def __get__(self, instance: object, owner: type[Any] | None = None) -> Self | T:
+        if isinstance(instance, SSHProcess) and instance._connection_lost:
+            made: T = self.func(instance)
+            return made
+        return super().__get__(instance, owner)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import builtins
-from functools import cached_property
 from typing import AnyStr, cast
 
 from ..channel.session_client import SSHClientChannel
@@ -16,10 +15,11 @@ from ..errors import (
     SignalReceived,
     TerminalSizeChanged,
     TimeoutError,
+    without_traceback,
 )
 from ..stream import SSHReader, SSHWriter
 from ..stream_session import SSHClientStreamSession
-from .base import SSHProcess
+from .base import ProcessStream, SSHProcess
 from .redirect import DEFAULT_BUFSIZE, PIPE, ProcessSource, ProcessTarget
 from .result import SSHCompletedProcess
 
@@ -52,17 +52,17 @@ class SSHClientProcess(SSHProcess[AnyStr], SSHClientStreamSession[AnyStr]):
         """The channel of the process."""
         return cast("SSHClientChannel[AnyStr]", self.stream_channel)
 
-    @cached_property
+    @ProcessStream
     def stdin(self) -> SSHWriter[AnyStr]:
         """Writes to the standard input of the process."""
         return SSHWriter(self, self.stream_channel)
 
-    @cached_property
+    @ProcessStream
     def stdout(self) -> SSHReader[AnyStr]:
         """Reads the standard output of the process."""
         return SSHReader(self, self.stream_channel)
 
-    @cached_property
+    @ProcessStream
     def stderr(self) -> SSHReader[AnyStr]:
         """Reads the standard error of the process."""
         return SSHReader(self, self.stream_channel, EXTENDED_DATA_STDERR)
@@ -185,10 +185,10 @@ class SSHClientProcess(SSHProcess[AnyStr], SSHClientStreamSession[AnyStr]):
         self.buffer(EXTENDED_DATA_STDERR).collect()
         await self.wait_closed()
         if self._exception is not None:
-            raise self._exception
+            raise without_traceback(self._exception)
         for error in (self._redirect_error, *(each.failure for each in self._buffers.values())):
             if error is not None:
-                raise error
+                raise without_traceback(error)
         return self.collect_output()
 
     async def wait(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cached_property
 from typing import AnyStr, cast
 
 from ..channel.session_server import SSHServerChannel
 from ..constants import DEFAULT_LANG, EXTENDED_DATA_STDERR
 from ..stream import SSHReader, SSHWriter
 from ..stream_session import SSHServerStreamSession
-from .base import SSHProcess
+from .base import ProcessStream, SSHProcess
 from .redirect import DEFAULT_BUFSIZE, ProcessSource, ProcessTarget
 
 __all__ = ["SSHServerProcess"]
@@ -45,17 +44,17 @@ class SSHServerProcess(SSHProcess[AnyStr], SSHServerStreamSession[AnyStr]):
         """The channel of the process."""
         return cast("SSHServerChannel[AnyStr]", self.stream_channel)
 
-    @cached_property
+    @ProcessStream
     def stdin(self) -> SSHReader[AnyStr]:
         """Reads what the client sends."""
         return SSHReader(self, self.stream_channel)
 
-    @cached_property
+    @ProcessStream
     def stdout(self) -> SSHWriter[AnyStr]:
         """Writes to the client's standard output."""
         return SSHWriter(self, self.stream_channel)
 
-    @cached_property
+    @ProcessStream
     def stderr(self) -> SSHWriter[AnyStr]:
         """Writes to the client's standard error."""
         return SSHWriter(self, self.stream_channel, EXTENDED_DATA_STDERR)

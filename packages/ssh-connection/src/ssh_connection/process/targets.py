@@ -20,7 +20,7 @@ from ssh_transport.errors import ProtocolError
 from ..channel.session_client import SSHClientChannel
 from ..channel.text import SSHChannel
 from ..decoding import TextDecoder
-from ..errors import BreakReceived, SignalReceived, TerminalSizeChanged
+from ..errors import BreakReceived, SignalReceived, TerminalSizeChanged, without_traceback
 from ..stream import SSHWriter
 from .files import AsyncFile, ThreadedFile, blocking_standard
 
@@ -149,7 +149,7 @@ class QueueTarget(Generic[AnyStr]):
         self.feed_eof()
         await asyncio.shield(self._task)
         if self._error is not None:
-            raise self._error
+            raise without_traceback(self._error)
 
     async def _run(self) -> None:
         try:
@@ -163,7 +163,7 @@ class QueueTarget(Generic[AnyStr]):
             await self._sink.end(self._recv_eof)
         except Exception as exc:
             # Reported by `finish`. What still arrives is dropped, the process goes on.
-            self._error = exc
+            self._error = without_traceback(exc)
             self._sink.discard()
             while self._queue:
                 self._channel.consumed(self._queue.popleft()[1])
