@@ -18,7 +18,7 @@ from typing import Final, cast
 
 from .aio import AsyncTransport
 from .errors import printable
-from .process_groups import HANG_UP, KILL, has_terminal, signal_group
+from .process_groups import HANG_UP, KILL, has_terminal, signal_group, signal_program
 
 __all__ = ["CommandTransport", "connect_command"]
 
@@ -259,20 +259,26 @@ class _CommandProtocol(asyncio.SubprocessProtocol):
         self._killer = asyncio.get_running_loop().call_later(seconds, step)
 
     def _hang_up(self) -> None:
-        if self._alone:
-            signal_group(self.process.get_pid(), HANG_UP)
-        else:
-            with suppress(ProcessLookupError):
-                self.process.send_signal(HANG_UP)
+        self._signal(HANG_UP)
         self._arm(_GRACE_OF_SIGNAL, self._kill)
 
     def _kill(self) -> None:
-        if self._alone:
-            signal_group(self.process.get_pid(), KILL)
+        self._signal(KILL)
         # A child of the program may hold the other ends of the pipes: wait for none of them.
         if self.stdin.get_write_buffer_size():
             self.stdin.abort()
-        self.process.close()
+        for number in range(3):
+            pipe = self.process.get_pipe_transport(number)
+            if pipe is not None:
+                pipe.close()
+
+    def _signal(self, number: int) -> None:
+        # Not by asyncio, nor is its transport closed before the program has ended: it would ask for
+        # the status of the program in between, and whoever waits for that would not get it.
+        if self._alone:
+            signal_group(self.process.get_pid(), number)
+        elif self.process.get_returncode() is None:
+            signal_program(self.process.get_pid(), number)
 
     async def _outlive(self) -> None:
         """Be there until the program has ended; end it with the event loop."""
@@ -280,7 +286,10 @@ class _CommandProtocol(asyncio.SubprocessProtocol):
             await self._lost.wait()
         except asyncio.CancelledError:
             self._kill()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_GRACE):
-                    await self._lost.wait()
+            try:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_GRACE):
+                        await self._lost.wait()
+            finally:
+                self.process.close()
             raise

@@ -10,7 +10,7 @@ import os
 import signal
 from contextlib import suppress
 
-__all__ = ["HANG_UP", "KILL", "has_terminal", "signal_group"]
+__all__ = ["HANG_UP", "KILL", "has_terminal", "signal_group", "signal_program"]
 
 HANG_UP = getattr(signal, "SIGHUP", signal.SIGTERM)
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)
@@ -38,3 +38,14 @@ def signal_group(pid: int, number: int) -> None:
             os.killpg(pid, number)
         else:  # pragma: no cover - Windows
             os.kill(pid, number)
+
+
+def signal_program(pid: int, number: int) -> None:
+    """Send a signal to a program alone, if it is there.
+
+    Parameters:
+        pid: of a program that was started by us, and whose status nobody has yet.
+        number: the signal.
+    """
+    with suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
