@@ -68,6 +68,7 @@ IO_MODULES = (
     "ssh_connection.process.*",
     "ssh_connection.server",
     "ssh_connection.session",
+    "ssh_connection.socks.listener",
     "ssh_connection.stream",
     "ssh_connection.stream_buffer",
     "ssh_connection.tunnel",

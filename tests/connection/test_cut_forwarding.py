@@ -43,13 +43,14 @@ class Echo(asyncio.Protocol):
 class Talker(asyncio.Protocol):
     """Says something to an echo, and is done when it came back."""
 
-    def __init__(self) -> None:
+    def __init__(self, first: bytes) -> None:
+        self.first = first
         self.done = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
-        transport.write(b"question")
+        transport.write(self.first + b"question")
 
     def data_received(self, data: bytes) -> None:
         if not self.done.done():
@@ -60,13 +61,17 @@ class Talker(asyncio.Protocol):
             self.done.set_result(b"")
 
 
-async def talk(path: str = "", port: int = 0) -> None:
-    """Connect to an echo and wait for its answer."""
+async def talk(path: str = "", port: int = 0, first: bytes = b"") -> None:
+    """Connect to an echo, perhaps by way of SOCKS, and wait for its answer."""
     loop = asyncio.get_running_loop()
+
+    def made() -> Talker:
+        return Talker(first)
+
     if path:
-        transport, talker = await loop.create_unix_connection(Talker, path)
+        transport, talker = await loop.create_unix_connection(made, path)
     else:
-        transport, talker = await loop.create_connection(Talker, HOST, port)
+        transport, talker = await loop.create_connection(made, HOST, port)
     try:
         await talker.done
     finally:
@@ -114,6 +119,16 @@ async def local_port(cut: Cut) -> None:
         await conn.forward_local_port(HOST, 0, HOST, port) as listener,
     ):
         await talk(port=listener.get_port())
+
+
+async def socks(cut: Cut) -> None:
+    async with (
+        echo() as port,
+        logged_in(cut) as conn,
+        await conn.forward_socks(HOST, 0) as listener,
+    ):
+        request = b"\4\1" + port.to_bytes(2, "big") + socket.inet_aton(HOST) + b"\0"
+        await talk(port=listener.get_port(), first=request)
 
 
 async def local_path(cut: Cut) -> None:
@@ -259,6 +274,7 @@ async def display(cut: Cut) -> None:
 
 SCENARIOS = [
     local_port,
+    socks,
     local_path,
     remote_port,
     remote_path,

@@ -1,4 +1,4 @@
-"""The examples of the pages on terminals and on X11 run."""
+"""The examples of the pages on terminals, on forwarding and on X11 run."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import ssh_meta
+from tests.interop.peers.availability import program
 
 TOPICS = Path(__file__).resolve().parents[2] / "docs/topics"
 
@@ -64,3 +65,39 @@ async def test_x11(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (tmp_path / "xdpyinfo").chmod(0o700)
         done = await names["show"]("127.0.0.1", port, **options(port))
     assert re.fullmatch(r"localhost:\d+\.0\n", str(done.stdout))
+
+
+class _Anything(ssh_meta.SSHServer):
+    def begin_auth(self, username: str) -> bool:
+        return False
+
+    def connection_requested(
+        self, dest_host: str, dest_port: int, orig_host: str, orig_port: int
+    ) -> bool:
+        return True
+
+
+class _Page(asyncio.Protocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.transport.write(b"HTTP/1.0 200 OK\r\nContent-Length: 4\r\n\r\npage")
+        self.transport.close()
+
+
+async def test_forwarding() -> None:
+    program("curl")
+    names = example("forwarding.md")
+    loop = asyncio.get_running_loop()
+    async with (
+        await loop.create_server(_Page, "127.0.0.1", 0) as website,
+        ssh_meta.listen(
+            "127.0.0.1", 0, server_host_keys=[KEY], server_factory=_Anything
+        ) as acceptor,
+    ):
+        port = acceptor.get_port()
+        url = f"http://127.0.0.1:{website.sockets[0].getsockname()[1]}/"
+        page = await names["fetch"](url, "127.0.0.1", port, **options(port))
+    assert page == b"page"

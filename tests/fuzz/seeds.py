@@ -79,6 +79,10 @@ def seeds() -> Iterator[tuple[str, str, bytes]]:
         yield "message", declaration.__name__, bytes([index]) + fields
     yield from _kex_seeds()
     yield from _configuration_seeds()
+    yield "socks", "4", b"\4\1\0\x50\x7f\0\0\1me\0data"
+    yield "socks", "4a", b"\4\1\0\x50\0\0\0\1me\0name\0data"
+    for kind, address in (("1", b"\1" + bytes(4)), ("3", b"\3\4name"), ("4", b"\4" + bytes(16))):
+        yield "socks", f"5-{kind}", b"\5\2\2\0\5\1\0" + address + b"\0\x50data"
     compressor = ZlibCompressor()
     stream = [compressor.compress(b"x" * size)[2:] for size in (20, 10, 5000)]
     yield "decompression", "stream", _sized(*stream)
@@ -207,8 +211,10 @@ def _gss_seeds(index: int, name: str, group_exchange: bool) -> Iterator[tuple[st
     token = client.step(b"")
     init = encode_string(token) + encode_string(bytes(31) + b"\x09")
     sizes = encode_uint32(2048) + encode_uint32(2048) + encode_uint32(4096)
-    yield "kex_method", f"{name}-server", bytes([index, 255]) + _sized(
-        *((sizes, init) if group_exchange else (init,))
+    yield (
+        "kex_method",
+        f"{name}-server",
+        bytes([index, 255]) + _sized(*((sizes, init) if group_exchange else (init,))),
     )
     answer = encode_string(server.step(token))
     done = encode_string(bytes(31) + b"\x09") + encode_string(b"mic") + encode_boolean(True)

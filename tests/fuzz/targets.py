@@ -16,6 +16,7 @@ import ssh_connection.messages.gssapi as gssapi_messages
 import ssh_connection.messages.userauth as userauth_messages
 import ssh_transport.kex.messages as kex_messages
 import ssh_transport.messages as transport_messages
+from ssh_connection.socks.handshake import MAX_FIELD, SocksError, SocksHandshake
 from ssh_keys import SSHLocalKeyPair, import_private_key
 from ssh_keys.wire import Message, PacketDecodeError, encode_uint32
 from ssh_transport import (
@@ -80,8 +81,12 @@ def _core(role: Role) -> TransportCore:
     return TransportCore(_config(role), random=Repeatable(), clock=lambda: 0.0)
 
 
+def _check_text(text: str) -> None:
+    assert text.isprintable()
+
+
 def _check_reason(error: DisconnectError) -> None:
-    assert error.reason.isprintable()
+    _check_text(error.reason)
 
 
 def _check_end(core: TransportCore) -> None:
@@ -332,6 +337,31 @@ def _taken_run(packets: list[bytes]) -> None:
         assert 2 <= len(packet) - packet[0] <= len(packet)
 
 
+def socks(data: bytes) -> None:
+    """What a SOCKS client says: in any pieces it means the same."""
+    results = []
+    for size in (len(data) or 1, 1):
+        handshake, request = SocksHandshake(), None
+        said, taken = b"", 0
+        try:
+            while request is None and taken < len(data):
+                request = handshake.feed(data[taken : taken + size])
+                taken += size
+            said = handshake.output
+            behind = handshake.rest() + data[taken:]
+        except SocksError as exc:
+            _check_text(str(exc))
+            said, behind = handshake.output + exc.reply, b"refused"
+        assert len(said) <= 12
+        if request is None:
+            assert len(behind) < 8 + 2 * (MAX_FIELD + 1)
+        else:
+            assert request.host.isprintable()
+            behind = b"ok" + behind
+        results.append((request, said, behind))
+    assert results[0] == results[1]
+
+
 Target = Callable[[bytes], None]
 
 TARGETS: Mapping[str, Target] = {
@@ -349,6 +379,7 @@ TARGETS: Mapping[str, Target] = {
         connected,
         client_configuration,
         server_configuration,
+        socks,
     )
 }
 """Every target by name."""

@@ -102,6 +102,7 @@ async def running(conn: SSHClientConnection) -> None:
 async def forwarding(conn: SSHClientConnection) -> None:
     """Ports and streams."""
     listener = await conn.forward_local_port("", 0, "db", 5432)
+    assert_type(await conn.forward_socks("", 1080), ssh_meta.SSHListener)
     assert_type(listener.get_port(), int)
     reader, writer = await conn.open_connection("db", 5432)
     assert_type(reader, SSHReader[bytes])

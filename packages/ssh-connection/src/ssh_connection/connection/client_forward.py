@@ -7,6 +7,7 @@ from typing import Any, AnyStr, TypeAlias, Unpack
 
 from ssh_transport.config import TransportConfig
 
+from .. import socks
 from ..addresses import check_port
 from ..awaiting import holding
 from ..channel.base import Channel
@@ -313,6 +314,28 @@ class ClientForwarding(Forwarding):
             await forward_unix_listener(
                 lambda factory, host, port: self.create_connection(factory, dest_host, dest_port),
                 listen_path,
+            )
+        )
+
+    @opening
+    async def forward_socks(
+        self, listen_host: str, listen_port: int, accept_handler: AcceptHandler | None = None
+    ) -> SSHListener:
+        """Listen here for SOCKS clients, and have the server connect to where each one wants to go.
+
+        SOCKS 4, 4A and 5 (RFC 1928) without authentication, of which CONNECT is done. Whoever
+        reaches the port reaches what the server reaches, so it is best on a loopback address.
+
+        Parameters:
+            listen_host, listen_port: address here; an empty host for all, port 0 for any.
+            accept_handler: as of `forward_local_port`.
+
+        Raises OSError if the address can not be listened on, ValueError for a port out of range.
+        """
+        self._require_mux()
+        return self._keep(
+            await socks.listen_socks(
+                self.create_connection, listen_host, listen_port, accept_handler, self._log
             )
         )
 

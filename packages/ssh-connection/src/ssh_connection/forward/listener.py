@@ -6,14 +6,14 @@ import asyncio
 import os
 import socket
 import stat
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
 from ..addresses import check_port
-from ..errors import ChannelOpenError
-from .relay import AcceptHandler, RelayOpener, RelaySession, SSHForwarder
+from .accepted import FixedForwarder
+from .relay import AcceptHandler, RelayOpener
 
 __all__ = [
     "SSHListener",
@@ -105,7 +105,8 @@ class SocketListener(SSHListener):
         """Stop listening; connections that are open go on."""
         if self.is_closed():
             return
-        for server in self._servers:
+        servers, self._servers = self._servers, ()  # their factory may know us
+        for server in servers:
             server.close()
         if self._path is not None and self._inode is not None and _inode(self._path) == self._inode:
             with suppress(OSError):
@@ -227,61 +228,6 @@ async def listen_unix(
     return SocketListener([server], 0, path)
 
 
-class _AcceptedForwarder(SSHForwarder):
-    """The socket's side of a connection that a listener accepted."""
-
-    def __init__(self, accepted: Callable[[SSHForwarder], Awaitable[None]]) -> None:
-        super().__init__()
-        self._accepted = accepted
-        self._task: asyncio.Task[None] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A connection was accepted: open its channel."""
-        super().connection_made(transport)
-
-        async def run() -> None:
-            await self._accepted(self)
-
-        self._task = asyncio.get_running_loop().create_task(run())
-        self._task.add_done_callback(self._opened)
-
-    def _opened(self, task: asyncio.Task[None]) -> None:
-        if task.cancelled():
-            self.close()  # nobody else knows of the socket
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The socket is closed: also stop waiting for the channel."""
-        if self._task is not None:
-            self._task.cancel()
-        super().connection_lost(exc)
-
-
-def _relay_factory(
-    opener: RelayOpener, accept_handler: AcceptHandler | None
-) -> Callable[[], SSHForwarder]:
-    async def accepted(forwarder: SSHForwarder) -> None:
-        peer = forwarder.get_extra_info("peername")
-        host, port = (str(peer[0]), int(peer[1])) if isinstance(peer, tuple) else ("", 0)
-        try:
-            if accept_handler is not None:
-                allowed = accept_handler(host, port)
-                if isinstance(allowed, Awaitable):
-                    allowed = await allowed
-                if not allowed:
-                    forwarder.close()
-                    return
-            await opener(lambda: RelaySession(forwarder), host, port)
-        except ChannelOpenError:
-            forwarder.close()
-        except Exception as exc:
-            forwarder.close()
-            asyncio.get_running_loop().call_exception_handler(
-                {"message": "forwarding of a connection failed", "exception": exc}
-            )
-
-    return lambda: _AcceptedForwarder(accepted)
-
-
 async def forward_tcp_listener(
     opener: RelayOpener,
     listen_host: str | None,
@@ -298,7 +244,9 @@ async def forward_tcp_listener(
 
     Raises OSError if a socket can not be bound, ValueError for what is no port or no name.
     """
-    return await listen_tcp(_relay_factory(opener, accept_handler), listen_host, listen_port)
+    return await listen_tcp(
+        lambda: FixedForwarder(opener, accept_handler), listen_host, listen_port
+    )
 
 
 async def forward_unix_listener(
@@ -308,4 +256,4 @@ async def forward_unix_listener(
 
     Raises OSError if the socket can not be bound, ValueError for what is no path.
     """
-    return await listen_unix(_relay_factory(opener, accept_handler), listen_path)
+    return await listen_unix(lambda: FixedForwarder(opener, accept_handler), listen_path)
