@@ -57,6 +57,7 @@ IO_MODULES = (
     "ssh_connection.config.conversion",
     "ssh_connection.config.files",
     "ssh_connection.config.identities",
+    "ssh_connection.config.interfaces",
     "ssh_connection.config.ports",
     "ssh_connection.config.server_options",
     "ssh_connection.connection.*",

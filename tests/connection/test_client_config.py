@@ -8,6 +8,7 @@ import socket
 import sys
 import threading
 import time
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from ssh_connection import (
 )
 from ssh_connection.config import client_config
 from ssh_connection.config import files as config_files
+from ssh_connection.config.interfaces import local_addresses
 from ssh_connection.config.tokens import expand, expand_home
 from ssh_connection.config.words import split_line, split_words
 from ssh_keys import generate_private_key
@@ -256,7 +258,6 @@ def test_commands_in_criteria(tmp_path: Path) -> None:
     # What can not matter any more is not run.
     assert not mark.exists()
     assert options(tmp_path, text, host="third").username == ()
-
 
     # Of names only those count that a command uses.
     text = 'User "o\'b"\nHostname "a;b"\nMatch exec "test %n = host"\nPort 7\n'
@@ -492,9 +493,7 @@ def test_any_line_is_split_or_refused(text: str) -> None:
 
 
 @given(st.binary(max_size=300))
-def test_any_file_is_read_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, data: bytes
-) -> None:
+def test_any_file_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     path = tmp_path_factory.getbasetemp() / "any"
     path.write_bytes(data)
     try:
@@ -652,3 +651,103 @@ def test_commands_that_take_too_long(tmp_path: Path, monkeypatch: pytest.MonkeyP
     family = Family(tmp_path / "fifo")
     assert run(family.command) is False
     family.wait_gone()  # what the shell had started, too
+
+
+# --- Criteria of later versions of OpenSSH ---------------------------------------------------
+
+
+def test_command_and_session_type_are_what_the_application_asks_for(tmp_path: Path) -> None:
+    rules = (
+        'Match command ls\nPort 1\nMatch command sftp\nPort 2\nMatch command ""\nPort 3\n'
+        "Match sessiontype exec\nUser exec\nMatch sessiontype subsystem\nUser subsystem\n"
+        "Match sessiontype shell\nUser shell\nMatch sessiontype none\nUser nobody\n"
+    )
+
+    def found(text: str, **given: Any) -> tuple[object, object]:
+        made = options(tmp_path, text, **given)
+        return made.port, made.username
+
+    assert found(rules) == (3, "shell")
+    assert found(rules, command="ls") == (1, "exec")
+    assert found(rules, subsystem="sftp") == (2, "subsystem")
+    # A type in the file counts where the application says nothing; a command in it never does.
+    assert found("SessionType none\n" + rules) == (3, "nobody")
+    assert found("SessionType none\n" + rules, command="ls") == (1, "exec")
+    assert found("SessionType subsystem\nRemoteCommand sftp\n" + rules) == (3, "subsystem")
+    # It is what was asked for behind `Match final`, too.
+    assert found("Match final command ls\nPort 9\n" + rules, command="ls") == (1, "exec")
+
+
+def test_version_is_our_own(tmp_path: Path) -> None:
+    text = "Match version ssh_meta_*\nPort 1\nMatch version OpenSSH_*\nPort 2\n"
+    assert options(tmp_path, text).port == 1
+    for version in ("OpenSSH_10.0", b"OpenSSH_10.0"):
+        assert options(tmp_path, text, client_version=version).port == 2
+
+
+def test_local_networks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = [ip_address("192.0.2.7"), ip_address("2001:db8::7")]
+    asked: list[None] = []
+
+    def known() -> list[IPv4Address | IPv6Address]:
+        asked.append(None)
+        return addresses
+
+    monkeypatch.setattr(config_files, "local_addresses", known)
+    for network, port in (
+        ("192.0.2.0/24", 1),
+        ("192.0.2.7", 1),
+        ("10.0.0.0/8,2001:db8::/32", 1),
+        ("192.0.2.0/29", 1),
+        ("192.0.2.8/29,127.0.0.0/8", 22),
+        ("2001:db8::8", 22),
+    ):
+        found = options(tmp_path, f"Match localnetwork {network}\nPort 1\n").port
+        assert found == (1 if port == 1 else ())
+        negated = options(tmp_path, f"Match !localnetwork {network}\nPort 1\n").port
+        assert negated == (1 if port == 22 else ())
+    asked.clear()
+    options(tmp_path, "Match host nobody localnetwork 192.0.2.0/24\nPort 1\n")
+    assert asked == []
+
+    def unknown() -> list[IPv4Address | IPv6Address]:
+        raise ValueError("not here")
+
+    monkeypatch.setattr(config_files, "local_addresses", unknown)
+    refused(tmp_path, "Match localnetwork 192.0.2.0/24\n", 1, "not here")
+
+
+def test_addresses_of_this_machine() -> None:
+    found = local_addresses()
+    assert ip_address("127.0.0.1") in found
+    for address in found:
+        if address.version == 4:
+            with socket.socket() as sock:
+                sock.bind((str(address), 0))  # nobody else's address can be bound
+
+
+@pytest.mark.parametrize("missing", [TypeError, OSError, AttributeError])
+def test_systems_that_do_not_tell_their_addresses(
+    missing: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_library(name: object) -> object:
+        raise missing
+
+    monkeypatch.setattr("ctypes.CDLL", no_library)
+    with pytest.raises(ValueError, match="does not tell"):
+        local_addresses()
+
+
+def test_addresses_that_can_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Library:
+        """A C library whose getifaddrs fails."""
+
+        def getifaddrs(self, first: object) -> int:
+            return -1
+
+        def freeifaddrs(self, first: object) -> None:
+            raise AssertionError
+
+    monkeypatch.setattr("ctypes.CDLL", lambda name: Library())
+    with pytest.raises(ValueError, match="could not be read"):
+        local_addresses()

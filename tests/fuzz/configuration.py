@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address
 from itertools import repeat
 
 from ssh_connection import ConfigParseError
@@ -43,7 +44,15 @@ def _never_twice(command: str) -> bool:
     return len(command) % 2 == 0
 
 
-FACTS = LocalFacts("me", "1000", "/nonexistent/home", "here.example", {"A": "b"}, _never_twice)
+FACTS = LocalFacts(
+    "me",
+    "1000",
+    "/nonexistent/home",
+    "here.example",
+    {"A": "b"},
+    _never_twice,
+    lambda: [IPv4Address("127.0.0.1"), IPv6Address("2001:db8::1")],
+)
 
 
 def client_configuration(data: bytes) -> None:

@@ -107,6 +107,15 @@ def _kex_seeds() -> Iterator[tuple[str, str, bytes]]:
             yield "kex_method", f"{name}-server-old", bytes([index, 255]) + old
 
 
+_LATER_CRITERIA = b"""host
+Match localnetwork 127.0.0.0/8,2001:db8::/32 !version OpenSSH_*
+    Port 9
+Match sessiontype shell,exec !command "ls *" command ""
+    User a
+Match localnetwork 127.0.0.1/8
+    User b
+"""
+
 _CLIENT_FILE = b"""\
 Include 1
 Host *.example !bad.* alpha
@@ -196,6 +205,7 @@ Match User eve
 def _configuration_seeds() -> Iterator[tuple[str, str, bytes]]:
     for host in ("alpha", "beta", "x.example", "-oX", "a;b", ""):
         yield "client_configuration", f"host-{host or 'none'}", host.encode() + b"\n" + _CLIENT_FILE
+    yield "client_configuration", "later-criteria", _LATER_CRITERIA
     yield "server_configuration", "whole", _SERVER_FILE
     for number, keyword in enumerate(CLIENT_KEYWORDS):
         line = f"h\n{keyword} yes\n{keyword}={number}\nMatch final\n{keyword} a:b c\n"

@@ -9,6 +9,7 @@ from typing import Final
 
 from ssh_keys.files import read_file
 from ssh_keys.key_material import MINIMUM_RSA_BITS
+from ssh_transport.config import DEFAULT_VERSION
 
 from ..proxy import check_proxy_names
 from ..tunnel import parse_destination
@@ -98,21 +99,36 @@ def evaluate_client(
         if given.get(option, ()) not in ((), None)
     }
     original = str(given.get("host") or "localhost")
-    evaluation = ClientEvaluation(Target(original, original), facts, seeds, check_proxy_names)
+    target = _target(original, given)
+    evaluation = ClientEvaluation(target, facts, seeds, check_proxy_names)
     for file in files:
         evaluation.run(file)
     host = _host_name(evaluation)
     if canonical is not None or evaluation.wants_final:
         host = (canonical or host).lower()
         values: Values = {**_SETTLED, **evaluation.values, "hostname": [(host,)]}
-        final = ClientEvaluation(
-            Target(original, host, final=True), facts, values, check_proxy_names
-        )
+        target = target.replace(host=host, final=True)
+        final = ClientEvaluation(target, facts, values, check_proxy_names)
         final.keep_places(evaluation)
         for file in files:
             final.run(file)
         evaluation = final
     return evaluation
+
+
+def _target(host: str, given: Mapping[str, object]) -> Target:
+    version = given.get("client_version") or DEFAULT_VERSION.removeprefix(b"SSH-2.0-")
+    if isinstance(version, bytes):
+        version = version.decode("ascii", "backslashreplace")
+    session_types = {"subsystem": "subsystem", "command": "exec"}
+    wanted = next((name for name in session_types if given.get(name)), "")
+    return Target(
+        host,
+        host,
+        version=str(version),
+        command=str(given[wanted]) if wanted else "",
+        session_type=session_types.get(wanted, ""),
+    )
 
 
 def _host_name(evaluation: ClientEvaluation) -> str:

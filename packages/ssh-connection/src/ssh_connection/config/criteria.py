@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Final
 
 from ssh_keys.patterns import PatternList
@@ -31,6 +32,8 @@ class LocalFacts(Record):
         host: name of the machine, with its domain if it has one.
         environ: environment variables.
         run: runs a command for `Match exec`; whether it succeeded.
+        addresses: gives the addresses of its interfaces for `Match localnetwork`; raises
+            ValueError if they are not known.
     """
 
     user: str
@@ -39,6 +42,7 @@ class LocalFacts(Record):
     host: str
     environ: Mapping[str, str]
     run: Callable[[str], bool]
+    addresses: Callable[[], Sequence[IPv4Address | IPv6Address]]
 
 
 class Target(Record):
@@ -47,12 +51,19 @@ class Target(Record):
     Parameters:
         original: the host as it was asked for.
         host: what it is called in this pass: the same, or what an earlier pass made of it.
+        version: our software and its version, as the identification string has it.
+        command: command or subsystem that the application asks for; empty if it does not.
+        session_type: "exec" or "subsystem" if the application asks for that, otherwise empty: then
+            `SessionType` says what it is.
         final: whether this is the second pass, after the host has got its name. OpenSSH makes no
             difference between `final` and `canonical` then.
     """
 
     original: str
     host: str
+    version: str
+    command: str = ""
+    session_type: str = ""
     final: bool = False
 
 
@@ -164,10 +175,42 @@ class ClientEvaluation(Evaluation):
             if not argument or tag is None:
                 return not argument and tag is None
             return pattern_list(argument).matches([tag])
+        if name == "command":
+            command = self._target.command
+            if not argument or not command:
+                return not argument and not command
+            return pattern_list(argument).matches([command])
+        if name == "sessiontype":
+            return pattern_list(argument).matches([self._session_type()])
+        if name == "version":
+            return pattern_list(argument).matches([self._target.version])
+        if name == "localnetwork":
+            networks = _networks(argument)
+            return needed and any(
+                address in network for address in self._facts.addresses() for network in networks
+            )
         raise ValueError(f"no criterion {printable(name)}")
+
+    def _session_type(self) -> str:
+        in_file = self.first("sessiontype") or "default"
+        return self._target.session_type or {"default": "shell"}.get(in_file, in_file)
 
     def _exec(self, command: str) -> bool:
         return self._facts.run(expand_command(command, self.tokens(), self._check_names))
+
+
+def _networks(text: str) -> list[IPv4Network | IPv6Network]:
+    """Return networks with commas between; as in OpenSSH no other patterns, and no negation."""
+    networks: list[IPv4Network | IPv6Network] = []
+    for word in text.split(","):
+        _, slash, size = word.partition("/")
+        try:
+            if "%" in word or (slash and not size.isdigit()):
+                raise ValueError  # a scope or a mask, which ip_network would take
+            networks.append(ip_network(word))
+        except ValueError:
+            raise ValueError(f"{printable(word)} is no network") from None
+    return networks
 
 
 def local_tokens(facts: LocalFacts) -> dict[str, str]:

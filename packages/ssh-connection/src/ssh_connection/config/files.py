@@ -18,6 +18,7 @@ from ssh_transport.process_groups import KILL, signal_group
 from ..errors import ConfigParseError
 from .criteria import LocalFacts, local_tokens
 from .directives import MAX_DIRECTIVES, MAX_SIZE, Directive, File, parse_file
+from .interfaces import local_addresses
 from .tokens import expand, expand_home
 
 __all__ = ["ConfigReader", "config_paths", "local_facts"]
@@ -134,7 +135,8 @@ def local_facts() -> LocalFacts:
         home = str(Path.home())
     except RuntimeError as exc:
         raise OSError(str(exc)) from None
-    return LocalFacts(user, uid, home, socket.gethostname(), os.environ, _run)
+    host = socket.gethostname()
+    return LocalFacts(user, uid, home, host, os.environ, _run, local_addresses)
 
 
 def _run(command: str) -> bool:
