@@ -45,6 +45,13 @@ def public_line(name: str, number: int = 0) -> str:
     return " ".join(make_key(name, number).export_public_key().decode().split()[:2])
 
 
+def skip_unless_openssh_has(name: str) -> None:
+    """Skip the test if ssh does not know a key type."""
+    types = subprocess.run(["ssh", "-Q", "key"], capture_output=True, text=True, check=True)
+    if name not in types.stdout.split():
+        pytest.skip(f"this version of OpenSSH has no {name}")
+
+
 def ssh_keygen(*arguments: str | Path, check: bool = True) -> str:
     """Run the real ssh-keygen and return what it prints."""
     result = subprocess.run(

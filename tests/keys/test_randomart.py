@@ -10,7 +10,13 @@ import ssh_keys
 from ssh_keys import randomart
 from ssh_keys.drunken_bishop import draw
 
-from .support import KEY_TYPES, make_key, needs_ssh_keygen, ssh_keygen
+from .support import (
+    KEY_TYPES,
+    make_key,
+    needs_ssh_keygen,
+    skip_unless_openssh_has,
+    ssh_keygen,
+)
 
 RECORDED = [
     "+--[ED25519 256]--+",
@@ -57,6 +63,7 @@ def test_unknown_hash() -> None:
 @needs_ssh_keygen
 @pytest.mark.parametrize("name", [*KEY_TYPES, "ssh-dss"])
 def test_ssh_keygen_draws_the_same(name: str, tmp_path: Path) -> None:
+    skip_unless_openssh_has(name)
     path = tmp_path / "id.pub"
     for number in range(3):
         key = make_key(name, number)

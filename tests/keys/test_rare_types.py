@@ -19,7 +19,7 @@ from ssh_keys.dsa import DSAKey
 from ssh_keys.ed448 import Ed448Key
 from ssh_keys.wire import Reader, encode_mpint, encode_string
 
-from .support import make_key, needs_ssh_keygen, ssh_keygen
+from .support import make_key, needs_ssh_keygen, skip_unless_openssh_has, ssh_keygen
 
 DATA = b"what is signed"
 
@@ -152,6 +152,7 @@ def test_dsa_of_another_size_is_no_ssh_key() -> None:
 
 @needs_ssh_keygen
 def test_ssh_keygen_and_dsa(tmp_path: Path) -> None:
+    skip_unless_openssh_has("ssh-dss")
     path = tmp_path / "id"
     key = make_key("ssh-dss")
     key.write_private_key(path, passphrase="x", cipher_name="aes256-ctr", rounds=1)
