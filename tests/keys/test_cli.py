@@ -145,7 +145,7 @@ def test_show(folder: Path, shell: Shell) -> None:
     hostile.write_public_key("bad.pub")
     assert "\x1b" not in shell("show", "bad.pub")
     (folder / "junk").write_text("junk")
-    assert "no private key found" in shell("show", "junk", status=1)
+    assert "no key and no certificate found" in shell("show", "junk", status=1)
     assert "No such file" in shell("show", "missing", status=1)
 
 

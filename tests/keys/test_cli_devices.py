@@ -96,7 +96,8 @@ def test_without_a_standard_input(tmp_path: Path) -> None:
         ["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 1
-    assert done.stderr == "ssh-keys: 'id': the private key is encrypted and needs a passphrase\n"
+    said = "ssh-keys: 'id': the private key is encrypted and needs a passphrase: give "
+    assert done.stderr == f"{said}--passphrase-file or --passphrase-env\n"
 
 
 # --- Security keys ---------------------------------------------------------------------------

@@ -24,6 +24,9 @@ __all__ = [
 ]
 
 
+_NO_PRINCIPALS = "a public key without principals in front of it"
+
+
 def _matches(patterns: Sequence[str], name: str) -> bool:
     return PatternList(patterns, ignore_case=False).matches([name])
 
@@ -88,7 +91,8 @@ class SSHAllowedSigners:
                 try:
                     self._signers.append(parse_signer(text))
                 except KeyImportError as exc:
-                    raise type(exc)(f"line {number}: {exc}") from None
+                    problem = _NO_PRINCIPALS if _is_public_key(text) else str(exc)
+                    raise type(exc)(f"line {number}: {problem}") from None
 
     def __iter__(self) -> Iterator[AllowedSigner]:
         return iter(self._signers)
@@ -170,6 +174,15 @@ class SSHAllowedSigners:
                 continue
             found[name] = None
         return tuple(found)
+
+
+def _is_public_key(text: str) -> bool:
+    """Whether a line that makes no sense is that of a file of public keys."""
+    try:
+        parse_public_line(text.encode("utf-8", "surrogateescape"))
+    except KeyImportError:
+        return False
+    return True
 
 
 def parse_signer(text: str) -> AllowedSigner:

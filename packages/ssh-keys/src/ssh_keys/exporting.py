@@ -132,7 +132,7 @@ def encode_public_key(key: KeyMaterial, format_name: str) -> bytes:
 def _check_comment(comment: bytes | None) -> None:
     # A comment that breaks the line would add lines of its own to an authorized_keys file.
     if comment and any(char in comment for char in b"\n\r\0"):
-        raise KeyExportError("the comment has line breaks, which the format cannot hold")
+        raise KeyExportError("the comment has line breaks or NUL, which the format cannot hold")
 
 
 def openssh_line(algorithm: bytes, public_data: bytes, comment: bytes | None) -> bytes:

@@ -6,7 +6,7 @@ from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
 from ssh_keys.cli.files import refuse_existing
-from ssh_keys.cli.output import Answer, describe_key
+from ssh_keys.cli.output import Answer, describe_key, plain
 from ssh_keys.cli.passphrases import (
     add_passphrase_options,
     add_pin_options,
@@ -88,7 +88,7 @@ def _file_name(key: SSHKey) -> str:
 
 
 def _line(key: SSHKey) -> str:
-    return ascii(key.export_public_key().decode("utf-8", "replace").strip())[1:-1]
+    return plain(key.export_public_key().decode("utf-8", "replace").strip())
 
 
 def pkcs11(options: Namespace) -> Answer:

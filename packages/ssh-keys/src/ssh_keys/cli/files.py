@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import BinaryIO, TypeVar
 
 from ssh_keys.cli.output import Answer, UsageError
-from ssh_keys.errors import KeyImportError
+from ssh_keys.cli.recognition import recognized
+from ssh_keys.errors import KeyImportError, KeyPassphraseError
 from ssh_keys.files import MAXIMUM_FILE_SIZE, hash_file, read_file, write_file
 
 __all__ = [
@@ -65,7 +66,13 @@ def parse_input(options: Namespace, name: str, parse: Callable[[bytes], T]) -> T
         return parse(data)
     except KeyImportError as exc:
         what = "standard input" if name == STANDARD else repr(name)
-        raise type(exc)(f"{what}: {exc}") from None
+        raise type(exc)(f"{what}: {exc}{_hint(data, exc)}") from None
+
+
+def _hint(data: bytes, exc: KeyImportError) -> str:
+    """Return what an input is that is not what was expected, empty if the error is about that."""
+    hint = "" if isinstance(exc, KeyPassphraseError) else recognized(data)
+    return f"; {hint}" if hint and hint.removeprefix("it is a ") not in str(exc) else ""
 
 
 def digest_of(options: Namespace, name: str, hash_name: str) -> bytes:

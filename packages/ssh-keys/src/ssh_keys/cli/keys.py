@@ -14,7 +14,6 @@ from ssh_keys.cli.devices import write_new_key
 from ssh_keys.cli.files import (
     STANDARD,
     parse_input,
-    read_input,
     refuse_existing,
     write_output,
 )
@@ -37,6 +36,7 @@ from ssh_keys.errors import KeyImportError
 from ssh_keys.files import file_exists, write_file
 from ssh_keys.formats.armour import iterate_pem
 from ssh_keys.importing import import_private_key
+from ssh_keys.key import SSHKey
 from ssh_keys.key_types import (
     KEY_TYPES,
     KeyParameter,
@@ -236,13 +236,7 @@ def edit(options: Namespace) -> Answer:
     """Change the passphrase or comment of a private key, and the comment of its public key."""
     if options.file == STANDARD:
         raise UsageError("a file is edited, not standard input")
-    data = read_input(options, options.file)
-    if not any(block.label == b"OPENSSH PRIVATE KEY" for block in iterate_pem(data)):
-        raise KeyImportError(f"{options.file!r}: only OpenSSH's format is edited; convert it")
-    passphrase = passphrase_of(options)
-    if passphrase is None and clear_part(data) is not None:
-        passphrase = ask(options, f"Passphrase for {options.file}: ")
-    key = parse_input(options, options.file, lambda data: import_private_key(data, passphrase))
+    key, passphrase = parse_input(options, options.file, lambda data: _editable(data, options))
     new_given = options.new_passphrase_file or options.new_passphrase_env or options.no_passphrase
     if options.comment is None or new_given:
         passphrase = new_passphrase(options, "new-")
@@ -259,6 +253,18 @@ def edit(options: Namespace) -> Answer:
     return Answer(options.file, {**describe_key(key, "sha256"), "output": options.file})
 
 
+def _editable(data: bytes, options: Namespace) -> tuple[SSHKey, str | None]:
+    """Return the key to edit and its passphrase; raises KeyImportError."""
+    if not any(block.label == b"OPENSSH PRIVATE KEY" for block in iterate_pem(data)):
+        raise KeyImportError("only private keys in the format of OpenSSH are edited: convert it")
+    passphrase = passphrase_of(options)
+    if passphrase is None and clear_part(data) is not None:
+        passphrase = ask(options, f"Passphrase for {options.file}: ")
+    if passphrase is None:
+        return private_key(data, options.file, options), None
+    return import_private_key(data, passphrase), passphrase
+
+
 def sign_cert(options: Namespace) -> Answer:
     """Certify a key."""
     common = {
@@ -272,6 +278,9 @@ def sign_cert(options: Namespace) -> Answer:
             raise UsageError("host certificates have no critical options")
         if options.permit is not None or options.no_touch_required:
             raise UsageError("host certificates permit nothing")
+    if not all(map(str.strip, options.principals.split(","))):
+        # Without any name, some servers take a certificate to be for everybody.
+        raise UsageError(f"--principals with an empty name: {options.principals!a}")
     output = options.output
     if output is None:
         output = f"{options.file.removesuffix('.pub')}-cert.pub"

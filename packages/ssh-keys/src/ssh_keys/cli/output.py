@@ -22,6 +22,7 @@ __all__ = [
     "describe_certificate",
     "describe_key",
     "moment",
+    "plain",
     "write",
     "write_failure",
 ]
@@ -56,6 +57,19 @@ class Answer(Record):
     content: bytes | None = None
 
 
+def plain(text: str) -> str:
+    """Return text in which nothing moves the cursor, is invisible or turns the writing around."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    # A byte that is no text, as the names of files may have them.
+    byte = ord(char) - 0xDC00
+    return f"\\x{byte:02x}" if 0x80 <= byte <= 0xFF else ascii(char)[1:-1]
+
+
 def write(answer: Answer, as_json: bool) -> None:
     """Print an answer; raises OSError."""
     if answer.content is not None and not as_json:
@@ -74,7 +88,7 @@ def write(answer: Answer, as_json: bool) -> None:
 
 def write_failure(exc: Exception, as_json: bool) -> None:
     """Say on the error output why a command failed, and with `--json` also in JSON."""
-    text = ascii(_message(exc))[1:-1]
+    text = plain(_message(exc))
     if as_json:
         sys.stdout.write(json.dumps({"error": text, "kind": type(exc).__name__}, indent=2) + "\n")
     if isinstance(exc, UsageError):

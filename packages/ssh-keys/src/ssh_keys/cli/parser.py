@@ -35,6 +35,7 @@ COMMANDS = {
     "resident-keys": "list the keys that security keys hold, or write them to files",
     "pkcs11": "list the keys on smart cards and hardware modules",
 }
+_TIME_OPTIONS = ("--time", "--valid-after", "--valid-before")
 EPILOG = "Exit status: 0 done or yes; 1 no, or a file cannot be used; 2 wrong command line."
 
 
@@ -80,6 +81,17 @@ def build_parser() -> ArgumentParser:
     return parser
 
 
+def _with_times(arguments: Sequence[str]) -> list[str]:
+    """Join a time before now (`-5m`) to its option: argparse takes it for another option."""
+    joined: list[str] = []
+    for word in arguments:
+        if joined and joined[-1] in _TIME_OPTIONS and word[:1] == "-" and word[1:2].isdigit():
+            joined[-1] += f"={word}"
+        else:
+            joined.append(word)
+    return joined
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit status.
 
@@ -92,7 +104,7 @@ def run(arguments: Sequence[str]) -> int:
     words = arguments[: arguments.index("--")] if "--" in arguments else arguments
     asks_json = "--json" in words
     try:
-        options = build_parser().parse_args(arguments, Namespace(asks_json=asks_json))
+        options = build_parser().parse_args(_with_times(arguments), Namespace(asks_json=asks_json))
         answer = options.run(options)
     except (ValueError, OSError) as exc:
         write_failure(exc, asks_json)

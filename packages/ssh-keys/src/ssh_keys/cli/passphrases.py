@@ -8,6 +8,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from ssh_keys.cli.files import parse_input, read_input, uses_standard_input
+from ssh_keys.cli.recognition import is_private
 from ssh_keys.errors import KeyImportError, KeyPassphraseError
 from ssh_keys.importing import import_private_key, import_public_key
 from ssh_keys.key import SSHKey
@@ -129,7 +130,8 @@ def new_passphrase(options: Namespace, prefix: str = "") -> str | None:
         if given and given != ask(options, "The same again: "):
             raise KeyImportError("the two passphrases differ")
     if given is None:
-        raise KeyImportError("no passphrase: give one, or --no-passphrase")
+        names = f"--{prefix}passphrase-file, --{prefix}passphrase-env or --no-passphrase"
+        raise KeyImportError(f"no passphrase for what is written: give {names}")
     return given
 
 
@@ -143,10 +145,13 @@ def private_key(data: bytes, filename: str, options: Namespace, prefix: str = ""
     given = passphrase_of(options, prefix)
     try:
         return import_private_key(data, given)
-    except KeyPassphraseError:
-        answer = ask(options, f"Passphrase for {filename}: ") if given is None else None
-        if answer is None:
+    except KeyPassphraseError as exc:
+        if given is not None:
             raise
+        answer = ask(options, f"Passphrase for {filename}: ")
+        if answer is None:
+            names = f"--{prefix}passphrase-file or --{prefix}passphrase-env"
+            raise KeyPassphraseError(f"{exc}: give {names}") from None
     return import_private_key(data, answer)
 
 
@@ -160,6 +165,8 @@ def public_key(data: bytes, filename: str, options: Namespace) -> SSHKey:
     try:
         return import_public_key(data)
     except KeyImportError:
+        if not is_private(data):
+            raise
         return private_key(data, filename, options).convert_to_public()
 
 

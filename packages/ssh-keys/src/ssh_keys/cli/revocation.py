@@ -9,7 +9,7 @@ from ssh_keys.certificate import SSHOpenSSHCertificate
 from ssh_keys.certificate_importing import some_certificates
 from ssh_keys.cli.arguments import MAXIMUM_UINT64, refuse_unused, serials, uint64
 from ssh_keys.cli.files import parse_input, refuse_existing, write_output
-from ssh_keys.cli.output import Answer, UsageError, moment
+from ssh_keys.cli.output import Answer, UsageError, moment, plain
 from ssh_keys.errors import KeyImportError
 from ssh_keys.importing import import_public_key, some_public_keys
 from ssh_keys.key import SSHKey
@@ -132,12 +132,12 @@ def _show(options: Namespace) -> Answer:
     """List what a revocation list holds."""
     revoked = parse_input(options, options.file, import_krl)
     made = moment(revoked.generated)
-    texts = [f"version {revoked.version} of {made} {ascii(revoked.comment)[1:-1]}".rstrip()]
+    texts = [f"version {revoked.version} of {made} {plain(revoked.comment)}".rstrip()]
     facts = []
     for kind, value, authority in revoked.entries():
         facts.append({"kind": kind, "value": value, "authority": authority or None})
         of = f" of {authority}" if authority else ""
-        texts.append(f"{kind} {ascii(value)[1:-1]}{of}")
+        texts.append(f"{kind} {plain(value)}{of}")
     data = {"version": revoked.version, "generated": made, "comment": revoked.comment}
     return Answer("\n".join(texts), {**data, "entries": facts})
 

@@ -11,8 +11,9 @@ from ssh_keys.bubble_babble import bubblebabble
 from ssh_keys.certificate_base import SSHCertificate
 from ssh_keys.certificate_importing import some_certificates
 from ssh_keys.cli.files import parse_input
-from ssh_keys.cli.output import Answer, describe_certificate, describe_key
+from ssh_keys.cli.output import Answer, describe_certificate, describe_key, plain
 from ssh_keys.cli.passphrases import add_passphrase_options, passphrase_of, private_key
+from ssh_keys.cli.recognition import is_private
 from ssh_keys.drunken_bishop import randomart
 from ssh_keys.errors import KeyImportError, UnsupportedKeyError
 from ssh_keys.formats.armour import iterate_pem
@@ -68,6 +69,8 @@ def _shown(data: bytes, options: Namespace) -> Answer:
     if clear is not None:
         more: dict[str, object] = {"kind": "private key", "encrypted": True}
         return _answer([_key(clear, options, more)])
+    if not is_private(data):
+        raise KeyImportError("; ".join(["no key and no certificate found", *problems[:1]]))
     return _answer([_key(private_key(data, options.file, options), options)])
 
 
@@ -79,7 +82,7 @@ def _answer(shown: Sequence[Shown], problems: Sequence[str] = ()) -> Answer:
 
 def _certificate(certificate: SSHCertificate, options: Namespace) -> Shown:
     described = describe_certificate(certificate, options.hash)
-    return "\n".join(_plain(name, value) for name, value in described.items()), described
+    return "\n".join(_fact_line(name, value) for name, value in described.items()), described
 
 
 def _key(key: SSHKey, options: Namespace, more: Mapping[str, object] = _NOTHING) -> Shown:
@@ -91,7 +94,7 @@ def _key(key: SSHKey, options: Namespace, more: Mapping[str, object] = _NOTHING)
         more: facts of the file that it is in; `names` are shown in place of a missing comment.
     """
     described = {**describe_key(key, options.hash), **more}
-    comment = ascii(described["comment"] or more.get("names") or "")[1:-1] or "no comment"
+    comment = plain(str(described["comment"] or more.get("names") or "")) or "no comment"
     lines = [f"{key.bits} {described['fingerprint']} {comment} ({key.type_name})"]
     if options.bubblebabble:
         described["bubblebabble"] = bubblebabble(key)
@@ -112,7 +115,7 @@ def _trust_lines(data: bytes, options: Namespace) -> tuple[list[Shown], list[str
         try:
             key, more = _trusted_key(line)
         except KeyImportError as exc:
-            problems.append(f"line {number}: {ascii(str(exc))[1:-1]}")
+            problems.append(f"line {number}: {plain(str(exc))}")
         else:
             listed.append(_key(key, options, {"line": number, **more}))
     return listed, problems
@@ -146,9 +149,9 @@ def clear_part(data: bytes) -> SSHKey | None:
     return None
 
 
-def _plain(name: str, fact: object) -> str:
+def _fact_line(name: str, fact: object) -> str:
     """Return a fact as one line in which nothing can move the cursor."""
-    return f"{name}: {ascii(_joined(fact))[1:-1]}".rstrip()
+    return f"{name}: {plain(_joined(fact))}".rstrip()
 
 
 def _joined(fact: object) -> str:

@@ -12,11 +12,10 @@ from ssh_keys.cli.files import (
     STANDARD,
     digest_of,
     parse_input,
-    read_input,
     refuse_existing,
     write_output,
 )
-from ssh_keys.cli.output import Answer, UsageError
+from ssh_keys.cli.output import Answer, UsageError, plain
 from ssh_keys.cli.passphrases import add_passphrase_options, add_token_options, signing_key
 from ssh_keys.errors import KeyImportError, SignatureError
 from ssh_keys.importing import KeyPairListArg, some_public_keys
@@ -109,9 +108,8 @@ def _signature_of(options: Namespace) -> SSHSignature:
 
 
 def _signature(options: Namespace, name: str) -> SSHSignature:
-    data = read_input(options, name)
     try:
-        return import_sshsig(data)
+        return parse_input(options, name, import_sshsig)
     except KeyImportError as exc:
         raise SignatureError(str(exc)) from None
 
@@ -186,7 +184,7 @@ def find_principals(options: Namespace) -> Answer:
     found = signers.find_principals(
         signature.key, signature.namespace, signature.certificate, now=options.time
     )
-    text = "\n".join(ascii(name)[1:-1] for name in found)
+    text = "\n".join(plain(name) for name in found)
     return Answer(text or "nobody", {"principals": list(found)}, 0 if found else 1)
 
 
@@ -202,5 +200,5 @@ def match_principals(options: Namespace) -> Answer:
         }
         for signer in found
     ]
-    text = "\n".join(ascii(",".join(signer.principals))[1:-1] for signer in found)
+    text = "\n".join(plain(",".join(signer.principals)) for signer in found)
     return Answer(text or "nobody", {"lines": lines}, 0 if found else 1)

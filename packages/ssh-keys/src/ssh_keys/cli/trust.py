@@ -9,7 +9,7 @@ from os import strerror
 
 from ssh_keys.cli.arguments import port, refuse_unused
 from ssh_keys.cli.files import STANDARD, parse_input
-from ssh_keys.cli.output import Answer, UsageError
+from ssh_keys.cli.output import Answer, UsageError, plain
 from ssh_keys.files import edit_file, file_exists
 from ssh_keys.importing import import_public_key
 from ssh_keys.known_hosts import HostKeyStatus, import_known_hosts
@@ -82,11 +82,8 @@ def known_hosts(options: Namespace) -> Answer:
 
 
 def _lines(found: Sequence[KnownHostsLine]) -> Answer:
-    text = "\n".join(f"{line.number}: {ascii(line.text)[1:-1]}" for line in found)
-    facts = [
-        {"line": line.number, "marker": line.marker, "text": ascii(line.text)[1:-1]}
-        for line in found
-    ]
+    text = "\n".join(f"{line.number}: {plain(line.text)}" for line in found)
+    facts = [{"line": line.number, "marker": line.marker, "text": line.text} for line in found]
     return Answer(text or "not found", {"lines": facts}, 0 if found else 1)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import binascii
 from collections.abc import Iterator
 
-from ssh_keys.errors import KeyImportError
+from ssh_keys.errors import KeyExportError, KeyImportError
 from ssh_keys.formats.armour import decode_base64
 
 __all__ = ["encode_rfc4716", "iterate_rfc4716"]
@@ -56,7 +56,12 @@ def _parse(lines: Iterator[bytes], end: bytes) -> tuple[bytes, bytes | None]:
 
 
 def encode_rfc4716(public_data: bytes, comment: bytes | None) -> bytes:
-    """Return a key in RFC 4716 form; the comment has no line breaks."""
+    """Return a key in RFC 4716 form; the comment has no line breaks.
+
+    Raises KeyExportError for a comment that is longer than the format allows.
+    """
+    if comment and len(comment) + 2 > _MAXIMUM_VALUE:
+        raise KeyExportError(f"RFC 4716 has no room for a comment of {len(comment)} bytes")
     lines = [_BEGIN % _PUBLIC]
     if comment:
         header = b'Comment: "' + comment + b'"'
