@@ -187,3 +187,7 @@ async def test_openssh_scp_with_our_server(tree: Path, tmp_path: Path) -> None:
         assert (tmp_path / "up" / "file").read_bytes() == DATA
         await run("-r", f"alice@127.0.0.1:{tmp_path / 'up'}", str(tmp_path / "down"))
         assert (tmp_path / "down" / "file").read_bytes() == DATA
+        # Wildcards are for the server to expand.
+        (tmp_path / "some").mkdir()
+        await run(f"alice@127.0.0.1:{tmp_path / 'u?' / 'f*'}", str(tmp_path / "some"))
+        assert (tmp_path / "some" / "file").read_bytes() == DATA

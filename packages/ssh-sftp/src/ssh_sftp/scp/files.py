@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import posixpath
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -122,6 +123,8 @@ class ServerFiles:
 
     async def names(self, path: bytes) -> list[bytes]:
         """Return the names in a directory."""
+        # Nothing else may have to be waited for, however many directories there are.
+        await asyncio.sleep(0)
         entries = await _result(self._server.open_directory, path)
         found: list[SFTPName] = []
         try:

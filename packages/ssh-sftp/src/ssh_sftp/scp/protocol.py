@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ssh_sftp.errors import SFTPBadMessage, SFTPConnectionLost, SFTPFailure, printable
+from ssh_sftp.scp.words import is_pattern, split_words, unescape
 
 __all__ = ["ByteReader", "ByteWriter", "Record", "ScpCommand", "ScpStream", "parse_command"]
 
@@ -176,6 +177,8 @@ class ScpCommand:
         paths: the files, or the one target.
         recurse, preserve: `-r`, `-p`.
         directory: the target has to be a directory (`-d`).
+        patterns: the paths as they were written, if a shell would expand one of them: words of
+            `split_words`; otherwise empty.
     """
 
     source: bool
@@ -183,9 +186,10 @@ class ScpCommand:
     recurse: bool = False
     preserve: bool = False
     directory: bool = False
+    patterns: tuple[str, ...] = ()
 
     def encode(self) -> str:
-        """Return the command line, with paths quoted for a POSIX shell."""
+        """Return the command line, with paths quoted for a POSIX shell; patterns are left out."""
         options = ["scp"]
         for name, given in (("-r", self.recurse), ("-p", self.preserve), ("-d", self.directory)):
             if given:
@@ -196,11 +200,16 @@ class ScpCommand:
 
 
 def parse_command(command: str) -> ScpCommand | None:
-    """Return what a command asks for; None if it is not one that starts the other end of scp."""
+    """Return what a command asks for; None if it is not one that starts the other end of scp.
+
+    Quotes and backslashes mean what they mean to a POSIX shell. Nothing else is special to us but
+    wildcards, which go into `patterns`.
+    """
     try:
-        words = shlex.split(command)
+        written = split_words(command)
     except ValueError:
         return None
+    words = [unescape(word) for word in written]
     if not words or words[0].rpartition("/")[2] != "scp":
         return None
     flags: set[str] = set()
@@ -216,4 +225,6 @@ def parse_command(command: str) -> ScpCommand | None:
     if not source and len(rest) != 1:
         return None
     paths = tuple(word.encode("utf-8", "surrogateescape") for word in rest)
-    return ScpCommand(source, paths, "r" in flags, "p" in flags, "d" in flags)
+    last = written[-len(rest) :]
+    patterns = tuple(last) if any(map(is_pattern, last)) else ()
+    return ScpCommand(source, paths, "r" in flags, "p" in flags, "d" in flags, patterns)

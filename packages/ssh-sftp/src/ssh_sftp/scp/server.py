@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from inspect import isawaitable
 
-from ssh_sftp.errors import SFTPConnectionLost, SFTPError
+from ssh_sftp.errors import SFTPConnectionLost, SFTPError, SFTPFailure
+from ssh_sftp.scp.expansion import Expansion
 from ssh_sftp.scp.files import ServerFiles
 from ssh_sftp.scp.protocol import ByteReader, ByteWriter, ScpCommand, ScpStream
 from ssh_sftp.scp.sink import ScpSink
@@ -37,6 +38,7 @@ async def serve_scp(
         failed = True
 
     try:
+        paths = await _expanded(command, files, stream)
         if command.source:
             source = ScpSource(
                 stream,
@@ -45,7 +47,7 @@ async def serve_scp(
                 recurse=command.recurse,
                 error_handler=note,
             )
-            await source.run(command.paths)
+            await source.run(paths)
         else:
             sink = ScpSink(
                 stream,
@@ -55,7 +57,7 @@ async def serve_scp(
                 directory=command.directory,
                 error_handler=note,
             )
-            await sink.run(command.paths[0])
+            await sink.run(paths[0])
     except SFTPConnectionLost as exc:
         logger.info("scp ended: %s", exc.reason)
         return 1
@@ -67,3 +69,18 @@ async def serve_scp(
         if isawaitable(ended):
             await ended
     return 1 if failed else 0
+
+
+async def _expanded(command: ScpCommand, files: ServerFiles, stream: ScpStream) -> list[bytes]:
+    """Return the paths, with patterns replaced as a shell does it before scp starts."""
+    if not command.patterns:
+        return list(command.paths)
+    expansion = Expansion(files)
+    try:
+        paths = [path for word in command.patterns for path in await expansion.expand(word)]
+        if not command.source and len(paths) > 1:
+            raise SFTPFailure("ambiguous target")
+    except SFTPFailure as exc:
+        await stream.write_error(exc.reason, fatal=True)
+        raise
+    return paths
