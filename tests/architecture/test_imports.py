@@ -83,6 +83,7 @@ IO_MODULES = (
     "ssh_keys.u2f",
     "ssh_meta.*",
     "ssh_sftp.aio",
+    "ssh_sftp.reply_future",
     "ssh_sftp.client.base",
     "ssh_sftp.client.client*",
     "ssh_sftp.client.file",

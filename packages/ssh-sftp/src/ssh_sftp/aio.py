@@ -9,61 +9,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from functools import partial
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from ssh_sftp.client.core import FLUSH_SIZE, SFTPClientCore, malformed
 from ssh_sftp.client.pipeline import BlockReader, BlockWriter
-from ssh_sftp.client.replies import ReplyDecoder, ReportedError, limits_reply, status_reply
+from ssh_sftp.client.replies import ReplyDecoder, limits_reply, status_reply
 from ssh_sftp.codec import requests
-from ssh_sftp.codec.constants import MIN_SFTP_VERSION, PacketType
+from ssh_sftp.codec.constants import MIN_SFTP_VERSION
 from ssh_sftp.codec.framing import pack_close, pack_path_request, pack_write_header
-from ssh_sftp.codec.responses import decode_handle
 from ssh_sftp.codec.wire import Message, PacketDecodeError
-from ssh_sftp.errors import SFTPBadMessage, SFTPConnectionLost, SFTPError, SFTPNoConnection
+from ssh_sftp.errors import SFTPConnectionLost, SFTPError, SFTPNoConnection
 from ssh_sftp.peers import peer_version, target_first
 from ssh_sftp.protocols import Buffer, ByteTransport
+from ssh_sftp.reply_future import ReplyFuture, Resumable, resume_tasks
 from ssh_sftp.server.session import SFTPServerHandler
 
 __all__ = ["SFTPClientHandler", "SFTPServerHandler"]
 
 T = TypeVar("T")
-
-_HANDLE = PacketType.SSH_FXP_HANDLE.value
-
-
-class _Waiter(Generic[T]):
-    """One ordinary request: decodes the reply into a future."""
-
-    __slots__ = ("_decode", "_handler", "future")
-
-    def __init__(
-        self, handler: SFTPClientHandler, future: asyncio.Future[T], decode: ReplyDecoder[T]
-    ) -> None:
-        self.future = future
-        self._handler = handler
-        self._decode = decode
-
-    def on_reply(self, _request_id: int, kind: int, data: bytes, pos: int, end: int) -> None:
-        future = self.future
-        if future.done():
-            if kind == _HANDLE:  # nobody waits for the handle any more
-                self._handler.close_handle(decode_handle(data, pos, end))
-            return
-        try:
-            future.set_result(self._decode(kind, data, pos, end, self._handler.core.version))
-        except ReportedError as exc:
-            future.set_exception(exc.error)
-        except PacketDecodeError as exc:
-            error = SFTPBadMessage(f"malformed reply from the server: {exc}")
-            future.set_exception(error)
-            raise error from None
-        except SFTPError as exc:
-            future.set_exception(exc)
-            raise
-
-    def on_lost(self, _request_id: int, error: SFTPError) -> None:
-        if not self.future.done():
-            self.future.set_exception(error)
 
 
 class _Dropped:
@@ -104,6 +67,8 @@ class SFTPClientHandler:
         self.core = SFTPClientCore(self._output_waiting)
         self._transport: ByteTransport | None = None
         self.symlink_target_first = True
+        self.replied: list[Resumable] = []
+        """Replies that were received and whose tasks are to go on."""
         self._receiving = False
         self._flush_scheduled = False
         self._closed: asyncio.Future[None] = self.loop.create_future()
@@ -132,6 +97,8 @@ class SFTPClientHandler:
         except PacketDecodeError as exc:
             self._broken(malformed(exc))
         finally:
+            if self.replied:
+                resume_tasks(self.loop, self.replied)
             self._receiving = False
         if core.output_size:
             self._flush()
@@ -227,32 +194,32 @@ class SFTPClientHandler:
         self, decode: ReplyDecoder[T], declaration: type[Message], *fields: object
     ) -> asyncio.Future[T]:
         """Send a declared request; the future gets the decoded reply or the SFTPError."""
-        waiter = _Waiter(self, self.loop.create_future(), decode)
+        waiter = ReplyFuture(self, decode)
         self.core.request(waiter, declaration, *fields)
-        return waiter.future
+        return waiter
 
     def path_request(
         self, decode: ReplyDecoder[T], packet_type: int, path: bytes
     ) -> asyncio.Future[T]:
         """Send a request that is nothing but a path, packed by hand."""
-        waiter = _Waiter(self, self.loop.create_future(), decode)
+        waiter = ReplyFuture(self, decode)
         core = self.core
         core.send(pack_path_request(packet_type, core.register(waiter), path))
-        return waiter.future
+        return waiter
 
     def extended(self, decode: ReplyDecoder[T], name: bytes, *fields: object) -> asyncio.Future[T]:
         """Send an extended request of the table `EXTENSIONS`."""
-        waiter = _Waiter(self, self.loop.create_future(), decode)
+        waiter = ReplyFuture(self, decode)
         self.core.extended(waiter, name, *fields)
-        return waiter.future
+        return waiter
 
     def write_request(self, handle: bytes, offset: int, data: Buffer) -> asyncio.Future[None]:
         """Write one block, which must not change until the reply is in."""
-        waiter = _Waiter(self, self.loop.create_future(), status_reply)
+        waiter = ReplyFuture(self, status_reply)
         core = self.core
         request_id = core.register(waiter)
         core.send(pack_write_header(request_id, handle, offset, len(data)), data)
-        return waiter.future
+        return waiter
 
     def close_handle(self, handle: bytes) -> None:
         """Close a handle without waiting for the answer."""

@@ -158,19 +158,23 @@ class AsyncTransport(asyncio.BufferedProtocol):
         # Not checked with isinstance: the transports of uvloop are no subclass.
         self._transport = transport = cast(asyncio.Transport, transport)
         transport.set_write_buffer_limits(high=_WRITE_HIGH, low=_WRITE_LOW)
+        self._login = login = LoginReads(transport, self.core, self._loop.time())
         self.core.start()
         self._settle()
-        self._login = LoginReads(transport, self.core, self._loop)
-        self._prepare_read(self._login)
+        self._prepare_read(login)
 
     def buffer_updated(self, nbytes: int) -> None:
         """Handle bytes that were read."""
         self._busy = True
-        quiet = self.core.buffer_updated(nbytes)
-        if quiet:
+        if not self.core.buffer_updated(nbytes) or self._backed_up:
+            quiet = False
+            self._settle()
+        elif quiet := not self._writer.size:
             self._busy = False
         else:
-            self._settle()
+            # The answers of interactive use: nothing that `_settle` looks after has changed.
+            self._flush()
+            self._busy = False
         if self._login is not None:
             self._prepare_read(self._login)
         bulk = self._bulk
@@ -326,6 +330,8 @@ class AsyncTransport(asyncio.BufferedProtocol):
             else:
                 transport.resume_reading()
         deadline = core.next_deadline()
+        if self._login is not None and deadline is not None:
+            deadline = min(deadline, self._login.deadline)
         if deadline != self._deadline:
             self._arm(deadline)
 
@@ -380,7 +386,10 @@ class AsyncTransport(asyncio.BufferedProtocol):
 
     def _timer_fired(self) -> None:
         self._timer = self._deadline = None
-        self.core.handle_timer(self._loop.time())
+        now = self._loop.time()
+        if self._login is not None:
+            self._login.expire(now)
+        self.core.handle_timer(now)
         self._settle()
 
 

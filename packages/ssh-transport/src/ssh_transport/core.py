@@ -153,7 +153,7 @@ class TransportCore:
 
         Never raises for what the peer sent: that ends the connection with a `Disconnected`.
 
-        Returns true if there are neither events nor output now, so that nothing is to be done.
+        Returns true if there is nothing to do now but to send output, if there is some.
         """
         if self.closed:
             return False
@@ -174,7 +174,7 @@ class TransportCore:
             self.fail(exc)
         except PacketDecodeError as exc:
             self.fail(ProtocolError(str(exc)))
-        return not (self._events or self.writer.size or reader.paused)
+        return not (self._events or reader.paused or (self.blocked and self.writer.size))
 
     def feed(self, data: bytes) -> None:
         """Handle bytes that were received elsewhere (a tunnel, a test)."""

@@ -19,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+from math import inf
 
 from .core import TransportCore
 from .messages import ServiceAccept
@@ -42,18 +43,17 @@ class LoginReads:
     Parameters:
         transport: of asyncio, or what behaves like it.
         core: knows what the peer has to send.
-        loop: runs the timer.
+        now: seconds, on the clock of `expire`.
     """
 
-    __slots__ = ("_core", "_low_water", "_socket", "_timer")
+    __slots__ = ("_core", "_low_water", "_socket", "deadline")
 
-    def __init__(
-        self, transport: asyncio.BaseTransport, core: TransportCore, loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def __init__(self, transport: asyncio.BaseTransport, core: TransportCore, now: float) -> None:
         self._socket: socket.socket | None = transport.get_extra_info("socket")
         self._core = core
         self._low_water = 1
-        self._timer: asyncio.TimerHandle | None = loop.call_later(_PATIENCE, self._wake_always)
+        self.deadline = now + _PATIENCE if core.role is Role.CLIENT else inf
+        """When to call `expire`."""
 
     def prepare(self) -> bool:
         """Get ready for the next read; whether this has to be called again behind it."""
@@ -77,7 +77,7 @@ class LoginReads:
     def _awaited(self) -> int:
         """Return a lower bound of what the peer has to send without hearing more from us."""
         core = self._core
-        if self._timer is None or core.role is Role.SERVER:
+        if self.deadline == inf:
             return 1
         if not core.peer_version:
             return _LEAST_GREETING
@@ -85,9 +85,11 @@ class LoginReads:
             return core.least_size(_SERVICE_ACCEPT) + 1
         return 1
 
-    def _wake_always(self) -> None:
-        self._timer = None
-        self._reset()
+    def expire(self, now: float) -> None:
+        """Have every byte wake us again if it is time."""
+        if now >= self.deadline:
+            self.deadline = inf
+            self._reset()
 
     def _reset(self) -> None:
         if self._socket is not None and self._low_water != 1:
@@ -97,8 +99,5 @@ class LoginReads:
 
     def close(self) -> None:
         """Login is over, or the socket is gone."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
         self._reset()
         self._socket = None
