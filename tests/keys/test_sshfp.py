@@ -26,8 +26,15 @@ from ssh_keys import (
 )
 from ssh_keys.cli.parser import run
 
-from .support import KEY_TYPES, make_key, needs_ssh_keygen, needs_vectors, ssh_keygen
-from .support import VECTORS as VECTOR_FOLDER
+from .support import (
+    KEY_TYPES,
+    VECTORS,
+    make_key,
+    needs_ssh_keygen,
+    needs_vectors,
+    skip_unless_openssh_has,
+    ssh_keygen,
+)
 
 HOST = "host.example"
 TYPES = (*KEY_TYPES, "ssh-dss", "ssh-ed448")
@@ -319,14 +326,18 @@ def test_time_grows_with_the_size_only(part: str) -> None:
 def test_same_text_as_ssh_keygen(
     name: str, generic: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    skip_unless_openssh_has(name)
     key, file = make_key(name), tmp_path / "key.pub"
     key.write_public_key(file)
     option = ["-g"] if generic else []
     theirs = ssh_keygen("-r", HOST, *option, "-f", file)
-    records = create_sshfp(HOST, key)
+    # A version that prints no SHA-1 would be welcome.
+    names = ("sha1", "sha256")[-len(theirs.splitlines()) :]
+    records = create_sshfp(HOST, key, names)
     assert theirs.splitlines() == [record.export(generic) for record in records]
     assert import_sshfp(theirs) == records
-    assert run(["sshfp", "create", HOST, str(file), *(["--generic"] if generic else [])]) == 0
+    words = ["sshfp", "create", HOST, str(file), *(["--generic"] if generic else [])]
+    assert run([*words, "--hash", "sha256"] if names == ("sha256",) else words) == 0
     assert capsys.readouterr().out == theirs
 
 
@@ -336,7 +347,7 @@ def test_same_text_as_ssh_keygen(
     "name", ["rsa_1", "ecdsa_1", "ecdsa_2", "ed25519_1", "ed25519_2", "ed25519_sk1", "ecdsa_sk1"]
 )
 def test_vectors(name: str) -> None:
-    file = VECTOR_FOLDER / "sshkey" / f"{name}.pub"
+    file = VECTORS / "sshkey" / f"{name}.pub"
     key = ssh_keys.read_public_key(file)
     theirs = ssh_keygen("-r", HOST, "-f", file).splitlines()
     if "_sk" in name:
@@ -345,7 +356,7 @@ def test_vectors(name: str) -> None:
         with pytest.raises(KeyExportError, match="no SSHFP records of sk-"):
             create_sshfp(HOST, key)
     else:
-        assert theirs == [record.export() for record in create_sshfp(HOST, key)]
+        assert theirs == [record.export() for record in create_sshfp(HOST, key)][-len(theirs) :]
 
 
 @pytest.mark.skipif(shutil.which("named-compilezone") is None, reason="no BIND here")

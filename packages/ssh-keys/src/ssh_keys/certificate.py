@@ -25,7 +25,7 @@ from ssh_keys.errors import (
 )
 from ssh_keys.exporting import openssh_line
 from ssh_keys.formats.rfc4716 import encode_rfc4716
-from ssh_keys.key_material import MINIMUM_RSA_BITS
+from ssh_keys.key_material import MINIMUM_RSA_BITS, printable
 from ssh_keys.patterns import match_wildcard, parse_address
 from ssh_keys.record import Record
 from ssh_keys.signature_algorithms import HOST_KEY_ALGORITHMS, certificate_algorithm
@@ -264,7 +264,8 @@ def sign_certificate(
     if not ca_key.is_private:
         raise KeyGenerationError("the signing key has no private part")
     if sig_algorithm is not None and sig_algorithm not in ca_key.sig_algorithms:
-        raise KeyGenerationError(f"{ca_key.get_algorithm()} keys make no such signature")
+        name = printable(sig_algorithm)
+        raise KeyGenerationError(f"{ca_key.get_algorithm()} keys make no signature {name}")
     if len(fields.principals) > MAXIMUM_PRINCIPALS or not all(fields.principals):
         raise KeyGenerationError(f"more than {MAXIMUM_PRINCIPALS} principals, or an empty one")
     if fields.valid_after >= fields.valid_before:

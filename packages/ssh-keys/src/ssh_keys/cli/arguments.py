@@ -7,15 +7,20 @@ from collections.abc import Mapping
 
 from ssh_keys.cli.output import UsageError
 from ssh_keys.errors import KeyImportError
+from ssh_keys.formats.openssh_key import MAXIMUM_ROUNDS
 from ssh_keys.krl_specification import parse_serials
 from ssh_keys.time_values import FOREVER, parse_time
+from ssh_keys.wire import encode_string
 
 __all__ = [
     "MAXIMUM_UINT64",
     "bound_of",
     "namespace",
     "port",
+    "certificate_option",
     "refuse_unused",
+    "rounds",
+    "serial_step",
     "serials",
     "time_of",
     "uint64",
@@ -35,6 +40,27 @@ def uint64(text: str) -> int:
 def port(text: str) -> int:
     """Return the number of a port; raises ArgumentTypeError."""
     return _number(text, 1, MAXIMUM_PORT)
+
+
+def serial_step(text: str) -> tuple[int, int]:
+    """Return a serial number, and 1 if it counts up (`+N`) or 0; raises ArgumentTypeError."""
+    return uint64(text.removeprefix("+")), int(text.startswith("+"))
+
+
+def certificate_option(text: str) -> tuple[str, bytes]:
+    """Return name and data of an option of certificates: `NAME`, which is a flag, or `NAME=TEXT`.
+
+    Raises ArgumentTypeError for one without a name.
+    """
+    name, equals, value = text.partition("=")
+    if not name.isprintable() or not name or " " in name:
+        raise ArgumentTypeError(f"{text!a} is no option of certificates")
+    return name, encode_string(value.encode("utf-8", "surrogateescape")) if equals else b""
+
+
+def rounds(text: str) -> int:
+    """Return a number of rounds of bcrypt; raises ArgumentTypeError."""
+    return _number(text, 1, MAXIMUM_ROUNDS)
 
 
 def _number(text: str, lowest: int, highest: int) -> int:

@@ -13,6 +13,7 @@ from ssh_keys.cli.passphrases import (
     new_passphrase,
     pin_of,
 )
+from ssh_keys.files import write_file
 from ssh_keys.key import SSHKey
 from ssh_keys.pkcs11_tokens import load_pkcs11_keys
 from ssh_keys.resident_keys import load_resident_keys
@@ -22,6 +23,7 @@ __all__ = ["add_commands", "write_new_key"]
 
 #: bcrypt rounds that take a fraction of a second.
 ROUNDS = 24
+CIPHER = "aes256-ctr"
 
 
 def add_commands(commands: dict[str, ArgumentParser]) -> None:
@@ -45,11 +47,30 @@ def add_commands(commands: dict[str, ArgumentParser]) -> None:
     parser.set_defaults(run=pkcs11)
 
 
-def write_new_key(key: SSHKey, private: Path, passphrase: str | None) -> dict[str, object]:
-    """Write both files of a key and return its facts."""
+def write_new_key(
+    key: SSHKey,
+    private: Path,
+    passphrase: str | None,
+    cipher_name: str = CIPHER,
+    rounds: int = ROUNDS,
+) -> dict[str, object]:
+    """Write both files of a key, or none of them, and return its facts.
+
+    Parameters:
+        key: the key.
+        private: file of the private key; the public one has `.pub` behind its name.
+        passphrase: what to encrypt with; None for a key that is not encrypted.
+        cipher_name: the cipher for that.
+        rounds: rounds of bcrypt.
+
+    Raises OSError, KeyExportError for a comment that breaks the line, KeyEncryptionError for a
+    cipher or rounds that there are not.
+    """
     public = Path(f"{private}.pub")
-    key.write_private_key(private, passphrase=passphrase, cipher_name="aes256-ctr", rounds=ROUNDS)
-    key.write_public_key(public)
+    line = key.export_public_key()
+    data = key.export_private_key("openssh", passphrase, cipher_name, rounds=rounds)
+    write_file(private, data, private=True)
+    write_file(public, line)
     return {**describe_key(key, "sha256"), "private": str(private), "public": str(public)}
 
 

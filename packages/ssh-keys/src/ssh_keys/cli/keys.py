@@ -1,4 +1,4 @@
-"""Commands on keys and certificates: generate, convert, edit, sign-cert."""
+"""Commands on keys: generate, convert, edit."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from pathlib import Path
 
 from ssh_keys.certificate_base import SSHCertificate
 from ssh_keys.certificate_importing import import_certificate
-from ssh_keys.certificate_options import PERMISSIONS
-from ssh_keys.cli.arguments import bound_of, uint64
+from ssh_keys.cli.arguments import rounds
+from ssh_keys.cli.devices import CIPHER, write_new_key
 from ssh_keys.cli.devices import ROUNDS as OPENSSH_ROUNDS
-from ssh_keys.cli.devices import write_new_key
 from ssh_keys.cli.files import (
     STANDARD,
     parse_input,
@@ -21,20 +20,19 @@ from ssh_keys.cli.output import Answer, UsageError, describe_certificate, descri
 from ssh_keys.cli.passphrases import (
     add_passphrase_options,
     add_pin_options,
-    add_token_options,
     ask,
-    key_of_file,
     new_passphrase,
     passphrase_of,
     pin_of,
     private_key,
     public_key,
-    signing_key,
 )
 from ssh_keys.cli.show import clear_part
 from ssh_keys.errors import KeyImportError
 from ssh_keys.files import file_exists, write_file
 from ssh_keys.formats.armour import iterate_pem
+from ssh_keys.formats.openssh_ciphers import CIPHERS
+from ssh_keys.formats.openssh_key import MAXIMUM_ROUNDS
 from ssh_keys.importing import import_private_key
 from ssh_keys.key import SSHKey
 from ssh_keys.key_types import (
@@ -58,6 +56,7 @@ PRIVATE_FORMATS = (
     "ppk2",
     "dropbear",
 )
+CIPHER_HELP = f"of the encrypted key, as ssh -Q cipher has them; default: {CIPHER}"
 #: Rounds of key derivation that take a fraction of a second.
 ROUNDS = {"openssh": OPENSSH_ROUNDS, "ppk": 13, "ppk2": 1}
 DEFAULT_ROUNDS = 600_000
@@ -80,11 +79,12 @@ def add_commands(commands: dict[str, ArgumentParser]) -> None:
     parser.add_argument(
         "--type", default="ed25519", help=f"name of SSH, or {', '.join(NAMES)} (default ed25519)"
     )
-    parser.add_argument("--bits", type=int, help="size of an RSA key")
+    parser.add_argument("--bits", type=int, help="size of an RSA key; 256, 384 or 521 for ecdsa")
     parser.add_argument("--comment", default="", help="text behind the key")
     parser.add_argument("--no-passphrase", action="store_true", help="do not encrypt the key")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
     add_passphrase_options(parser, what="the new key")
+    _add_encryption_options(parser)
     device = parser.add_argument_group("security keys")
     device.add_argument("--application", help="what the key is for: ssh: and any text behind it")
     device.add_argument("--user", help="name to tell resident keys apart")
@@ -115,43 +115,26 @@ def add_commands(commands: dict[str, ArgumentParser]) -> None:
     parser.add_argument("--no-passphrase", action="store_true", help="do not encrypt the key")
     add_passphrase_options(parser)
     add_passphrase_options(parser, "new-", "the key from now on")
+    _add_encryption_options(parser)
     parser.set_defaults(run=edit)
 
-    _add_sign_cert(commands["sign-cert"])
 
-
-def _add_sign_cert(parser: ArgumentParser) -> None:
-    parser.add_argument("file", help="public key to certify; - for standard input")
-    parser.add_argument("--ca", required=True, help="private key of the authority")
-    parser.add_argument("--id", required=True, help="key id, for logs")
-    parser.add_argument("--host", action="store_true", help="certificate of a host")
-    parser.add_argument("--principals", required=True, help="names, with commas between")
-    parser.add_argument("--serial", type=uint64, default=0, help="number of the certificate")
+def _add_encryption_options(parser: ArgumentParser) -> None:
+    """Add the options for how a key in the format of OpenSSH is encrypted."""
+    names = [name.decode("ascii") for name in CIPHERS]
+    parser.add_argument("--cipher", default=CIPHER, choices=names, metavar="NAME", help=CIPHER_HELP)
     parser.add_argument(
-        "--valid-after", default="now", type=bound_of, help="or always; default: now"
+        "--rounds",
+        default=OPENSSH_ROUNDS,
+        type=rounds,
+        help=f"of bcrypt, 1 to {MAXIMUM_ROUNDS}: what trying a passphrase costs; default: "
+        f"{OPENSSH_ROUNDS}",
     )
-    parser.add_argument("--valid-before", required=True, type=bound_of, help="e.g. +52w, 20301231")
-    parser.add_argument("--force-command", help="run this in place of what is asked for")
-    parser.add_argument("--source-address", help="only from these, with commas between")
-    permissions = ", ".join(name.removeprefix("permit-") for name in PERMISSIONS)
-    parser.add_argument("--permit", help=f"only these, with commas, or none: {permissions}")
-    parser.add_argument("--verify-required", action="store_true", help="for security keys")
-    parser.add_argument("--no-touch-required", action="store_true", help="for security keys")
-    parser.add_argument(
-        "--output",
-        help="default: FILE-cert.pub, without the .pub of FILE; - for standard output",
-    )
-    parser.add_argument("--force", action="store_true", help="replace a file that exists")
-    add_passphrase_options(parser, what="the authority")
-    add_token_options(parser)
-    parser.set_defaults(run=sign_cert)
 
 
 def generate(options: Namespace) -> Answer:
     """Make a key and write both files."""
-    name = NAMES.get(options.type, options.type)
-    if name.encode("ascii", "replace") not in KEY_TYPES:
-        raise UsageError(f"unknown key type {options.type!a}")
+    name = _type_name(options)
     parameters = _parameters(options, name)
     if options.file == STANDARD:
         raise UsageError("a new key is two files, which need a name")
@@ -159,8 +142,21 @@ def generate(options: Namespace) -> Answer:
     refuse_existing(options, str(private), str(public))
     passphrase = new_passphrase(options)
     key = generate_private_key(name, options.comment, **parameters)
-    facts = write_new_key(key, private, passphrase)
+    facts = write_new_key(key, private, passphrase, options.cipher, options.rounds)
     return Answer(f"{private}\n{public}\n{key.get_fingerprint()}", facts)
+
+
+def _type_name(options: Namespace) -> str:
+    """Return the name of the key type in SSH; raises UsageError."""
+    word = options.type.lower()
+    if word == "ecdsa" and options.bits is not None:
+        name = f"ecdsa-sha2-nistp{options.bits}"
+        options.bits = None
+    else:
+        name = NAMES.get(word, options.type)
+    if name.encode("ascii", "replace") not in KEY_TYPES:
+        raise UsageError(f"unknown key type {name!a}: there are {', '.join(NAMES)}")
+    return name
 
 
 def _parameters(options: Namespace, name: str) -> dict[str, KeyParameter]:
@@ -242,14 +238,12 @@ def edit(options: Namespace) -> Answer:
         passphrase = new_passphrase(options, "new-")
     if options.comment is not None:
         key.set_comment(options.comment)
-    write_file(
-        options.file,
-        key.export_private_key("openssh", passphrase, "aes256-ctr", rounds=OPENSSH_ROUNDS),
-        private=True,
-    )
+    line = key.export_public_key()
+    data = key.export_private_key("openssh", passphrase, options.cipher, rounds=options.rounds)
+    write_file(options.file, data, private=True)
     public = f"{options.file}.pub"
     if options.comment is not None and file_exists(public):
-        write_file(public, key.export_public_key())
+        write_file(public, line)
     return Answer(options.file, {**describe_key(key, "sha256"), "output": options.file})
 
 
@@ -263,58 +257,3 @@ def _editable(data: bytes, options: Namespace) -> tuple[SSHKey, str | None]:
     if passphrase is None:
         return private_key(data, options.file, options), None
     return import_private_key(data, passphrase), passphrase
-
-
-def sign_cert(options: Namespace) -> Answer:
-    """Certify a key."""
-    common = {
-        "serial": options.serial,
-        "principals": options.principals,
-        "valid_after": options.valid_after,
-        "valid_before": options.valid_before,
-    }
-    if options.host:
-        if options.force_command or options.source_address or options.verify_required:
-            raise UsageError("host certificates have no critical options")
-        if options.permit is not None or options.no_touch_required:
-            raise UsageError("host certificates permit nothing")
-    if not all(map(str.strip, options.principals.split(","))):
-        # Without any name, some servers take a certificate to be for everybody.
-        raise UsageError(f"--principals with an empty name: {options.principals!a}")
-    output = options.output
-    if output is None:
-        output = f"{options.file.removesuffix('.pub')}-cert.pub"
-        if options.file == STANDARD:
-            output = STANDARD
-    refuse_existing(options, output)
-    x11, agent, port, pty, user_rc = _permissions(options.permit)
-    key = key_of_file(options.file, options)
-    authority = signing_key(options.ca, options)
-    if options.host:
-        certificate = authority.generate_host_certificate(key, options.id, **common)
-    else:
-        certificate = authority.generate_user_certificate(
-            key,
-            options.id,
-            force_command=options.force_command,
-            source_address=options.source_address,
-            touch_required=not options.no_touch_required,
-            verify_required=options.verify_required,
-            permit_x11_forwarding=x11,
-            permit_agent_forwarding=agent,
-            permit_port_forwarding=port,
-            permit_pty=pty,
-            permit_user_rc=user_rc,
-            **common,
-        )
-    facts = describe_certificate(certificate, "sha256")
-    return write_output(options, output, certificate.export_certificate(), facts)
-
-
-def _permissions(text: str | None) -> list[bool]:
-    """Return what --permit asks for, in the order of `PERMISSIONS`."""
-    known = [name.removeprefix("permit-").lower() for name in PERMISSIONS]
-    wanted = known if text is None else [part.strip().lower() for part in text.split(",")]
-    if unknown := set(wanted) - {*known, "none"}:
-        raise UsageError(f"there is nothing to permit with the name {min(unknown)!a}")
-    return [name in wanted for name in known]

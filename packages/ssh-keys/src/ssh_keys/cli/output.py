@@ -6,6 +6,8 @@ import json
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from errno import EBADF
+from os import strerror
 
 from ssh_keys.certificate import SSHOpenSSHCertificate
 from ssh_keys.certificate_base import SSHCertificate
@@ -72,6 +74,8 @@ def _escaped(char: str) -> str:
 
 def write(answer: Answer, as_json: bool) -> None:
     """Print an answer; raises OSError."""
+    if sys.stdout is None:
+        raise OSError(EBADF, strerror(EBADF))
     if answer.content is not None and not as_json:
         sys.stdout.flush()
         sys.stdout.buffer.write(answer.content)
@@ -89,11 +93,11 @@ def write(answer: Answer, as_json: bool) -> None:
 def write_failure(exc: Exception, as_json: bool) -> None:
     """Say on the error output why a command failed, and with `--json` also in JSON."""
     text = plain(_message(exc))
-    if as_json:
+    if as_json and sys.stdout is not None:
         sys.stdout.write(json.dumps({"error": text, "kind": type(exc).__name__}, indent=2) + "\n")
-    if isinstance(exc, UsageError):
-        sys.stderr.write(exc.usage)
-    sys.stderr.write(f"ssh-keys: {text}\n")
+    if sys.stderr is not None:
+        usage = exc.usage if isinstance(exc, UsageError) else ""
+        sys.stderr.write(f"{usage}ssh-keys: {text}\n")
 
 
 def _message(exc: Exception) -> str:

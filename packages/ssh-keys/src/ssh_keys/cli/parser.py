@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ssh_keys._version import __version__
-from ssh_keys.cli import devices, keys, revocation, show, signatures, sshfp, trust
+from ssh_keys.cli import certificates, devices, keys, revocation, show, signatures, sshfp, trust
 from ssh_keys.cli.output import Answer, UsageError, write, write_failure
 
 __all__ = ["run", "run_program"]
@@ -76,7 +76,7 @@ def build_parser() -> ArgumentParser:
         commands[name].add_argument(
             "--json", action="store_true", default=SUPPRESS, help="answer in JSON"
         )
-    for module in (keys, show, signatures, trust, revocation, sshfp, devices):
+    for module in (keys, certificates, show, signatures, trust, revocation, sshfp, devices):
         module.add_commands(commands)
     return parser
 
@@ -99,7 +99,7 @@ def run(arguments: Sequence[str]) -> int:
         arguments: the words behind the name of the program.
 
     Raises SystemExit with status 0 when help or the version was asked for, and OSError if the
-    answer cannot be printed.
+    answer cannot be printed, which `run_program` says.
     """
     words = arguments[: arguments.index("--")] if "--" in arguments else arguments
     asks_json = "--json" in words
@@ -114,6 +114,12 @@ def run(arguments: Sequence[str]) -> int:
     return status
 
 
+def _leave_output() -> None:
+    """Let what is left go nowhere, or the interpreter complains at its end."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def run_program(arguments: Sequence[str]) -> int:
     """Run a command line as a program, which somebody interrupts, or stops to listen to.
 
@@ -122,9 +128,10 @@ def run_program(arguments: Sequence[str]) -> int:
     try:
         return run(arguments)
     except BrokenPipeError:
-        # As in `ssh-keys show FILE | head -1`. What is left must go somewhere, or the interpreter
-        # complains at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_output()  # as in `ssh-keys show FILE | head -1`
+    except OSError as exc:
+        write_failure(OSError(f"the answer cannot be printed: {exc.strerror}"), as_json=False)
+        _leave_output()
     except KeyboardInterrupt:
         sys.stderr.write("\nssh-keys: interrupted\n")
     return 1
