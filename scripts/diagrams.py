@@ -269,8 +269,10 @@ _OPENSSH_GSS = (
 UNPROVED = {
     "webauthn-sk-ecdsa-sha2-nistp256@openssh.com": "only browsers sign like this",
     "webauthn-sk-ecdsa-sha2-nistp256-cert-v01@openssh.com": "only browsers sign like this",
-    "ssh-mldsa44-ed25519@openssh.com": "OpenSSH has it from 10.5 on",
-    "ssh-mldsa44-ed25519-cert-v01@openssh.com": "OpenSSH has it from 10.5 on",
+    "ssh-mldsa44-ed25519": "OpenSSH has it from 10.6 on",
+    "ssh-mldsa44-ed25519-cert": "OpenSSH has it from 10.6 on",
+    "ssh-mldsa44-ed25519@openssh.com": "OpenSSH 10.4 and 10.5 have it",
+    "ssh-mldsa44-ed25519-cert-v01@openssh.com": "OpenSSH 10.4 and 10.5 have it",
 }
 
 _PROGRAMS = {

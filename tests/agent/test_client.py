@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,26 @@ async def test_key_added_by_openssh(agent: RunningAgent, tmp_path: Path, algorit
         await pair.remove()
         assert await client.get_keys() == []
     assert "no identities" in agent.ssh_add("-l", check=False)
+
+
+async def test_newer_keys(agent: RunningAgent) -> None:
+    """Those of `ssh-mldsa44-ed25519`, which OpenSSH has from version 10.6 on."""
+    known = subprocess.run(["ssh", "-Q", "key"], capture_output=True, text=True, check=True)
+    key, ca = new_key("ssh-mldsa44-ed25519"), new_key()
+    certificate = ca.generate_user_certificate(key, "name", principals=["alice"])
+    pairs = [SSHLocalKeyPair(key), SSHLocalKeyPair(key, certificate)]
+    async with connect_agent(agent.path) as client:
+        if "ssh-mldsa44-ed25519" not in known.stdout.split():
+            for pair in pairs:
+                with pytest.raises(AgentFailure, match="refused to add a key"):
+                    await client.add_keys([pair])
+            return
+        await client.add_keys(pairs)
+        found = await client.get_keys()
+        assert {each.public_data for each in found} == {each.public_data for each in pairs}
+        for each in found:
+            signature = await each.sign(b"data", each.sig_algorithms[0])
+            key.verify(b"data", signature)
 
 
 @pytest.mark.parametrize("algorithm", KEY_TYPES)

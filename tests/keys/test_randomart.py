@@ -52,7 +52,7 @@ def test_walk_of_a_digest_without_moves() -> None:
 
 def test_names_that_are_too_long() -> None:
     key = make_key("ssh-mldsa44-ed25519@openssh.com")
-    assert randomart(key).splitlines()[0] == "+[MLDSA44-ED25519]+"
+    assert randomart(key).splitlines()[0] == "+[MLDSA44-ED25519-+"
 
 
 def test_unknown_hash() -> None:
@@ -61,7 +61,7 @@ def test_unknown_hash() -> None:
 
 
 @needs_ssh_keygen
-@pytest.mark.parametrize("name", [*KEY_TYPES, "ssh-dss"])
+@pytest.mark.parametrize("name", [*KEY_TYPES, "ssh-dss", "ssh-mldsa44-ed25519"])
 def test_ssh_keygen_draws_the_same(name: str, tmp_path: Path) -> None:
     skip_unless_openssh_has(name)
     path = tmp_path / "id.pub"

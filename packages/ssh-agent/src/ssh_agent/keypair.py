@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Protocol, Self
 
 from ssh_keys import SignatureError, SSHKeyPair, SSHLocalKeyPair
-from ssh_keys.signature_algorithms import HOST_KEY_ALGORITHMS, plain_signature
+from ssh_keys.signature_algorithms import (
+    HOST_KEY_ALGORITHMS,
+    certificate_algorithm,
+    plain_signature,
+)
 from ssh_keys.wire import PacketDecodeError, Reader, encode_string
 
 from .errors import AgentError, AgentProtocolError
@@ -19,11 +23,10 @@ _FLAGS = {
     b"rsa-sha2-512": SSHAgentRsaFlag.SSH_AGENT_RSA_SHA2_512,
 }
 
-_CERTIFICATE = b"-cert-v01@openssh.com"
-
 #: Fields of a private key (PROTOCOL.key) that are public ones, and come first.
 _PUBLIC_FIELDS = {
     b"ssh-ed25519": 0,
+    b"ssh-mldsa44-ed25519": 1,
     b"ecdsa-sha2-nistp256": 2,
     b"ecdsa-sha2-nistp384": 2,
     b"ecdsa-sha2-nistp521": 2,
@@ -128,7 +131,8 @@ def private_contents(pair: SSHKeyPair) -> bytes:
     key = pair.key
     if pair.algorithm == key.algorithm:
         return key.private_data
-    if pair.algorithm != key.algorithm + _CERTIFICATE or key.algorithm not in _PUBLIC_FIELDS:
+    certified = pair.algorithm == certificate_algorithm(key.algorithm)
+    if not certified or key.algorithm not in _PUBLIC_FIELDS:
         raise AgentError(f"a certificate {pair.get_algorithm()!r} cannot be put into an agent")
     fields = Reader(key.private_data)
     for _ in range(1 + _PUBLIC_FIELDS[key.algorithm]):

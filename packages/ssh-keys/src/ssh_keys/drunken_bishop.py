@@ -30,8 +30,8 @@ def randomart(key: KeyMaterial, hash_name: str = "sha256") -> str:
         raise ValueError(f"unknown fingerprint hash {hash_name!r}")
     digest = hashlib.new(name, key.public_data, usedforsecurity=False).digest()
     title = f"[{key.type_name} {key.bits}]"
-    if len(title) > WIDTH:
-        title = f"[{key.type_name}]"[:WIDTH]
+    if len(title) >= WIDTH:  # ssh-keygen leaves the last column alone
+        title = f"[{key.type_name}]"[: WIDTH - 1]
     rows = [f"|{row}|" for row in draw(digest)]
     return "\n".join((_border(title), *rows, _border(f"[{name.upper()}]")))
 

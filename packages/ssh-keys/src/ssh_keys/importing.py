@@ -76,7 +76,7 @@ _DER_PRIVATE_LABELS = frozenset(
         b"ENCRYPTED PRIVATE KEY",
     )
 )
-_CERTIFICATE_MARK = re.compile(rb"-cert-v01@|x509v3-|-BEGIN [A-Z0-9 ]*CERTIFICATE-")
+_CERTIFICATE_MARK = re.compile(rb"-cert(?:-v01@|[ \t])|x509v3-|-BEGIN [A-Z0-9 ]*CERTIFICATE-")
 _ARMOUR = re.compile(rb"^----[- ]BEGIN ", re.MULTILINE)
 _LINE_STARTS = (b"ssh-", b"ecdsa-", b"sk-")
 _DEFAULTS = {"skip_rsa_key_validation": False}

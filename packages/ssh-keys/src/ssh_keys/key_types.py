@@ -86,11 +86,14 @@ KEY_TYPES: Registry[KeyType] = Registry(
             SKECDSAKey.decode_private,
             SKECDSAKey.generate,
         ),
-        KeyType(
-            b"ssh-mldsa44-ed25519@openssh.com",
-            MLDSA44Ed25519Key.decode_public,
-            MLDSA44Ed25519Key.decode_private,
-            MLDSA44Ed25519Key.generate,
+        *(
+            KeyType(
+                name,
+                partial(MLDSA44Ed25519Key.decode_public, name),
+                partial(MLDSA44Ed25519Key.decode_private, name),
+                partial(MLDSA44Ed25519Key.generate, name),
+            )
+            for name in (b"ssh-mldsa44-ed25519", b"ssh-mldsa44-ed25519@openssh.com")
         ),
         KeyType(b"ssh-ed448", Ed448Key.decode_public, Ed448Key.decode_private, Ed448Key.generate),
         KeyType(b"ssh-rsa", RSAKey.decode_public, RSAKey.decode_private, RSAKey.generate),
@@ -169,7 +172,7 @@ def generate_private_key(
 
     Parameters:
         alg_name: name of the key type: `ssh-ed25519`, `ecdsa-sha2-nistp256` (384, 521),
-            `ssh-rsa`, `ssh-mldsa44-ed25519@openssh.com`, `ssh-ed448`, `ssh-dss`.
+            `ssh-rsa`, `ssh-mldsa44-ed25519`, `ssh-ed448`, `ssh-dss`.
         comment: the comment of the key.
         key_size: for RSA, size in bits, 2048 to 16384 (default 3072).
         exponent: for RSA, the public exponent, 65537 (default) or 3.

@@ -1,8 +1,11 @@
-"""The post-quantum composite `ssh-mldsa44-ed25519@openssh.com`: ML-DSA-44 together with Ed25519.
+"""The post-quantum composite `ssh-mldsa44-ed25519`: ML-DSA-44 together with Ed25519.
 
 A signature holds one of each, over the same representative of the message
 (draft-ietf-lamps-pq-composite-sigs): prefix, label, length of the context (0), SHA-512 of the
 message. ML-DSA gets the label as its context too. Both have to be right.
+
+OpenSSH 10.4 and 10.5 call it `ssh-mldsa44-ed25519@openssh.com`, which nothing else distinguishes;
+10.6 knows only the name that IANA has registered since.
 """
 
 from __future__ import annotations
@@ -26,7 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MLDSA44Ed25519Key"]
 
-ALGORITHM = b"ssh-mldsa44-ed25519@openssh.com"
+ALGORITHM = b"ssh-mldsa44-ed25519"
+EARLY_ALGORITHM = ALGORITHM + b"@openssh.com"
 _PREFIX = b"CompositeAlgorithmSignatures2025"
 _LABEL = b"COMPSIG-MLDSA44-Ed25519-SHA512"
 SEED_SIZE = 32
@@ -40,47 +44,52 @@ def representative(data: bytes) -> bytes:
 
 
 class MLDSA44Ed25519Key(SSHKey):
-    """A key of type `ssh-mldsa44-ed25519@openssh.com`.
+    """A key of type `ssh-mldsa44-ed25519`.
 
     Parameters:
         public_key: the public keys of ML-DSA-44 and Ed25519, 1344 bytes.
         seeds: the two seeds of 32 bytes, None for a public key.
+        algorithm: which of its two names the type has.
 
     Raises KeyImportError if a length is wrong, or the parts do not belong together.
     """
 
-    def __init__(self, public_key: bytes, seeds: bytes | None = None) -> None:
+    def __init__(
+        self, public_key: bytes, seeds: bytes | None = None, algorithm: bytes = ALGORITHM
+    ) -> None:
         if len(public_key) != PUBLIC_SIZE:
             raise KeyImportError(f"public key of {len(public_key)} bytes, not {PUBLIC_SIZE}")
         if seeds is not None and public_of(seeds) != public_key:
             raise KeyImportError("private and public key do not belong together")
         self._public_key = public_key
         self._seeds = seeds
-        blob = encode_string(ALGORITHM) + encode_string(public_key)
-        super().__init__(ALGORITHM, (ALGORITHM,), blob, seeds is not None)
+        blob = encode_string(algorithm) + encode_string(public_key)
+        super().__init__(algorithm, (algorithm,), blob, seeds is not None)
 
     @classmethod
-    def generate(cls, **options: object) -> MLDSA44Ed25519Key:
+    def generate(cls, algorithm: bytes, **options: object) -> MLDSA44Ed25519Key:
         """Make a new private key; raises KeyGenerationError for any option."""
         if options:
-            raise KeyGenerationError(f"{ALGORITHM.decode()} keys have no option {min(options)!r}")
+            raise KeyGenerationError(f"{algorithm.decode()} keys have no option {min(options)!r}")
         seeds = urandom(2 * SEED_SIZE)
-        return cls(public_of(seeds), seeds)
+        return cls(public_of(seeds), seeds, algorithm)
 
     @classmethod
-    def decode_public(cls, reader: Reader) -> MLDSA44Ed25519Key:
+    def decode_public(cls, algorithm: bytes, reader: Reader) -> MLDSA44Ed25519Key:
         """Read the public field."""
-        return cls(reader.string())
+        return cls(reader.string(), None, algorithm)
 
     @classmethod
-    def decode_private(cls, reader: Reader, skip_validation: bool = False) -> MLDSA44Ed25519Key:
+    def decode_private(
+        cls, algorithm: bytes, reader: Reader, skip_validation: bool = False
+    ) -> MLDSA44Ed25519Key:
         """Read the private fields: public key, seeds."""
-        return cls(reader.string(), reader.string())
+        return cls(reader.string(), reader.string(), algorithm)
 
     @property
     def bits(self) -> int:
-        """Size of the classical key in bits."""
-        return 256
+        """What ssh-keygen shows as its size: the bits of the two seeds."""
+        return 16 * SEED_SIZE
 
     @property
     def type_name(self) -> str:
@@ -89,7 +98,7 @@ class MLDSA44Ed25519Key(SSHKey):
 
     def convert_to_public(self) -> MLDSA44Ed25519Key:
         """Return a key without the private part."""
-        return self._with_comment(MLDSA44Ed25519Key(self._public_key))
+        return self._with_comment(MLDSA44Ed25519Key(self._public_key, None, self.algorithm))
 
     def _private_fields(self) -> bytes:
         return encode_string(self._public_key) + encode_string(self._seeds or b"")

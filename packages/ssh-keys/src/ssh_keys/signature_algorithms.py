@@ -64,6 +64,7 @@ _PLAIN: Registry[SignatureAlgorithm] = Registry(
             b"sk-ecdsa-sha2-nistp256@openssh.com",
             b"webauthn-sk-ecdsa-sha2-nistp256@openssh.com",
         ),
+        _plain(b"ssh-mldsa44-ed25519", Status.SUPPORTED),
         _plain(b"ssh-mldsa44-ed25519@openssh.com", Status.SUPPORTED),
         _plain(b"ssh-ed448", Status.SUPPORTED),
         _plain(b"ssh-rsa", Status.INSECURE),
@@ -74,6 +75,9 @@ _PLAIN: Registry[SignatureAlgorithm] = Registry(
 
 def certificate_algorithm(key_algorithm: bytes) -> bytes:
     """Return the name of the certificate type for a key type (PROTOCOL.certkeys)."""
+    if key_algorithm == b"ssh-mldsa44-ed25519":
+        # No name of a vendor, as that of the key: what OpenSSH has from version 10.6 on.
+        return b"ssh-mldsa44-ed25519-cert"
     return key_algorithm.removesuffix(b"@openssh.com") + b"-cert-v01@openssh.com"
 
 

@@ -58,7 +58,7 @@ from .slow_steps import SlowStep
 __all__ = ["KexHost", "KexState", "KeyExchange", "decode_host_key"]
 
 _LENGTH = Struct(">I").pack
-_CERTIFICATE = b"-cert-v01@openssh.com"
+_CERTIFICATE = (b"-cert-v01@openssh.com", b"-cert")
 
 
 class KexState(Enum):
