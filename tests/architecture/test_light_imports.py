@@ -21,8 +21,9 @@ _LOOP = {"asyncio", "concurrent.futures", "logging", "selectors", "socket", "ssl
 #: What reads configuration files, which is only done if it is asked for.
 _CONFIG = {f"ssh_connection.config.{name}" for name in ("client_options", "files", "words")}
 
-#: What is needed by who listens for SOCKS clients only.
+#: What is needed by who listens for SOCKS clients, or looks at packets.
 _SOCKS = {"ssh_connection.socks.handshake", "ssh_connection.socks.listener"}
+_TRACING = {"ssh_connection.tracing", "ssh_transport.tracing"}
 
 #: Modules, and packages with all that is in them, that an import does not load.
 ABSENT: dict[str, set[str]] = {
@@ -31,11 +32,21 @@ ABSENT: dict[str, set[str]] = {
     "ssh_sftp.codec": {*_HEAVY, *_LOOP, "dataclasses", "inspect", "pathlib", "ssh_sftp.client"},
     "ssh_transport": {*_HEAVY, "getpass", "gssapi", "stringprep"},
     "ssh_agent": {*_HEAVY, "dataclasses", "ssh_transport"},
-    "ssh_connection": {*_HEAVY, *_CONFIG, *_SOCKS, "gssapi", "shlex", "ssh_sftp", "stringprep"},
+    "ssh_connection": {
+        *_HEAVY,
+        *_CONFIG,
+        *_SOCKS,
+        *_TRACING,
+        "gssapi",
+        "shlex",
+        "ssh_sftp",
+        "stringprep",
+    },
     "ssh_meta": {
         *_HEAVY,
         *_CONFIG,
         *_SOCKS,
+        *_TRACING,
         "gssapi",
         "shlex",
         "stringprep",

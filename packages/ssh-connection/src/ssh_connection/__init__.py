@@ -109,7 +109,7 @@ from .errors import (
 )
 from .forward.listener import SSHListener
 from .forward.relay import SSHForwarder
-from .logging import set_log_level
+from .logging import set_debug_level, set_log_level
 from .opening import Opening
 from .options.base import SSHConnectionOptions
 from .options.client import SSHClientConnectionOptions
@@ -296,6 +296,7 @@ __all__ = [
     "listen_reverse",
     "run_client",
     "run_server",
+    "set_debug_level",
     "set_log_level",
 ]
 

@@ -7,22 +7,68 @@ secret is ever given to it: no passwords, no responses, no private keys, no data
 from __future__ import annotations
 
 import logging
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
+from functools import partial
+from importlib import import_module
 from itertools import count
+from typing import TYPE_CHECKING, Final
 
 from ssh_transport.errors import printable
 
-__all__ = ["LOGGER_NAME", "ConnectionLog", "Peer", "SSHLogger", "set_log_level"]
+if TYPE_CHECKING:
+    from ssh_transport.core import TransportCore
+
+__all__ = [
+    "LOGGER_NAME",
+    "ConnectionLog",
+    "Peer",
+    "SSHLogger",
+    "set_debug_level",
+    "set_log_level",
+    "trace_packets",
+]
 
 LOGGER_NAME = "ssh_connection"
 
 _logger = logging.getLogger(LOGGER_NAME)
 _numbers = count(1)
+_DEBUG_LEVELS: Final = (1, 2, 3)
+_tracer: Callable[[TransportCore, ConnectionLog], None] | None = None
 
 
 def set_log_level(level: int | str) -> None:
     """Set the level from which on records are logged, as for `logging.Logger.setLevel`."""
     _logger.setLevel(level)
+
+
+def set_debug_level(level: int) -> None:
+    """Set how much is logged of connections that are made from now on, besides what always is.
+
+    Nothing of it is seen unless the level of the log is DEBUG, see `set_log_level`. Levels 2 and 3
+    make every packet slower.
+
+    Parameters:
+        level: 1 for events only; 2 for one record for each packet, with its name and size; 3 for
+            what is in the packets, too, as hexadecimal digits. Requests for authentication, the
+            data of channels and all but the names of channel requests are never shown.
+
+    Raises ValueError for another level.
+    """
+    global _tracer
+    if level not in _DEBUG_LEVELS:
+        raise ValueError(f"debug level must be 1, 2 or 3, not {level!r}")
+    if level == 1:
+        _tracer = None
+        return
+    # Imported here because few ever need it.
+    tracing = import_module(".tracing", __package__)
+    _tracer = partial(tracing.trace_connection, dump=level == 3)
+
+
+def trace_packets(core: TransportCore, log: ConnectionLog) -> None:
+    """Have the packets of a new connection logged, if that is what the debug level says."""
+    if _tracer is not None:
+        _tracer(core, log)
 
 
 class Peer:

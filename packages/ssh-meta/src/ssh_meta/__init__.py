@@ -147,6 +147,7 @@ from ssh_connection import TerminalSizeChanged as TerminalSizeChanged
 from ssh_connection import TimeoutError as TimeoutError
 from ssh_connection import get_server_auth_methods as get_server_auth_methods
 from ssh_connection import get_server_host_key as get_server_host_key
+from ssh_connection import set_debug_level as set_debug_level
 from ssh_connection import set_log_level as set_log_level
 from ssh_transport import *  # noqa: F403
 

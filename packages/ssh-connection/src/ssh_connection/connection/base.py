@@ -30,7 +30,7 @@ from ..awaiting import start_waiting
 from ..constants import DEFAULT_LANG, OPEN_CONNECT_FAILED, SSH_MSG_CHANNEL_DATA
 from ..errors import ChannelOpenError, error_of_peer
 from ..global_requests import Keepalive
-from ..logging import ConnectionLog, Peer, SSHLogger
+from ..logging import ConnectionLog, Peer, SSHLogger, trace_packets
 from ..mux import Mux
 from ..options.base import SSHConnectionOptions
 from ..options.units import parse_seconds
@@ -87,6 +87,7 @@ class SSHConnection:
         self._log = ConnectionLog()
         self._config = config
         self._core: TransportCore = create_core(config, tunnelled=tunnelled)
+        trace_packets(self._core, self._log)
         self._transport = ConnectionTransport(self._core, self)
         self._mux: Mux | None = None
         self._owner: _Callbacks | None = None
