@@ -168,6 +168,93 @@ def test_an_edit_that_cannot_be_written_changes_nothing() -> None:
     assert (Path("id").read_bytes(), Path("id.pub").read_bytes()) == before
 
 
+# --- Several files ---------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("folder")
+def test_show_several_files(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["show", "0.pub"]) == 0
+    first = capsys.readouterr().out
+    assert run(["show", "1.pub"]) == 0
+    second = capsys.readouterr().out
+    assert run(["show", "0.pub", "1.pub"]) == 0
+    assert capsys.readouterr().out == f"0.pub:\n{first}1.pub:\n{second}"
+    assert run(["show", "0.pub", "ca", "--json"]) == 0
+    files = json.loads(capsys.readouterr().out)["files"]
+    assert [file["file"] for file in files] == ["0.pub", "ca"]
+    assert files[1]["entries"][0]["kind"] == "private key"
+    assert run(["show", "0.pub", "none"]) == 1
+    captured = capsys.readouterr()
+    assert (captured.out, captured.err) == ("", "ssh-keys: 'none': No such file or directory\n")
+
+
+@needs_ssh_keygen
+def test_sign_several_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a", "b"):
+        (folder / name).write_bytes(name.encode())
+    assert run(["sign", "a", "b", "--key", "ca"]) == 0
+    assert capsys.readouterr().out == "a.sig\nb.sig\n"
+    (folder / "signers").write_bytes(b"me " + make_key("ssh-rsa").export_public_key())
+    words = ["-Y", "verify", "-f", "signers", "-I", "me", "-n", "file", "-s"]
+    for name in ("a", "b"):
+        done = subprocess.run(
+            ["ssh-keygen", *words, f"{name}.sig"],
+            input=name.encode(),
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+    capsys.readouterr()
+    assert run(["sign", "a", "b", "--key", "ca", "--force", "--json"]) == 0
+    answers = json.loads(capsys.readouterr().out)["signatures"]
+    assert [answer["output"] for answer in answers] == ["a.sig", "b.sig"]
+    assert run(["sign", "a", "b", "--key", "ca", "--output", "x"]) == 2
+    assert run(["sign", "a", "-", "--key", "ca"]) == 2
+
+
+# --- Host keys -------------------------------------------------------------------------------
+
+
+@needs_ssh_keygen
+def test_host_keys(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As `ssh-keygen -A -f PREFIX`: the keys that are not there, and only those."""
+    made = folder / "etc" / "ssh"
+    made.mkdir(parents=True)
+    assert run(["host-keys", str(made), "--type", "ed25519", "--comment", "c"]) == 0
+    capsys.readouterr()
+    kept = (made / "ssh_host_ed25519_key").read_bytes()
+    assert run(["host-keys", str(made), "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert [facts["type"] for facts in answer["created"]] == ["RSA", "ECDSA"]
+    assert answer["kept"] == [str(made / "ssh_host_ed25519_key")]
+    before = {path: path.read_bytes() for path in made.iterdir()}
+    assert len(before) == 6
+    for facts in answer["created"]:
+        assert facts["fingerprint"] in ssh_keygen("-l", "-f", facts["private"])
+        assert Path(facts["private"]).stat().st_mode & 0o777 == 0o600
+        assert run(["show", facts["private"]]) == 0
+    capsys.readouterr()
+    assert run(["host-keys", str(made)]) == 0
+    assert capsys.readouterr().out == "all are there\n"
+    # ssh-keygen finds nothing to do there either, but what it makes of its own.
+    ssh_keygen("-A", "-f", str(folder))
+    assert before.items() <= {path: path.read_bytes() for path in made.iterdir()}.items()
+    assert before[made / "ssh_host_ed25519_key"] == kept
+
+
+@pytest.mark.usefixtures("folder")
+def test_host_keys_that_cannot_be_made(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["host-keys", "none"]) == 1
+    assert capsys.readouterr().err == "ssh-keys: 'none': no such directory\n"
+    Path("keys").mkdir()
+    Path("keys/ssh_host_ecdsa_key.pub").write_text("x")
+    assert run(["host-keys", "keys", "--type", "ecdsa"]) == 1
+    assert "'keys/ssh_host_ecdsa_key.pub' exists, but its private" in capsys.readouterr().err
+    assert run(["host-keys", "keys", "--type", "dsa"]) == 2
+    assert [path.name for path in Path("keys").iterdir()] == ["ssh_host_ecdsa_key.pub"]
+
+
 # --- Answers that cannot be printed ----------------------------------------------------------
 
 

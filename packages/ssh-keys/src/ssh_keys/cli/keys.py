@@ -67,7 +67,7 @@ NAMES = {
     "ed25519": "ssh-ed25519",
     "ed25519-sk": "sk-ssh-ed25519@openssh.com",
     "ed448": "ssh-ed448",
-    "mldsa44-ed25519": "ssh-mldsa44-ed25519@openssh.com",
+    "mldsa44-ed25519": "ssh-mldsa44-ed25519",
     "rsa": "ssh-rsa",
 }
 

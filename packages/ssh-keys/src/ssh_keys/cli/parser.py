@@ -13,13 +13,24 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ssh_keys._version import __version__
-from ssh_keys.cli import certificates, devices, keys, revocation, show, signatures, sshfp, trust
+from ssh_keys.cli import (
+    certificates,
+    devices,
+    host_keys,
+    keys,
+    revocation,
+    show,
+    signatures,
+    sshfp,
+    trust,
+)
 from ssh_keys.cli.output import Answer, UsageError, write, write_failure
 
 __all__ = ["run", "run_program"]
 
 COMMANDS = {
     "generate": "make a key",
+    "host-keys": "make the host keys that a server does not have yet",
     "show": "describe keys and certificates",
     "convert": "write a key in another format",
     "edit": "change the passphrase or the comment of a private key",
@@ -76,7 +87,17 @@ def build_parser() -> ArgumentParser:
         commands[name].add_argument(
             "--json", action="store_true", default=SUPPRESS, help="answer in JSON"
         )
-    for module in (keys, certificates, show, signatures, trust, revocation, sshfp, devices):
+    for module in (
+        keys,
+        host_keys,
+        certificates,
+        show,
+        signatures,
+        trust,
+        revocation,
+        sshfp,
+        devices,
+    ):
         module.add_commands(commands)
     return parser
 

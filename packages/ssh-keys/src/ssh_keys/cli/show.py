@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from ssh_keys.authorized_keys import parse_line
 from ssh_keys.authorized_options import AuthorizedKeyEntry
@@ -36,6 +37,7 @@ def add_commands(commands: dict[str, ArgumentParser]) -> None:
     parser = commands["show"]
     parser.add_argument(
         "file",
+        nargs="+",
         help="keys, certificates, known_hosts or authorized_keys; - for standard input",
     )
     parser.add_argument(
@@ -48,11 +50,19 @@ def add_commands(commands: dict[str, ArgumentParser]) -> None:
 
 
 def show(options: Namespace) -> Answer:
-    """Describe what is in a file."""
-    return parse_input(options, options.file, lambda data: _shown(data, options))
+    """Describe what is in files."""
+    answers = [
+        parse_input(options, name, partial(_shown, filename=name, options=options))
+        for name in options.file
+    ]
+    if len(answers) == 1:
+        return answers[0]
+    named = list(zip(options.file, answers, strict=True))
+    text = "\n".join(f"{plain(name)}:\n{answer.text}" for name, answer in named)
+    return Answer(text, {"files": [{"file": name, **answer.data} for name, answer in named]})
 
 
-def _shown(data: bytes, options: Namespace) -> Answer:
+def _shown(data: bytes, filename: str, options: Namespace) -> Answer:
     """Describe data; raises KeyImportError."""
     try:
         return _answer([_certificate(found, options) for found in some_certificates(data)])
@@ -71,7 +81,7 @@ def _shown(data: bytes, options: Namespace) -> Answer:
         return _answer([_key(clear, options, more)])
     if not is_private(data):
         raise KeyImportError("; ".join(["no key and no certificate found", *problems[:1]]))
-    return _answer([_key(private_key(data, options.file, options), options)])
+    return _answer([_key(private_key(data, filename, options), options)])
 
 
 def _answer(shown: Sequence[Shown], problems: Sequence[str] = ()) -> Answer:

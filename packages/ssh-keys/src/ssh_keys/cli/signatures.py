@@ -28,7 +28,7 @@ __all__ = ["add_commands"]
 def add_commands(commands: dict[str, ArgumentParser]) -> None:
     """Fill the parsers of these commands with their options."""
     parser = commands["sign"]
-    parser.add_argument("file", help="file to sign; - for standard input")
+    parser.add_argument("file", nargs="+", help="files to sign; - for standard input")
     parser.add_argument("--key", required=True, help="private key")
     parser.add_argument("--certificate", help="certificate of the key, to be in the signature")
     parser.add_argument("--namespace", default="file", type=namespace, help="default: file")
@@ -73,21 +73,35 @@ def _add_signers(parser: ArgumentParser) -> None:
 
 
 def sign(options: Namespace) -> Answer:
-    """Sign a file."""
-    output = options.output
-    if output is None:
-        output = STANDARD if options.file == STANDARD else f"{options.file}.sig"
-    refuse_existing(options, output)
+    """Sign files."""
+    if len(options.file) > 1 and (options.output is not None or STANDARD in options.file):
+        raise UsageError("only one signature can go to --output or to standard output")
+    outputs = [_signature_file(options, name) for name in options.file]
+    refuse_existing(options, *outputs)
     key = signing_key(options.key, options)
     signer: KeyPairListArg = key
     if options.certificate is not None:
         certificate = parse_input(options, options.certificate, import_certificate)
         signer = (key, certificate)
-    digest = digest_of(options, options.file, options.hash)
-    signature = create_sshsig(
-        signer, digest, is_hashed=True, hash_name=options.hash, namespace=options.namespace
-    )
-    return write_output(options, output, signature, {"fingerprint": key.get_fingerprint()})
+    answers = []
+    for name, output in zip(options.file, outputs, strict=True):
+        digest = digest_of(options, name, options.hash)
+        signature = create_sshsig(
+            signer, digest, is_hashed=True, hash_name=options.hash, namespace=options.namespace
+        )
+        facts: dict[str, object] = {"fingerprint": key.get_fingerprint()}
+        answers.append(write_output(options, output, signature, facts))
+    if len(answers) == 1:
+        return answers[0]
+    text = "\n".join(answer.text for answer in answers)
+    return Answer(text, {"signatures": [dict(answer.data) for answer in answers]})
+
+
+def _signature_file(options: Namespace, name: str) -> str:
+    """Return where the signature of a file goes."""
+    if options.output is not None:
+        return str(options.output)
+    return STANDARD if name == STANDARD else f"{name}.sig"
 
 
 def _answered(options: Namespace, check: Callable[[dict[str, object]], str]) -> Answer:
