@@ -54,7 +54,8 @@ class GlobalRequests:
         self._loop = loop
         self._handler = handler
         self._waiting: list[_Waiting] = []
-        self._replies = OrderedReplies[bytes | None](
+        # Not OrderedReplies[...](...), which takes as long as everything else here.
+        self._replies: OrderedReplies[bytes | None] = OrderedReplies(
             loop, MAX_PENDING_GLOBAL_REQUESTS, None, core.fail
         )
         self._lost = False

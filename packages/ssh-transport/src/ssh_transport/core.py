@@ -152,12 +152,11 @@ class TransportCore:
         """Handle `count` bytes that were written into what `get_buffer` returned.
 
         Never raises for what the peer sent: that ends the connection with a `Disconnected`.
-
         Returns true if there is nothing to do now but to send output, if there is some.
         """
+        reader = self._reader
         if self.closed:
             return False
-        reader = self._reader
         try:
             if self._identification is not None:
                 reader.add(count)
@@ -431,6 +430,7 @@ class TransportCore:
         # Nothing may keep a closed connection alive in a cycle: it has large buffers, and keys.
         self._epochs.close()
         self._reader.close()
+        self._dispatcher.close()
         self._handlers = []
         self.emit(Disconnected(error, by_peer))
         self.output_started()

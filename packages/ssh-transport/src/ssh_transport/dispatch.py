@@ -173,6 +173,7 @@ class Dispatcher:
 
     def __init__(self, host: DispatchHost) -> None:
         self._host: DispatchHost = proxy(host)
+        self._own: list[Handler] = []
         self._ext_info_seen = 0
         self.service_requested = False
 
@@ -182,6 +183,18 @@ class Dispatcher:
         Parameters:
             services: handlers of 50 to 127 that the layer above has.
         """
+        if not self._own:
+            self._own = self._own_handlers()
+        handlers = self._own.copy()
+        for number, handler in services.items():
+            handlers[number + _SERVICES] = handler
+        return handlers
+
+    def close(self) -> None:
+        """Forget the handlers: with them the connection would keep itself alive."""
+        self._own = []
+
+    def _own_handlers(self) -> list[Handler]:
         host = self._host
         # In the order of _Slot.
         own: tuple[Handler, ...] = (
@@ -199,10 +212,7 @@ class Dispatcher:
             host.receive_newkeys,
             host.receive_kex_method,
         )
-        handlers = [*own, *_left_out(own)]
-        for number, handler in services.items():
-            handlers[number + _SERVICES] = handler
-        return handlers
+        return [*own, *_left_out(own)]
 
     def _unknown(self, packet: bytes, start: int, end: int) -> None:
         sequence = Unimplemented(self._host.sequence_number)

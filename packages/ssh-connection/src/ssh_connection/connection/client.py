@@ -13,7 +13,6 @@ from ssh_keys import (
     SSHKey,
     SSHKeyPair,
     SSHKeyRevocationList,
-    X509Trust,
     sig_algorithm_of,
 )
 from ssh_transport.config import TransportConfig
@@ -52,7 +51,7 @@ from .host_identity import load_host_identity
 from .host_key_update import HOST_KEYS, HostKeyUpdate
 from .host_keys import HostKeyVerifier, KnownHosts, load_known_hosts
 from .revocation import load_revoked_keys
-from .x509_trust import client_x509_trust
+from .x509_trust import NO_TRUST, client_x509_trust
 
 __all__ = ["DEFAULT_PORT", "SSHClientConnection"]
 
@@ -101,7 +100,7 @@ class SSHClientConnection(ClientSessions, ClientTunnel, ClientForwarding):
         super().__init__(options, config, tunnelled=tunnelled)
         self._keypairs = keypairs
         self._known_hosts = known_hosts
-        self._x509_trust = X509Trust()
+        self._x509_trust = NO_TRUST
         self._revoked: SSHKeyRevocationList | None = None
         self._host_identity: HostIdentity | None = None
         self._was_accepted = False

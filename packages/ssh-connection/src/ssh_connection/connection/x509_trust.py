@@ -8,13 +8,13 @@ from os.path import expanduser, isdir, join
 
 from ssh_keys import X509CertPathsArg, X509CertsArg, X509Trust, load_x509_trust
 
-__all__ = ["client_x509_trust", "server_x509_trust"]
+__all__ = ["NO_TRUST", "client_x509_trust", "server_x509_trust"]
 
 #: Where users of SSH with X.509 keep the authorities that they trust.
 _DEFAULT_FILE = join(".ssh", "ca-bundle.crt")
 _DEFAULT_DIRECTORY = join(".ssh", "crt")
 
-_NO_TRUST = X509Trust()
+NO_TRUST = X509Trust()
 _Stamp = tuple[int, int, int]
 _cache: dict[str, tuple[_Stamp, X509Trust]] = {}
 
@@ -41,7 +41,7 @@ def client_x509_trust(certs: X509CertsArg, paths: X509CertPathsArg) -> X509Trust
         paths = directory
     if certs != ():
         return load_x509_trust(certs, paths)
-    trust = load_x509_trust(None, paths) if paths else _NO_TRUST
+    trust = load_x509_trust(None, paths) if paths else NO_TRUST
     default = _read_default(bundle) if access(bundle, F_OK) else None
     return trust if default is None else default.joined(trust)
 

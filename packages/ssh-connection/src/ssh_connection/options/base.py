@@ -105,12 +105,12 @@ class _OptionsMeta(type):
         cls.option_names = tuple(names)
         cls.option_set = frozenset(names)
 
-    def __call__(cls, *args: object, **kwargs: object) -> Any:
+    def __call__(cls, *args: object, **kwargs: Any) -> Any:
         if len(args) > 1 or (args and "options" in kwargs):
             raise TypeError(f"{cls.__name__} takes one object with options by position")
         # As in AsyncSSH, what they are on top of may be given by position.
         base = args[0] if args else kwargs.pop("options", None)
-        canonical = cast("str | None", kwargs.pop("canonical_host", None))
+        canonical = kwargs.pop("canonical_host", None)
         if isinstance(base, SSHConnectionOptions):
             names = cls.option_set
             kwargs = {**{k: v for k, v in base.given.items() if k in names}, **kwargs}
@@ -125,7 +125,7 @@ class _OptionsMeta(type):
             values = {k: v for k, v in kwargs.items() if v != () or k not in files.found}
             configured = frozenset(files.found.keys() - values.keys())
             values = {**files.found, **values, **files.replacing}
-        made = cast(Any, object.__new__(cast(Any, cls)))
+        made: Any = cls.__new__(cls)  # type: ignore[call-overload]
         made.given, made.configured, made.configuration = kwargs, configured, files.server
         try:
             made.__init__(**values)
@@ -332,7 +332,7 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
             raise ValueError(f"x509_purposes: {exc}") from None
         given = self.__dict__
         if "rekey_bytes" in given:
-            self.rekey_bytes = parse_bytes("rekey_bytes", self.rekey_bytes)
+            given["rekey_bytes"] = parse_bytes("rekey_bytes", given["rekey_bytes"])
         for name in _SECONDS:
             if name in given:
                 given[name] = parse_seconds(name, given[name])
@@ -340,7 +340,7 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
             check_port("port", self.port)
         if self.keepalive_count_max < 1:
             raise ValueError("keepalive_count_max must be at least 1")
-        if cast(int, self.rekey_bytes) < 1024 or cast(float, self.rekey_seconds) <= 0:
+        if given.get("rekey_bytes", 1024) < 1024 or given.get("rekey_seconds", 1) <= 0:
             raise ValueError("rekey_bytes must be 1024 or more and rekey_seconds above 0")
         for name in ("window", "max_pktsize"):
             if not 0 < getattr(self, name) < 1 << 32:
