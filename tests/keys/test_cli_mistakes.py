@@ -183,6 +183,89 @@ def test_names_that_lead_nowhere(capsys: pytest.CaptureFixture[str]) -> None:
         assert capsys.readouterr().err == f"ssh-keys: {said}\n"
 
 
+# --- Secrets that are not there, or odd ------------------------------------------------------
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("option", ["--passphrase-env NOTHING", "--passphrase-file empty"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "generate new",
+        "convert id new --format ppk --new",
+        "edit id --new",
+    ],
+)
+def test_an_empty_passphrase_is_none(
+    command: str, option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A CI job without its secret must not write a key that is not encrypted."""
+    monkeypatch.setenv("NOTHING", "")
+    if command.endswith(" --new"):
+        command, option = command.removesuffix(" --new"), option.replace("--", "--new-", 1)
+    assert run([*command.split(), *option.split()]) == 1
+    said = "the passphrase for what is written is empty: give --no-passphrase"
+    assert said in capsys.readouterr().err
+    assert not Path("new").exists()
+    assert Path("id").read_bytes() == PRIVATE
+
+
+@pytest.mark.parametrize(
+    ("content", "passphrase"),
+    [
+        (b"secret", "secret"),
+        (b"secret\r\nsecond\r\n", "secret"),
+        (BOM + b"secret\n", "secret"),
+        ("a\x85b\u2028c\x0cd\n".encode(), "a\x85b\u2028c\x0cd"),
+        (b" blanks \n", " blanks "),
+        (b"a\rb\n", "a\rb"),
+    ],
+)
+def test_files_of_passphrases(content: bytes, passphrase: str, folder: Path) -> None:
+    (folder / "pass").write_bytes(content)
+    assert run(["generate", "new", "--passphrase-file", "pass", "--rounds", "1"]) == 0
+    assert ssh_keys.read_private_key("new", passphrase).is_private
+
+
+# --- Trust files of editors ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "known-hosts find me --file trust",
+        "known-hosts check me --key id.pub --file trust",
+        "known-hosts add you --key id.pub --file trust",
+        "known-hosts remove me --file trust",
+        "known-hosts hash --file trust",
+        "match-principals me --allowed-signers trust",
+        "find-principals data.sig --allowed-signers trust",
+        "verify data --principal me --allowed-signers trust",
+    ],
+)
+def test_byte_order_marks(command: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The mark would be a part of the first name, which then nobody has."""
+    line = b"me " + PUBLIC
+    (folder / "trust").write_bytes(BOM + line)
+    assert run(command.split()) == 1
+    said = "'trust': the first line cannot be read; it begins with the byte order mark"
+    assert said in capsys.readouterr().err
+    assert (folder / "trust").read_bytes() == BOM + line
+    (folder / "trust").write_bytes(line)
+    assert run(command.split()) == 0
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("words", [["remove", "me"], ["hash"], ["find", "me"], ["add", "me"]])
+def test_errors_in_lines_name_the_file(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("trust").write_bytes(b"me " + PUBLIC + b"@bogus me " + PUBLIC)
+    key = ["--key", "id.pub"] if words[0] == "add" else []
+    assert run(["known-hosts", *words, *key, "--file", "trust"]) == 1
+    assert capsys.readouterr().err == "ssh-keys: 'trust': line 2: unknown marker '@bogus'\n"
+
+
 # --- Odd files that are good -----------------------------------------------------------------
 
 GOOD = {

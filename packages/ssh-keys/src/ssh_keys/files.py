@@ -153,14 +153,18 @@ def edit_file(
         change: called with the content; what it returns is written, unless it is the same.
         timeout: seconds to wait for the lock.
 
-    Raises OSError; TimeoutError if somebody else holds the lock.
+    Raises OSError; TimeoutError if somebody else holds the lock; KeyImportError as the function
+    does, with the name of the file in front.
     """
     path = _followed(filename)
     handle = _open_locked(path, time.monotonic() + timeout)
     try:
         with os.fdopen(os.dup(handle), "rb") as file:
             before = file.read()
-        after = change(before)
+        try:
+            after = change(before)
+        except KeyImportError as exc:
+            raise type(exc)(f"{os.fspath(filename)!r}: {exc}") from None
         if after != before:
             write_file(path, after)
     finally:

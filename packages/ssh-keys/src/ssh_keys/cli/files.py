@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import BinaryIO, TypeVar
 
 from ssh_keys.cli.output import Answer, UsageError
-from ssh_keys.cli.recognition import recognized
+from ssh_keys.cli.recognition import BYTE_ORDER_MARK, recognized
 from ssh_keys.errors import KeyImportError, KeyPassphraseError
 from ssh_keys.files import MAXIMUM_FILE_SIZE, hash_file, read_file, write_file
 
@@ -19,6 +19,7 @@ __all__ = [
     "STANDARD",
     "digest_of",
     "parse_input",
+    "parse_trust",
     "read_input",
     "refuse_existing",
     "uses_standard_input",
@@ -57,6 +58,20 @@ def read_input(options: Namespace, name: str) -> bytes:
     if len(data) > MAXIMUM_FILE_SIZE:
         raise KeyImportError(f"standard input is larger than {MAXIMUM_FILE_SIZE} bytes")
     return data
+
+
+def parse_trust(options: Namespace, name: str, parse: Callable[[bytes], T]) -> T:
+    """Return what a function makes of an input with names in its lines, as `parse_input`.
+
+    Raises KeyImportError for a byte order mark, too, which would be a part of the first name.
+    """
+
+    def checked(data: bytes) -> T:
+        if data.startswith(BYTE_ORDER_MARK):
+            raise KeyImportError("the first line cannot be read")
+        return parse(data)
+
+    return parse_input(options, name, checked)
 
 
 def parse_input(options: Namespace, name: str, parse: Callable[[bytes], T]) -> T:

@@ -74,10 +74,11 @@ def _secret_of(options: Namespace, name: str) -> str | None:
 
 def _first_line(data: bytes, filename: str) -> str:
     try:
-        lines = data.decode("utf-8").splitlines()
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise KeyPassphraseError(f"{filename!a}: no text in UTF-8") from None
-    return lines[0] if lines else ""
+    # Not splitlines, for which a passphrase may end at other characters, too.
+    return text.partition("\n")[0].removesuffix("\r")
 
 
 def passphrase_of(options: Namespace, prefix: str = "") -> str | None:
@@ -125,6 +126,9 @@ def new_passphrase(options: Namespace, prefix: str = "") -> str | None:
     if options.no_passphrase:
         return None
     given = passphrase_of(options, prefix)
+    if given == "":
+        # A variable that a CI job did not get its secret for; at a prompt, it is meant.
+        raise KeyImportError("the passphrase for what is written is empty: give --no-passphrase")
     if given is None:
         given = ask(options, "Passphrase for the new key (empty for none): ")
         if given and given != ask(options, "The same again: "):

@@ -8,9 +8,9 @@ from ssh_keys.formats.dropbear import is_dropbear
 from ssh_keys.importing import import_public_key
 from ssh_keys.krl import MAGIC
 
-__all__ = ["is_private", "recognized"]
+__all__ = ["BYTE_ORDER_MARK", "is_private", "recognized"]
 
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _PRIVATE = (b"PRIVATE KEY-----", b"PRIVATE KEY ----")
 
@@ -26,7 +26,7 @@ def recognized(data: bytes) -> str:
         return "it is empty"
     if data.startswith(_UTF_16_MARKS):
         return "it is text in UTF-16, save it as UTF-8"
-    if data.startswith(_BYTE_ORDER_MARK):
+    if data.startswith(BYTE_ORDER_MARK):
         return "it begins with the byte order mark of an editor, save it without"
     if data.startswith(MAGIC):
         return "it is a revocation list"

@@ -12,6 +12,7 @@ from ssh_keys.cli.files import (
     STANDARD,
     digest_of,
     parse_input,
+    parse_trust,
     refuse_existing,
     write_output,
 )
@@ -134,7 +135,7 @@ def verify(options: Namespace) -> Answer:
     def check(facts: dict[str, object]) -> str:
         facts["principal"] = options.principal
         signature = _signature_of(options)
-        signers = parse_input(options, options.allowed_signers, import_allowed_signers)
+        signers = parse_trust(options, options.allowed_signers, import_allowed_signers)
         _check_revoked(options, signature)
         verify_sshsig(
             digest_of(options, options.file, signature.hash_name),
@@ -194,7 +195,7 @@ def _revocation_list(data: bytes) -> SSHKeyRevocationList:
 def find_principals(options: Namespace) -> Answer:
     """List who may have made a signature; whether it is one of some file, is not checked."""
     signature = _signature(options, options.signature)
-    signers = parse_input(options, options.allowed_signers, import_allowed_signers)
+    signers = parse_trust(options, options.allowed_signers, import_allowed_signers)
     found = signers.find_principals(
         signature.key, signature.namespace, signature.certificate, now=options.time
     )
@@ -204,7 +205,7 @@ def find_principals(options: Namespace) -> Answer:
 
 def match_principals(options: Namespace) -> Answer:
     """List the patterns of each line that is for somebody, whatever it lets him sign, and when."""
-    signers = parse_input(options, options.allowed_signers, import_allowed_signers)
+    signers = parse_trust(options, options.allowed_signers, import_allowed_signers)
     found = signers.match_principals(options.principal)
     lines = [
         {

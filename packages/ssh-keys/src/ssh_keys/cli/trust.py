@@ -8,7 +8,7 @@ from errno import ENOENT
 from os import strerror
 
 from ssh_keys.cli.arguments import port, refuse_unused
-from ssh_keys.cli.files import STANDARD, parse_input
+from ssh_keys.cli.files import STANDARD, parse_input, parse_trust
 from ssh_keys.cli.output import Answer, UsageError, plain
 from ssh_keys.files import edit_file, file_exists
 from ssh_keys.importing import import_public_key
@@ -64,6 +64,8 @@ def known_hosts(options: Namespace) -> Answer:
     if options.action in ("remove", "hash") and not file_exists(options.file):
         # Editing would make it.
         raise FileNotFoundError(ENOENT, strerror(ENOENT), options.file)
+    if options.action in ("add", "remove", "hash") and file_exists(options.file):
+        parse_trust(options, options.file, KnownHostsEditor)
     if options.action == "hash":
         count = hash_known_hosts(options.file)
         return Answer(f"{count} lines hashed", {"changed": count})
@@ -76,7 +78,7 @@ def known_hosts(options: Namespace) -> Answer:
     if options.action == "remove":
         lines = remove_known_host(options.file, options.host, options.port)
     else:
-        editor = parse_input(options, options.file, KnownHostsEditor)
+        editor = parse_trust(options, options.file, KnownHostsEditor)
         lines = editor.find(options.host, options.port)
     return _lines(lines)
 
@@ -91,7 +93,7 @@ def _check(options: Namespace) -> Answer:
     """Say whether the file trusts a key for a host, as a client would find it."""
     if not options.key:
         raise UsageError("check needs --key")
-    known = parse_input(options, options.file, import_known_hosts)
+    known = parse_trust(options, options.file, import_known_hosts)
     found = known.lookup(options.host, port=options.port)
     status = found.check(parse_input(options, options.key, import_public_key))
     word = status.name.lower()
