@@ -85,8 +85,11 @@ PROTECTION = [
     for cipher in CIPHER_NAMES
     for mac in (MAC_NAMES[:1] if CIPHERS[cipher.encode()].tag_size else MAC_NAMES)
 ]
-PLAIN_KEYS = [name for name in HOST_KEYS if "-cert-" not in name]
-CERTIFICATES = [name for name in HOST_KEYS if "-cert-" in name]
+PLAIN_KEYS = [name for name in HOST_KEYS if "-cert" not in name]
+CERTIFICATES = [name for name in HOST_KEYS if "-cert" in name]
+#: A key that no recording has, because OpenSSH knows it from version 10.6 on.
+MLDSA = "ssh-mldsa44-ed25519"
+KEY_FILES = [name for name in (*HOST_KEY_FILES, MLDSA) if name in ("rsa", *HOST_KEYS)]
 EXCHANGES = (
     list(itertools.product(KEX, HOST_KEYS))
     if FULL
@@ -142,7 +145,7 @@ def host_key_pair(session: Session, folder: Path) -> SSHLocalKeyPair:
     """A key pair for our server, certified if the name asks for it."""
     path = folder / peers.key_file(session)
     key = import_private_key(path.read_bytes())
-    if "-cert-" not in session.host_key:
+    if "-cert" not in session.host_key:
         return SSHLocalKeyPair(key)
     return SSHLocalKeyPair(key, read_certificate(f"{path}-cert.pub"))
 
@@ -242,6 +245,9 @@ def greet(
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Keys and configurations of the peers."""
     made = prepare_folder(tmp_path_factory.mktemp("product"))
+    key = generate_private_key(MLDSA)
+    key.write_private_key(made / MLDSA)
+    key.write_public_key(made / f"{MLDSA}.pub")
     certify(made)
     return made
 
@@ -251,7 +257,7 @@ def certify(folder: Path) -> None:
     keygen = program("ssh-keygen")
     authority = folder / "authority"
     subprocess.run([keygen, "-q", "-t", "ed25519", "-N", "", "-f", str(authority)], check=True)
-    for name in HOST_KEY_FILES:
+    for name in KEY_FILES:
         words = ["-q", "-s", str(authority), "-h", "-I", name, "-n", HOST]
         subprocess.run([keygen, *words, str(folder / f"{name}.pub")], check=True)
 
@@ -266,8 +272,10 @@ def openssh_config(folder: Path) -> Path:
         "HostKeyAlgorithms": ",".join(HOST_KEYS),
     }
     path = sshd_config(folder, lines)
-    certificates = "".join(f"HostCertificate {folder / n}-cert.pub\n" for n in HOST_KEY_FILES)
-    path.write_text(certificates + path.read_text())
+    text = "".join(f"HostCertificate {folder / name}-cert.pub\n" for name in KEY_FILES)
+    if MLDSA in KEY_FILES:
+        text += f"HostKey {folder / MLDSA}\n"
+    path.write_text(text + path.read_text())
     return path
 
 

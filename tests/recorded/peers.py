@@ -237,7 +237,7 @@ def _client(argv: Callable[[int], list[str]], folder: Path, **environ: str) -> I
 
 def key_file(session: Session) -> str:
     """The name of the key that belongs to a host key algorithm, or to certificates of it."""
-    name = session.host_key.removesuffix("@openssh.com").removesuffix("-cert-v01")
+    name = session.host_key.removesuffix("@openssh.com").removesuffix("-v01").removesuffix("-cert")
     return "rsa" if "rsa" in name else name
 
 
@@ -246,7 +246,7 @@ def ssh(session: Session, folder: Path) -> contextlib.AbstractContextManager[Soc
 
     def argv(port: int) -> list[str]:
         known = folder / "known_hosts"
-        certified = "-cert-" in session.host_key
+        certified = "-cert" in session.host_key
         public = (folder / f"{'authority' if certified else key_file(session)}.pub").read_text()
         marker = "@cert-authority " if certified else ""
         known.write_text(f"{marker}[{HOST}]:{port} {public}")
@@ -317,7 +317,7 @@ def asyncssh_client(
 
     def argv(port: int) -> list[str]:
         known = folder / "known_hosts"
-        certified = "-cert-" in session.host_key
+        certified = "-cert" in session.host_key
         public = (folder / f"{'authority' if certified else key_file(session)}.pub").read_text()
         marker = "@cert-authority " if certified else ""
         known.write_text(f"{marker}[{HOST}]:{port} {public}")
