@@ -141,7 +141,7 @@ def nothing_is_left_behind(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     gc.collect()
     bad = [
         record
-        for record in caplog.records
+        for record in (*caplog.get_records("call"), *caplog.records)
         if record.exc_info or (record.name == "asyncio" and record.levelno >= logging.ERROR)
     ]
     assert not bad, [record.getMessage() for record in bad]

@@ -458,7 +458,7 @@ async def test_login_timeout(serve: Serve) -> None:
         await victim.lost(3)
 
 
-async def test_a_failing_callback_refuses(serve: Serve) -> None:
+async def test_a_failing_callback_refuses(serve: Serve, caplog: pytest.LogCaptureFixture) -> None:
     """An error is never taken for yes, and its text never reaches the client."""
 
     class Broken(ssh_meta.SSHServer):
@@ -474,6 +474,10 @@ async def test_a_failing_callback_refuses(serve: Serve) -> None:
         payload = await peer.expect(1, FAILURE)
         assert b"hunter2" not in payload
         assert b"database" not in payload
+    assert [each.getMessage().partition("] ")[2] for each in caplog.records if each.exc_info] == [
+        "an authentication callback failed"
+    ]
+    caplog.clear()  # our own fault is logged with its traceback, and nothing else may be
 
 
 # --- Our client against hostile servers ------------------------------------------------------

@@ -79,6 +79,18 @@ async def test_connections_to_impossible_addresses(serve: Serve, host: bytes, po
         await open_session(peer)
 
 
+@pytest.mark.parametrize("kind", [b"direct-tcpip", b"direct-streamlocal@openssh.com"])
+@pytest.mark.parametrize("rest", [b"", encode_string(b"a\xffb") + bytes(12), b"\xff" * 8])
+async def test_channels_to_what_can_not_be_read(serve: Serve, kind: bytes, rest: bytes) -> None:
+    """An honest client may pass on a name that is not UTF-8: no reason for a traceback in a log."""
+    async with serve(server_factory=Forwarding) as victim, attacking_client(victim.port) as peer:
+        await logged_in(peer)
+        peer.send(channel_open(kind=kind, rest=rest))
+        answer = await peer.expect(OPEN_FAILURE)
+        assert Reader(answer, 5).uint32() == CONNECT_FAILED
+        await open_session(peer)
+
+
 @pytest.mark.parametrize(
     ("host", "port"), [(b"127.0.0.1", 65536), (b"127.0.0.1", 0xFFFFFFFF), *((h, 0) for h in HOSTS)]
 )

@@ -465,7 +465,10 @@ class Mux:
     def _refuse(self, request: ChannelOpen, exc: Exception) -> None:
         if self._lost:
             return
-        if not isinstance(exc, ChannelOpenError):
+        if isinstance(exc, PacketDecodeError):
+            # What the peer has sent, and no reason for a traceback here.
+            exc = ChannelOpenError(OPEN_CONNECT_FAILED, "malformed request")
+        elif not isinstance(exc, ChannelOpenError):
             self.loop.call_exception_handler(
                 {"message": "opening of an SSH channel failed", "exception": exc}
             )
