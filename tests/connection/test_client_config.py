@@ -329,6 +329,14 @@ def test_what_settles_the_name_is_settled_before_the_final_pass(tmp_path: Path) 
     assert early.canonicalize_max_dots == 5
 
 
+def test_only_final_itself_asks_for_a_final_pass(tmp_path: Path) -> None:
+    """As in OpenSSH from version 10.1 on; what is for the final pass is for no other one."""
+    rules = "Match canonical all\nPort 77\n"
+    assert options(tmp_path, f"{rules}Match final\n").port == 77
+    assert options(tmp_path, f"{rules}Match host host !final\n").port == ()
+    assert options(tmp_path, "Match !final\nPort 77\n").port == 77
+
+
 @pytest.mark.parametrize("host", ["$(touch x)", "a;b", "-oX", "a`b`", "a b", "a'b", "a|b"])
 def test_names_reach_no_shell(tmp_path: Path, host: str) -> None:
     mark = tmp_path / "mark"

@@ -72,6 +72,26 @@ async def login(
     return await client(acceptor, username=username, **kwargs)
 
 
+def test_keywords_of_newer_versions(config: Path) -> None:
+    """What concerns nothing of ours is no mistake: those that sshd has got since version 9.2."""
+    found = options(
+        config,
+        """
+        AgentSocketPath user:.ssh/agent
+        GSSAPIDelegateCredentials yes
+        PAMServiceName sshd
+        PerSourcePenalties crash:2m noauth:5s
+        PerSourcePenaltyExemptList 10.0.0.0/8
+        RefuseConnection no
+        SshdAuthPath /usr/lib/openssh/sshd-auth
+        SshdSessionPath /usr/lib/openssh/sshd-session
+        WarnWeakCrypto no-pq-kex
+        Port 2222
+        """,
+    )
+    assert found.port == 2222
+
+
 def test_values(config: Path, tmp_path: Path) -> None:
     key = tmp_path / "host_key"
     key.write_bytes(HOST_KEY.export_private_key())

@@ -149,7 +149,8 @@ class ClientEvaluation(Evaluation):
                     raise ValueError("all stands alone")
                 return result and not negated
             if name in ("canonical", "final"):
-                self.wants_final = self.wants_final or name == "final"
+                # Not before version 10.1, `!final` asks OpenSSH for no second pass either.
+                self.wants_final = self.wants_final or (name == "final" and not negated)
                 found = self._target.final
                 number -= 1
             else:

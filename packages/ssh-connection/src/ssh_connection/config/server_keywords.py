@@ -186,7 +186,8 @@ RESTRICTIONS: Final[dict[str, tuple[str, ...]]] = {
 
 _NOT_APPLIED: dict[str, Keyword] = {
     **_all(
-        "debianbanner gssapicleanupcredentials gssapistorecredentialsonrekey"
+        "debianbanner gssapicleanupcredentials gssapidelegatecredentials"
+        " gssapistorecredentialsonrekey"
         " gssapistrictacceptorcheck ignoreuserknownhosts kerberosgetafstoken"
         " kerberosorlocalpasswd kerberosticketcleanup printlastlog printmotd usepam uselogin"
         " useprivilegeseparation",
