@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Collection, Generator, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -82,7 +83,9 @@ class SSHAgentClient:
         self._timeout = timeout
         self._core = AgentCore()
         self._slots = asyncio.Semaphore(MAX_PENDING)
+        self._reading: asyncio.Task[None] | None
         self._reading = asyncio.create_task(self._read(), name="ssh-agent reader")
+        self._reading.add_done_callback(self._read_ended)
 
     async def __aenter__(self) -> Self:
         return self
@@ -109,6 +112,9 @@ class SSHAgentClient:
             error = AgentConnectionError(f"the connection to the agent failed: {exc}")
         self._end(error)
 
+    def _read_ended(self, reading: asyncio.Task[None]) -> None:
+        self._reading = None  # when it was cancelled, its traceback knows us
+
     def _end(self, error: AgentError) -> None:
         self._core.end(error)
         # What could not be sent yet will never be answered: nothing is worth waiting for.
@@ -121,18 +127,8 @@ class SSHAgentClient:
         """Send a request and return its answer, number first."""
         await self._slots.acquire()
         answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-
-        def on_reply(reply: bytes | AgentError) -> None:
-            self._slots.release()
-            if answer.done():
-                return  # who asked was cancelled
-            if isinstance(reply, AgentError):
-                answer.set_exception(type(reply)(str(reply)))
-            else:
-                answer.set_result(reply)
-
         try:
-            frame = self._core.request(payload, on_reply)
+            frame = self._core.request(payload, partial(self._answered, answer))
         except AgentError as exc:
             self._slots.release()
             raise type(exc)(str(exc)) from None
@@ -148,6 +144,16 @@ class SSHAgentClient:
             # and an error that nobody looks at ends up on the terminal.
             if not answer.cancel() and not answer.cancelled():
                 answer.exception()
+            del answer  # it has the exception, and the exception this frame
+
+    def _answered(self, answer: asyncio.Future[bytes], reply: bytes | AgentError) -> None:
+        self._slots.release()
+        if answer.done():
+            return  # who asked was cancelled
+        if isinstance(reply, AgentError):
+            answer.set_exception(type(reply)(str(reply)))
+        else:
+            answer.set_result(reply)
 
     async def _request(self, request: Message, action: str) -> bytes:
         """Return the answer to `request`; raise if the agent refuses or does not answer.
@@ -165,9 +171,9 @@ class SSHAgentClient:
         except AgentError:
             raise
         except TimeoutError:
-            error = AgentTimeoutError(f"the agent did not {action} within {self._timeout} seconds")
-            self._end(error)
-            raise error from None
+            reason = f"the agent did not {action} within {self._timeout} seconds"
+            self._end(AgentTimeoutError(reason))
+            raise AgentTimeoutError(reason) from None
         number = reply[0]
         if number == AgentMessage.SSH_AGENT_FAILURE:
             raise AgentFailure(f"the agent refused to {action}")
@@ -385,11 +391,13 @@ class SSHAgentClient:
     def close(self) -> None:
         """Close the connection to the agent; requests under way fail."""
         self._end(AgentConnectionError("the connection to the agent was closed"))
-        self._reading.cancel()
+        if self._reading is not None:
+            self._reading.cancel()
 
     async def wait_closed(self) -> None:
         """Wait until the connection is closed."""
-        await asyncio.wait([self._reading])
+        if self._reading is not None:
+            await asyncio.wait([self._reading])
         try:
             await self._writer.wait_closed()
         except (OSError, Error):

@@ -54,7 +54,10 @@ async def outlasting(future: asyncio.Future[T]) -> T:
 
         future.add_done_callback(end)
         await over
-    return future.result()
+    try:
+        return future.result()
+    finally:
+        del future  # it has the exception, and the exception this frame
 
 
 class _Holding(WrappedCoroutine[T]):

@@ -21,8 +21,6 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Mapping, Sequence
-from copy import copy
-from typing import TypeVar
 
 from ssh_keys.errors import Error
 from ssh_transport.constants import DisconnectReason
@@ -56,8 +54,6 @@ __all__ = [
     "TerminalSizeChanged",
     "TimeoutError",
 ]
-
-E = TypeVar("E", bound=BaseException)
 
 ExitSignal = tuple[str, bool, str, str]
 """Name of a signal without "SIG", whether core was dumped, message, language tag."""
@@ -269,21 +265,3 @@ class ConfigParseError(ValueError):
         self.reason = reason
         self.path = path
         self.line = line
-
-
-def without_traceback(error: E) -> E:
-    """Return a copy of an exception that is kept: to keep, or to raise once more.
-
-    One that was raised knows the frames that it went through, and those the object that keeps it:
-    only the garbage collector would free them. And its traceback would grow each time.
-    """
-    try:
-        same = copy(error)
-    except Exception:
-        # Many of ours: they are not made of what is in `args`.
-        same = type(error).__new__(type(error), *error.args)
-        same.__dict__.update(error.__dict__)
-    same.args = error.args
-    cause = error.__cause__
-    same.__cause__ = None if cause is None else without_traceback(cause)
-    return same

@@ -77,7 +77,10 @@ class GlobalRequests:
         waiter: asyncio.Future[bytes] = self._loop.create_future()
         self._waiting.append(_Waiting(name, waiter, answered))
         self._core.send(GlobalRequest(name, True, data).encode())
-        return await waiter
+        try:
+            return await waiter
+        finally:
+            del waiter  # as in `Mux.open`
 
     def send(self, name: bytes, data: bytes = b"") -> None:
         """Send a request that wants no reply."""

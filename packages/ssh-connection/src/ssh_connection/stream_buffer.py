@@ -11,7 +11,7 @@ from ssh_transport.errors import ProtocolError
 
 from .channel.text import SSHChannel
 from .decoding import TextDecoder
-from .errors import without_traceback
+from .kept_errors import without_traceback
 from .receiver import InputEnd
 from .separator import compile_separator, find_separator
 
@@ -278,7 +278,7 @@ class StreamBuffer(Generic[AnyStr]):
             if isinstance(head, Exception):
                 self._items.popleft()
                 self._costs.popleft()
-                raise head
+                raise without_traceback(head)
         elif self._eof and self._error is not None:
             raise without_traceback(self._error)
 

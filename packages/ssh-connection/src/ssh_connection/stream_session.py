@@ -11,7 +11,8 @@ from .awaiting import start_waiting
 from .channel.state import HalfState
 from .channel.text import SSHChannel
 from .constants import EXTENDED_DATA_STDERR
-from .errors import BreakReceived, SignalReceived, TerminalSizeChanged, without_traceback
+from .errors import BreakReceived, SignalReceived, TerminalSizeChanged
+from .kept_errors import without_traceback
 from .receiver import InputEnd, Receiver
 from .session import (
     SSHClientSession,
@@ -168,6 +169,8 @@ class SSHStreamSession(SSHSession[AnyStr]):
                         {"message": f"handler of {chan!r} failed", "exception": exc}
                     )
                 chan.abort()
+            finally:
+                self._task = None  # when it is cancelled, its traceback knows us
 
         self._task = start_waiting(chan.loop, run(result), result)
 

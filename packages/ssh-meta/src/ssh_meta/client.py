@@ -59,21 +59,21 @@ class SSHClientConnection(ssh_connection.SSHClientConnection):
         if not 3 <= sftp_version <= 6:
             raise ValueError(f"sftp_version must be 3 to 6, not {sftp_version}")
         handler = ssh_sftp.SFTPClientHandler()
-        channel, _ = await self.create_session(
-            lambda: SFTPClientSession(handler),
-            None,
-            subsystem="sftp",
-            env=env,
-            send_env=send_env,
-            request_pty=False,
-            encoding=None,
-            window=_WINDOW,
-            max_pktsize=_PACKET,
-        )
         try:
+            await self.create_session(
+                lambda: SFTPClientSession(handler),
+                None,
+                subsystem="sftp",
+                env=env,
+                send_env=send_env,
+                request_pty=False,
+                encoding=None,
+                window=_WINDOW,
+                max_pktsize=_PACKET,
+            )
             await handler.start(sftp_version)
         except BaseException:
-            channel.abort()
+            handler.abort()
             raise
         return ssh_sftp.SFTPClient(handler, path_encoding, path_errors)
 

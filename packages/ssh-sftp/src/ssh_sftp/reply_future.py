@@ -18,6 +18,7 @@ from ssh_sftp.codec.constants import PacketType
 from ssh_sftp.codec.responses import decode_handle
 from ssh_sftp.codec.wire import PacketDecodeError
 from ssh_sftp.errors import SFTPBadMessage, SFTPError
+from ssh_sftp.kept_errors import without_traceback
 
 __all__ = ["ReplyFuture", "ReplyHost", "Resumable", "resume_tasks"]
 
@@ -80,9 +81,9 @@ class ReplyFuture(asyncio.Future[T]):
         except PacketDecodeError as exc:
             error = SFTPBadMessage(f"malformed reply from the server: {exc}")
             self.set_exception(error)
-            raise error from None
+            raise without_traceback(error) from None
         except SFTPError as exc:
-            self.set_exception(exc)
+            self.set_exception(without_traceback(exc))
             raise
         else:
             if self._task is not None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, AnyStr, Final, Generic, Protocol, TypeVar
 from ssh_transport.errors import ProtocolError
 
 from ..decoding import TextDecoder
-from ..errors import without_traceback
+from ..kept_errors import without_traceback
 from ..session import SSHSession
 from .base import Channel, Deliver, DeliverRun
 from .link import DEFAULT_MAX_PKTSIZE, DEFAULT_WINDOW, ChannelHost, ConnectionServices
@@ -215,7 +215,7 @@ class SSHChannel(Channel, Generic[AnyStr]):
         if text:
             cast("SSHSession[str]", self._session).data_received(text, datatype)
         if error is not None:
-            raise error
+            raise without_traceback(error)
         self.consumed(end - start)
 
     def _release(self) -> None:
@@ -273,7 +273,7 @@ class SSHChannel(Channel, Generic[AnyStr]):
             text: object = rest
             session.data_received(cast("AnyStr", text), None)
         if error is not None:
-            raise error
+            raise without_traceback(error)
         if not session.eof_received():
             self.write_eof()
 

@@ -56,8 +56,9 @@ class ClientForwarding(Forwarding):
 
     def _connection_lost(self, exc: Exception | None) -> None:
         super()._connection_lost(exc)
-        if self._remote is not None:
-            self._remote.connection_lost()
+        remote, self._remote = self._remote, None
+        if remote is not None:
+            remote.connection_lost()
 
     # --- Connections through the server ------------------------------------------------------
 

@@ -32,6 +32,10 @@ class ClientX11(ClientAgent):
 
     _x11: x11.ClientForwards | None = None
 
+    def _connection_lost(self, exc: Exception | None) -> None:
+        super()._connection_lost(exc)
+        self._x11 = None
+
     async def _offer_x11(
         self,
         channel: SSHClientChannel[Any],

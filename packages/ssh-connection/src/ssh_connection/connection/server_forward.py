@@ -60,8 +60,9 @@ class ServerForwarding(Forwarding):
 
     def _connection_lost(self, exc: Exception | None) -> None:
         super()._connection_lost(exc)
-        if self._client_listeners is not None:
-            self._client_listeners.connection_lost()
+        listeners, self._client_listeners = self._client_listeners, None
+        if listeners is not None:
+            listeners.connection_lost()
 
     # --- Channels that clients open ----------------------------------------------------------
 

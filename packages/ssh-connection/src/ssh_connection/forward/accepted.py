@@ -31,8 +31,9 @@ class AcceptedForwarder(SSHForwarder, ABC):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed: also stop waiting for the channel."""
-        if self._task is not None:
-            self._task.cancel()
+        task, self._task = self._task, None  # when it is cancelled, its traceback knows us
+        if task is not None:
+            task.cancel()
         super().connection_lost(exc)
 
     def refuse(self, exc: ChannelOpenError | None) -> None:

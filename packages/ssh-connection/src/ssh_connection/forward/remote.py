@@ -70,7 +70,7 @@ class RemoteListener(SSHListener):
     def __init__(self, port: int, cancel: Callable[[], Awaitable[None]]) -> None:
         super().__init__()
         self._port = port
-        self._cancel = cancel
+        self._cancel: Callable[[], Awaitable[None]] | None = cancel
         self._closing = False
         self._task: asyncio.Task[None] | None = None
 
@@ -85,16 +85,18 @@ class RemoteListener(SSHListener):
         self._closing = True
 
         async def run() -> None:
-            with suppress(ConnectionLost):  # then it does not listen any more, either
-                await self._cancel()
+            if self._cancel is not None:
+                with suppress(ConnectionLost):  # then it does not listen any more, either
+                    await self._cancel()
 
         self._task = asyncio.get_running_loop().create_task(run())
         # Not in the task, which the end of the loop may cancel before it begins.
-        self._task.add_done_callback(lambda _: SSHListener.close(self))
+        self._task.add_done_callback(lambda _: self.connection_lost())
 
     def connection_lost(self) -> None:
         """The connection ended, and the listener with it."""
         self._closing = True
+        self._cancel = None  # which knows us
         super().close()
 
 
@@ -193,6 +195,8 @@ class RemoteListeners:
             self._given_up.add(task)
             task.add_done_callback(self._given_up.discard)
             raise
+        finally:
+            del pending  # as in `Mux.open`
 
     async def _give_up(
         self, pending: asyncio.Future[bytes], cancel: Callable[[], Awaitable[None]]

@@ -9,7 +9,8 @@ from types import TracebackType
 from typing import Any, AnyStr, Protocol, Self, TypeVar, cast, overload
 
 from ..channel.text import SSHChannel
-from ..errors import BreakReceived, SignalReceived, TerminalSizeChanged, without_traceback
+from ..errors import BreakReceived, SignalReceived, TerminalSizeChanged
+from ..kept_errors import without_traceback
 from ..logging import SSHLogger
 from ..receiver import InputEnd, Receiver
 from ..stream_session import SSHStreamSession
@@ -195,9 +196,14 @@ class SSHProcess(SSHStreamSession[AnyStr]):
             opened.close()
             return
         task = self.stream_channel.loop.create_task(self._feed(opened, datatype, bufsize, send_eof))
-        # Again: the task may be cancelled before it begins.
-        task.add_done_callback(lambda _: opened.close())
         self._feeders[datatype] = task
+
+        def ended(task: asyncio.Task[None]) -> None:
+            opened.close()  # again: the task may be cancelled before it begins
+            if self._feeders.get(datatype) is task:
+                del self._feeders[datatype]  # when it is cancelled, its traceback knows us
+
+        task.add_done_callback(ended)
 
     async def drain(self, datatype: int | None = None) -> None:
         """Wait until writing more is welcome, and redirected input of this type has ended."""

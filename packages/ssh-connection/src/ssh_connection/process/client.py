@@ -15,8 +15,8 @@ from ..errors import (
     SignalReceived,
     TerminalSizeChanged,
     TimeoutError,
-    without_traceback,
 )
+from ..kept_errors import without_traceback
 from ..stream import SSHReader, SSHWriter
 from ..stream_session import SSHClientStreamSession
 from .base import ProcessStream, SSHProcess

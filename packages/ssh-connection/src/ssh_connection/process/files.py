@@ -71,7 +71,12 @@ class ThreadedFile:
         loop = asyncio.get_running_loop()
         running = loop.run_in_executor(None, partial(function, *args, **kwargs))
         self._running = cast("asyncio.Future[object]", running)
-        return await outlasting(running)
+        try:
+            return await outlasting(running)
+        finally:
+            if running.done():
+                self._running = None  # it may have an exception that knows us
+            del running
 
     def close(self) -> None:
         """Close the file, if it is owned, once no thread uses it."""
@@ -123,6 +128,8 @@ async def open_path(path: str | PurePath, writing: bool) -> IO[bytes]:
         # The thread opens it all the same.
         opening.add_done_callback(_close_opened)
         raise
+    finally:
+        del opening  # as in `outlasting`
 
 
 def _open(path: str | PurePath, mode: str) -> IO[bytes]:

@@ -20,7 +20,8 @@ from ssh_transport.errors import ProtocolError
 from ..channel.session_client import SSHClientChannel
 from ..channel.text import SSHChannel
 from ..decoding import TextDecoder
-from ..errors import BreakReceived, SignalReceived, TerminalSizeChanged, without_traceback
+from ..errors import BreakReceived, SignalReceived, TerminalSizeChanged
+from ..kept_errors import without_traceback
 from ..stream import SSHWriter
 from .files import AsyncFile, ThreadedFile, blocking_standard
 
@@ -178,7 +179,7 @@ class QueueTarget(Generic[AnyStr]):
         if isinstance(first, Exception):
             self._channel.consumed(size)
             if isinstance(first, ProtocolError):
-                raise first
+                raise without_traceback(first)
             await self._sink.happened(first)
             return
         data: bytes | str = first

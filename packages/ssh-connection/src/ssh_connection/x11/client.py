@@ -182,14 +182,16 @@ class DisplaySession(RelaySession):
     def _too_late(self) -> None:
         assert self._channel is not None
         self._log.warning("an X11 connection did not come to the display in time")
+        self._timer = None  # which knows us
         self._channel.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The channel is closed."""
         if self._timer is not None:
             self._timer.cancel()
-        if self._task is not None:
-            self._task.cancel()
+        task, self._task = self._task, None  # when it is cancelled, its traceback knows us
+        if task is not None:
+            task.cancel()
         super().connection_lost(exc)
 
     def data_view_received(self, packet: bytes, start: int, end: int, datatype: int | None) -> None:

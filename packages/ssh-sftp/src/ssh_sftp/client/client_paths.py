@@ -29,6 +29,7 @@ from ssh_sftp.errors import (
     SFTPNotADirectory,
     SFTPOpUnsupported,
 )
+from ssh_sftp.kept_errors import without_traceback
 
 __all__ = ["ClientPaths"]
 
@@ -268,7 +269,7 @@ class ClientPaths(ClientAttrs, ClientBase):
             if onerror is not None:
                 onerror(method, where, (type(error), error, error.__traceback__))
             elif not ignore_errors:
-                raise error
+                raise without_traceback(error)
 
         top = self.compose_path(path)
         try:
@@ -377,6 +378,7 @@ class ClientPaths(ClientAttrs, ClientBase):
             pass
         finally:
             forget(ahead)
+            del ahead  # it has the exception, and the exception this frame
             handler.close_handle(handle)
 
     def _like(self, path: SFTPPath, result: bytes, errors: str | None = None) -> str | bytes:

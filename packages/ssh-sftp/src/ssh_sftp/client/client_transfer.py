@@ -27,6 +27,7 @@ from ssh_sftp.client.tree import (
 )
 from ssh_sftp.codec.attrs import SFTPAttrs
 from ssh_sftp.errors import SFTPNoSuchFile, SFTPOpUnsupported
+from ssh_sftp.kept_errors import without_traceback
 
 __all__ = ["ClientTransfer"]
 
@@ -290,7 +291,7 @@ def local_matches(patterns: Sequence[bytes], error_handler: ErrorHandler | None)
         error = SFTPNoSuchFile(f"no match for {pattern!r}")
         error.srcpath = pattern
         if error_handler is None:
-            raise error
+            raise without_traceback(error)
         error_handler(error)
     return found
 

@@ -25,6 +25,7 @@ from ssh_sftp.codec.framing import PacketFramer, frame
 from ssh_sftp.codec.responses import Version, decode_extension_pairs
 from ssh_sftp.codec.wire import Message, PacketDecodeError, encode_string
 from ssh_sftp.errors import SFTPBadMessage, SFTPError, SFTPNoConnection
+from ssh_sftp.kept_errors import without_traceback
 from ssh_sftp.protocols import Buffer
 
 __all__ = ["PieceReceiver", "ReplyReceiver", "SFTPClientCore", "malformed"]
@@ -118,13 +119,15 @@ class SFTPClientCore:
     def fail(self, error: SFTPError) -> None:
         """End the session: every outstanding request gets `error`, later ones are refused."""
         if self.error is None:
-            self.error = error
+            self.error = without_traceback(error)
+        self._framer.stop()
+        self._on_output = _nothing
         self._output.clear()
         self.output_size = 0
         self._waiting.clear()
         pending, self.pending = self.pending, {}
         for request_id, receiver in pending.items():
-            receiver.on_lost(request_id, self.error)
+            receiver.on_lost(request_id, without_traceback(self.error))
         if not self.ready and self._on_version is not None:
             self._on_version()
 
@@ -250,6 +253,10 @@ class SFTPClientCore:
         self.version = reply.version
         self.ready = True
         self._on_version()
+
+
+def _nothing() -> None:
+    """Nobody sends the output of a session that is over."""
 
 
 def malformed(error: PacketDecodeError) -> SFTPBadMessage:

@@ -30,6 +30,7 @@ from ssh_sftp.codec.constants import (
 )
 from ssh_sftp.codec.wire import encode_uint32
 from ssh_sftp.errors import SFTPError
+from ssh_sftp.kept_errors import without_traceback
 from ssh_sftp.protocols import Buffer
 
 __all__ = ["FileOptions", "copy_on_server", "download", "upload"]
@@ -243,7 +244,7 @@ async def _finish_small(
         for reply in replies:  # if we are cancelled
             forget(reply)
     if error is not None:
-        raise error
+        raise without_traceback(error)
 
 
 async def _upload_blocks(
@@ -281,7 +282,10 @@ async def _upload_blocks(
         writers.append(writer)
         return writer
 
-    await handler.run_writer(make)
+    try:
+        await handler.run_writer(make)
+    finally:
+        writers.clear()  # a writer knows `read_block`
     if sparse:
         body = SFTPAttrs(size=total).encode(handler.core.version)
         await handler.request(status_reply, requests.FSetStat, handle, body)

@@ -232,6 +232,7 @@ class TreeCopy:
                 task.cancel()
             if self._tasks:
                 await asyncio.wait(self._tasks)
+            self._failure = None  # its traceback knows us
 
     async def _is_directory(self, path: bytes) -> bool:
         try:

@@ -94,6 +94,12 @@ class PacketFramer:
         """Hand over no more packets; may be called by a handler, from within `feed`."""
         self._paused = True
 
+    def stop(self) -> None:
+        """Hand over no more packets for good, and forget to whom."""
+        self._on_packet, self._on_pieces = _dropped, _pieces_dropped
+        self._backlog.clear()
+        self.backlog_size = 0
+
     def resume(self) -> None:
         """Go on, with what came in the meantime first."""
         self._paused = False
@@ -212,6 +218,14 @@ class PacketFramer:
         else:
             packet = bytes(buffer)
         self._on_packet(packet[0], packet, 1, len(packet))
+
+
+def _dropped(_kind: int, _data: bytes, _start: int, _end: int) -> None:
+    """Nobody takes the packet."""
+
+
+def _pieces_dropped(_pieces: list[memoryview], _length: int) -> None:
+    """Nobody takes the packet."""
 
 
 def _join_header(pieces: list[memoryview]) -> None:

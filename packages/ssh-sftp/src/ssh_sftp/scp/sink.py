@@ -8,6 +8,7 @@ from typing import Final
 from ssh_sftp.codec.attrs import SFTPAttrs
 from ssh_sftp.codec.attrs_flags import FILEXFER_TYPE_DIRECTORY
 from ssh_sftp.errors import SFTPBadMessage, SFTPError, SFTPNotADirectory
+from ssh_sftp.kept_errors import without_traceback
 from ssh_sftp.scp import BLOCK_SIZE
 from ssh_sftp.scp.files import ScpFiles
 from ssh_sftp.scp.protocol import Record, ScpFailure, ScpStream, decode_record, reported
@@ -90,7 +91,7 @@ class ScpSink:
         if self._directory and not into:
             error = SFTPNotADirectory(f"{target!r} is not a directory")
             await self._stream.write_error(str(error), fatal=True)
-            raise error
+            raise without_traceback(error)
         await self._stream.write(b"\0")
         stack: list[tuple[bytes, SFTPAttrs]] = []
         while (line := await self._stream.read_line()) is not None:
@@ -101,7 +102,7 @@ class ScpSink:
         if stack:
             raise SFTPBadMessage("scp: stream ended within a directory")
         if self._failure is not None:
-            raise self._failure
+            raise without_traceback(self._failure)
 
     async def _is_directory(self, path: bytes) -> bool:
         try:
@@ -135,9 +136,7 @@ class ScpSink:
                 if not stack:
                     raise SFTPBadMessage("scp: end of a directory that was not begun")
             elif record.kind != "T":
-                check_asked(
-                    record, len(stack), recurse=self._recurse, expected=self._expected
-                )
+                check_asked(record, len(stack), recurse=self._recurse, expected=self._expected)
         except SFTPBadMessage as exc:
             await self._stream.write_error(exc.reason, fatal=True)
             raise

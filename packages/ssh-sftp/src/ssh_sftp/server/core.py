@@ -8,7 +8,7 @@ to `spawn`, and its answer is sent when it is there, in whatever order that happ
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from inspect import isawaitable
 from os import urandom
 from struct import Struct
@@ -271,6 +271,8 @@ class SFTPServerCore:
         """The session is over: return the handles that have to be closed."""
         self.ended = True
         self._framer.pause()
+        self._framer.stop()
+        self._on_output, self._spawn = _nothing, _not_run
         self._output.clear()
         self.output_size = 0
         self.path_lane.clear()
@@ -415,6 +417,16 @@ _WRITE_TAIL = Struct(">QI")
 _LANGUAGE = encode_string(b"en-US")
 _NO_LANGUAGE = encode_string(b"")
 _OK = bytes((_STATUS,)) + bytes(12)
+
+
+def _nothing() -> None:
+    """Nobody sends the output of a session that is over."""
+
+
+def _not_run(awaitable: Awaitable[object], _finished: Outcome) -> None:
+    """Nobody waits for a method when the session is over."""
+    if isinstance(awaitable, Coroutine):
+        awaitable.close()
 
 
 def encode_nothing(_result: object) -> bytes:
