@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
+from typing import cast
 
 from .loopback import HOST
 
@@ -82,9 +83,9 @@ class _Upper(asyncio.Protocol):
         self._data = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        self._open_ones.add(transport)
+        # Not checked with isinstance: the transports of uvloop are no subclass.
+        self._transport = cast(asyncio.Transport, transport)
+        self._open_ones.add(self._transport)
 
     def data_received(self, data: bytes) -> None:
         self._data += data

@@ -15,6 +15,7 @@ from ssh_connection import (
     OPEN_RESOURCE_SHORTAGE,
     ChannelOpenError,
 )
+from tests.event_loops import LoopFactory, event_loops
 
 from .loopback import HOST, Server, client, serving
 from .socks_client import (
@@ -229,3 +230,30 @@ async def test_ports_that_do_not_exist(number: int, error: type[Exception]) -> N
     async with serving() as server, await client(server, password="secret") as conn:
         with pytest.raises(error):
             await conn.forward_socks(HOST, number)
+
+
+@pytest.mark.parametrize(
+    "new_loop", [pytest.param(factory, id=name) for name, factory in event_loops().items()]
+)
+def test_each_event_loop(new_loop: LoopFactory) -> None:
+    """That of uvloop reads at once, whatever is said when a connection is made."""
+
+    async def main() -> None:
+        async with (
+            upper_case() as port,
+            serving() as server,
+            await client(server, password="secret") as conn,
+            await conn.forward_socks(HOST, 0) as listener,
+        ):
+            there = listener.get_port()
+            request = GREETING + version_5("localhost", port) + b"text"
+            for pieces in ([request], [bytes([byte]) for byte in request]):
+                answer = await all_of(there, *pieces, eof=True)
+                assert answer == b"\5\0" + reply_5(0) + b"TEXT"
+            assert await all_of(there, b"GET / HTTP/1.0\r\n\r\n") == b""
+            text = b"0123456789abcdef" * 40_000
+            answer = await all_of(there, version_4(HOST, port) + text, eof=True)
+            assert answer == GRANTED_4 + text.upper()
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(main())
