@@ -227,3 +227,34 @@ def test_options_on_top_of_others_by_position() -> None:
                 kind(*wrong)
         with pytest.raises(TypeError):
             kind(base, options=base)
+
+
+@pytest.mark.parametrize("recv_eof", [True, False])
+async def test_end_of_a_process_and_of_what_it_is_redirected_to(recv_eof: bool) -> None:
+    async def copy(process: ssh_meta.SSHServerProcess[bytes]) -> None:
+        process.stdout.write(await process.stdin.read())
+        process.exit(0)
+
+    async with running_server(process_factory=copy) as port, connected(port) as conn:
+        second = await conn.create_process("x")
+        async with conn.create_process("x", stdout=second.stdin, recv_eof=recv_eof) as first:
+            first.stdin.write("one ")
+            first.stdin.write_eof()
+            await first.wait()
+        if not recv_eof:
+            second.stdin.write("two")
+            second.stdin.write_eof()
+        assert await second.stdout.read() == ("one " if recv_eof else "one two")
+
+
+async def test_several_servers_on_one_port() -> None:
+    def serve(port: int, reuse_port: bool | None = None) -> ssh_meta.Opening[Any]:
+        return ssh_meta.listen(
+            "127.0.0.1", port, server_host_keys=[HOST_KEY], reuse_port=reuse_port
+        )
+
+    async with serve(0, reuse_port=True) as one:
+        async with serve(one.get_port(), reuse_port=True):
+            pass
+        with pytest.raises(OSError, match="in use"):
+            await serve(one.get_port())
