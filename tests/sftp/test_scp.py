@@ -388,6 +388,31 @@ async def test_depth_is_bounded(local: Path) -> None:
         await sink_of(b"D0755 0 d\n" * 300, local, recurse=True)
 
 
+async def test_others_have_their_turn_between_many_lines(local: Path) -> None:
+    """A stream gives what it has without a wait, and lines such as these ask for nothing."""
+    turns = 0
+
+    async def count() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count())
+    answers = await sink_of(b"T1 0 1 0\n" * 1000, local)
+    counting.cancel()
+    assert answers == b"\0" * 1001
+    assert turns > 20
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+async def test_named_pipe_that_nobody_reads_is_an_error(local: Path) -> None:
+    """It would stop the event loop, and this test, for ever."""
+    os.mkfifo(local / "pipe")
+    with pytest.raises(OSError, match="No such device"):
+        await sink_of(b"C0644 1 f\n", local / "pipe")
+
+
 async def test_text_of_the_peer_is_made_harmless(local: Path) -> None:
     with pytest.raises(SFTPFailure) as caught:
         await sink_of(b"\1scp: \x1b[2Jwiped\xff\n", local)

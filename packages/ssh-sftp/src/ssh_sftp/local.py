@@ -13,6 +13,8 @@ from ssh_sftp.errors import SFTPFailure
 __all__ = ["attrs_from_stat", "write_at"]
 
 _BINARY: Final = getattr(os, "O_BINARY", 0)
+# A named pipe without a peer would stop the event loop for ever. Files are not changed by it.
+_AT_ONCE: Final = _BINARY | getattr(os, "O_NONBLOCK", 0)
 _SEPARATORS: Final = {os.sep.encode(), (os.altsep or os.sep).encode(), b"\0"}
 _ZEROS: Final = bytes(64 * 1024)
 
@@ -105,7 +107,7 @@ def make_directory(path: bytes, mode: int = 0o777) -> None:
 
 def open_for_reading(path: bytes) -> int:
     """Return a descriptor. Raises OSError."""
-    return os.open(path, os.O_RDONLY | _BINARY)
+    return os.open(path, os.O_RDONLY | _AT_ONCE)
 
 
 def open_for_writing(path: bytes, mode: int = 0o666, *, resume: bool = False) -> int:
@@ -114,7 +116,7 @@ def open_for_writing(path: bytes, mode: int = 0o666, *, resume: bool = False) ->
     Raises OSError.
     """
     flags = os.O_RDWR if resume else os.O_WRONLY | os.O_TRUNC
-    return os.open(path, flags | os.O_CREAT | _BINARY, mode)
+    return os.open(path, flags | os.O_CREAT | _AT_ONCE, mode)
 
 
 if hasattr(os, "pwritev"):

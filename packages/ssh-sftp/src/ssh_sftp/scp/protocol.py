@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Generator
 from dataclasses import dataclass
+from types import coroutine
 from typing import Final, Protocol
 
 from ssh_sftp.errors import SFTPBadMessage, SFTPConnectionLost, SFTPFailure, printable
@@ -13,6 +15,7 @@ from ssh_sftp.scp.words import is_pattern, split_words, unescape
 __all__ = ["ByteReader", "ByteWriter", "Record", "ScpCommand", "ScpStream", "parse_command"]
 
 _MAX_LINE: Final = 8192
+_LINES: Final = 32  # that are there already, before others have their turn
 _MAX_SIZE: Final = (1 << 63) - 1
 _ENTRY: Final = re.compile(rb"([CD])([0-7]{4}) ([0-9]{1,19}) (.+)", re.DOTALL)
 _TIMES: Final = re.compile(rb"T([0-9]{1,19}) ([0-9]{1,6}) ([0-9]{1,19}) ([0-9]{1,6})")
@@ -98,12 +101,18 @@ class ScpStream:
         self._reader = reader
         self._writer = writer
         self._buffer = bytearray()
+        self._lines = 0
 
     async def read_line(self) -> bytes | None:
         """Return a line without its line feed; None at the end of the stream.
 
         Raises SFTPBadMessage for one that is too long, SFTPConnectionLost for half a line.
         """
+        # A stream gives what it has without a wait: a peer could send many lines that ask for
+        # nothing, and nobody else would have a turn of the event loop meanwhile.
+        self._lines += 1
+        if self._lines % _LINES == 0:
+            await _next_turn()
         searched = 0
         while (found := self._buffer.find(b"\n", searched)) < 0:
             if len(self._buffer) > _MAX_LINE:
@@ -153,6 +162,12 @@ class ScpStream:
         if code not in (1, 2):
             raise SFTPBadMessage(f"scp: reply {code}")
         raise reported(await self.read_line() or b"", fatal=code == 2)
+
+
+@coroutine
+def _next_turn() -> Generator[None, None, None]:
+    """Let others go on first, whatever the event loop."""
+    yield
 
 
 class ScpFailure(SFTPFailure):
