@@ -399,9 +399,10 @@ async def test_others_have_their_turn_between_many_lines(local: Path) -> None:
             await asyncio.sleep(0)
 
     counting = asyncio.create_task(count())
-    answers = await sink_of(b"T1 0 1 0\n" * 1000, local)
+    errors: list[BaseException] = []
+    await sink_of(b"\1x\n" * 1000, local, error_handler=errors.append)
     counting.cancel()
-    assert answers == b"\0" * 1001
+    assert len(errors) == 1000
     assert turns > 20
 
 
