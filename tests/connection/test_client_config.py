@@ -759,3 +759,23 @@ def test_addresses_that_can_not_be_read(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("ctypes.CDLL", lambda name: Library())
     with pytest.raises(ValueError, match="could not be read"):
         local_addresses()
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        *("lo", "127.*", '""', "!10.0.0.0/8", "10.0.0.0/8,", "10.0.0.1/8", "10.0.0.0/33"),
+        *("10.0.0.0/255.0.0.0", "10.0.0.0/", "[::1]/128", "fe80::1%eth0", "10.0.0.0/-1"),
+    ],
+)
+def test_what_is_no_network(tmp_path: Path, network: str) -> None:
+    """Also where the answer does not matter."""
+    for host in ("", "host nobody "):
+        refused(tmp_path, f"Port 1\nMatch {host}localnetwork {network}\n", 2, "is no network")
+
+
+@pytest.mark.parametrize("criterion", ["version", "sessiontype", "localnetwork", "command"])
+def test_criteria_without_an_argument(tmp_path: Path, criterion: str) -> None:
+    refused(tmp_path, f"Match {criterion}\n", 1, "needs an argument")
+    if criterion not in ("command", "localnetwork"):
+        refused(tmp_path, f'Match {criterion} ""\n', 1, "empty pattern")
