@@ -159,10 +159,6 @@ def test_values(config: Path, tmp_path: Path) -> None:
         ("AllowUsers a@\n", "no pattern of users"),
         ("AuthenticationMethods magic\n", "1: authenticationmethods: 'magic' names a method that"),
         (
-            "AuthenticationMethods publickey\nMatch User x\nAuthenticationMethods any\n",
-            '3: authenticationmethods: "any" must stand alone',
-        ),
-        (
             "\nAuthenticationMethods password\nPasswordAuthentication no\n",
             "2: authenticationmethods: auth_methods: 'password' is not an enabled method",
         ),
@@ -171,7 +167,7 @@ def test_values(config: Path, tmp_path: Path) -> None:
         ("AllowUsers bob\nNoSuch x\n", "2: nosuch: no such keyword"),
         ("PermitOpen nothing\n", "not host:port"),
         ("AuthenticationMethods publickey any\n", '1: authenticationmethods: "any" must stand'),
-        ("AuthenticationMethods publickey\nAuthenticationMethods any\n", "2: .* must stand alone"),
+        ("Match User x\nAuthenticationMethods password any\n", "2: .* must stand alone"),
         ("Ciphers rot13\n", "1: ciphers: none of the algorithms is known"),
         ("MaxStartups 0\n", "out of range"),
     ],
@@ -245,6 +241,21 @@ async def test_open_house_is_closed_to_those_who_are_denied(config: Path) -> Non
             pass
         with pytest.raises(PermissionDenied):
             await login(acceptor, "eve", password=None)
+
+
+async def test_any_method_for_a_user(config: Path) -> None:
+    """It holds for the users of its block, as in OpenSSH 10; of two for everybody, the first."""
+    config.write_text(
+        "AuthenticationMethods publickey,password\nAuthenticationMethods any\n"
+        "Match User bob\nAuthenticationMethods any\n"
+    )
+    async with serving(
+        config=str(config), server_factory=Anybody, authorized_client_keys=authorized()
+    ) as acceptor:
+        async with await login(acceptor, "bob"):
+            pass
+        with pytest.raises(PermissionDenied):
+            await login(acceptor, "carol")
 
 
 async def test_methods_of_a_user(config: Path) -> None:

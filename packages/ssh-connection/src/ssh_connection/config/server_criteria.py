@@ -81,12 +81,6 @@ class ServerEvaluation(Evaluation):
             raise ValueError("this restriction is not supported")
         if name == "forcecommand" and any("\ud800" <= char <= "\udfff" for char in value[0]):
             raise ValueError("a command that is not UTF-8 can not be started")
-        if name == "authenticationmethods" and "any" in value:
-            # A restriction and its opposite: OpenSSH refuses this order of the two, too, also in
-            # blocks that do not apply.
-            before = name in self._matched or name in self._everybody
-            if (applies and len(value) > 1) or (value == ("any",) and before):
-                raise ValueError('"any" must stand alone')
 
     def place(self, name: str, value: tuple[str, ...] = ()) -> Directive | None:
         """Return where the value comes from that holds."""

@@ -46,7 +46,7 @@ def _startups(args: tuple[str, ...], rest: str) -> tuple[str, ...]:
 def _methods(args: tuple[str, ...], rest: str) -> tuple[str, ...]:
     """`AuthenticationMethods`: lists of methods with commas between, or `any`."""
     found = words(args, rest)
-    if found[0] == "any" and len(found) > 1:
+    if "any" in found and len(found) > 1:
         raise ValueError('"any" must stand alone')
     for word in found:
         if word != "any" and not {name.partition(":")[0] for name in word.split(",")} <= _METHODS:
