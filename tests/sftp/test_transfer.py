@@ -202,16 +202,22 @@ async def test_progress(client: SFTPClient, remote: Path, local: Path) -> None:
     assert [call[2:] for call in calls if call[0] == b"empty"] == [(0, 0)]
 
 
+@pytest.mark.parametrize("method", ["get", "put", "copy"])
 async def test_failing_progress_handler_ends_the_transfer(
-    client: SFTPClient, remote: Path, local: Path
+    client: SFTPClient, remote: Path, local: Path, method: str
 ) -> None:
-    (remote / "large").write_bytes(bytes(3_000_000))
+    """With its own exception and traceback: nobody finds a mistake in a handler without them."""
+    for folder in (remote, local):
+        (folder / "large").write_bytes(bytes(3_000_000))
+    mistake = KeyError("stop")
 
     def stop(*_: object) -> None:
-        raise KeyError("stop")
+        raise mistake
 
-    with pytest.raises(KeyError):
-        await client.get("large", progress_handler=stop)
+    with pytest.raises(KeyError) as caught:
+        await getattr(client, method)("large", "other", progress_handler=stop)
+    assert caught.value is mistake
+    assert any(entry.name == "stop" for entry in caught.traceback)
     assert (await client.stat("large")).size == 3_000_000
 
 

@@ -11,7 +11,6 @@ from ssh_transport.errors import ProtocolError
 
 from .channel.text import SSHChannel
 from .decoding import TextDecoder
-from .kept_errors import without_traceback
 from .receiver import InputEnd
 from .separator import compile_separator, find_separator
 
@@ -278,9 +277,9 @@ class StreamBuffer(Generic[AnyStr]):
             if isinstance(head, Exception):
                 self._items.popleft()
                 self._costs.popleft()
-                raise without_traceback(head)
+                raise head
         elif self._eof and self._error is not None:
-            raise without_traceback(self._error)
+            raise self._error
 
     def _pass_end(self) -> None:
         """The read that an `InputEnd` has ended is over: the next one goes on behind it."""

@@ -12,7 +12,6 @@ from .channel.state import HalfState
 from .channel.text import SSHChannel
 from .constants import EXTENDED_DATA_STDERR
 from .errors import BreakReceived, SignalReceived, TerminalSizeChanged
-from .kept_errors import without_traceback
 from .receiver import InputEnd, Receiver
 from .session import (
     SSHClientSession,
@@ -148,7 +147,7 @@ class SSHStreamSession(SSHSession[AnyStr]):
             await waiter
         if self._connection_lost:
             if self._exception is not None:
-                raise without_traceback(self._exception)
+                raise self._exception
             raise BrokenPipeError("Channel is closed")
 
     def _run(self, result: Awaitable[None] | None) -> None:

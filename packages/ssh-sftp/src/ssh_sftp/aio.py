@@ -19,7 +19,6 @@ from ssh_sftp.codec.constants import MIN_SFTP_VERSION
 from ssh_sftp.codec.framing import pack_close, pack_path_request, pack_write_header
 from ssh_sftp.codec.wire import Message, PacketDecodeError
 from ssh_sftp.errors import SFTPConnectionLost, SFTPError, SFTPNoConnection
-from ssh_sftp.kept_errors import without_traceback
 from ssh_sftp.peers import peer_version, target_first
 from ssh_sftp.protocols import Buffer, ByteTransport
 from ssh_sftp.reply_future import ReplyFuture, Resumable, resume_tasks
@@ -49,7 +48,7 @@ def _finish(done: asyncio.Future[None], error: BaseException | None) -> None:
     if error is None:
         done.set_result(None)
     else:
-        done.set_exception(without_traceback(error))
+        done.set_exception(error)
 
 
 MakeReader = Callable[[SFTPClientCore, Callable[[BaseException | None], None]], BlockReader]
@@ -150,14 +149,14 @@ class SFTPClientHandler:
                 self.core.start(version, version_received.set)
                 await version_received.wait()
                 if self.core.error is not None:
-                    raise without_traceback(self.core.error)
+                    raise self.core.error
                 if self.core.supports(b"limits@openssh.com"):
                     limits = await self.extended(limits_reply, b"limits@openssh.com")
                     self.core.apply_limits(limits)
         except TimeoutError:
             error = SFTPNoConnection(f"no SFTP session within {timeout:g} seconds")
             self._broken(error)
-            raise without_traceback(error) from None
+            raise error from None
         except BaseException:
             self.abort()
             raise
@@ -277,7 +276,7 @@ class SFTPClientHandler:
                 if block is None:
                     return
                 if isinstance(block, BaseException):
-                    raise without_traceback(block)
+                    raise block
                 yield block
                 reader.release(len(block[1]))
         finally:

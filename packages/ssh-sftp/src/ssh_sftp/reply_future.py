@@ -18,7 +18,6 @@ from ssh_sftp.codec.constants import PacketType
 from ssh_sftp.codec.responses import decode_handle
 from ssh_sftp.codec.wire import PacketDecodeError
 from ssh_sftp.errors import SFTPBadMessage, SFTPError
-from ssh_sftp.kept_errors import without_traceback
 
 __all__ = ["ReplyFuture", "ReplyHost", "Resumable", "resume_tasks"]
 
@@ -81,9 +80,9 @@ class ReplyFuture(asyncio.Future[T]):
         except PacketDecodeError as exc:
             error = SFTPBadMessage(f"malformed reply from the server: {exc}")
             self.set_exception(error)
-            raise without_traceback(error) from None
+            raise error from None
         except SFTPError as exc:
-            self.set_exception(without_traceback(exc))
+            self.set_exception(exc)
             raise
         else:
             if self._task is not None:

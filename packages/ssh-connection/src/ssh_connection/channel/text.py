@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, AnyStr, Final, Generic, Protocol, TypeVar
 from ssh_transport.errors import ProtocolError
 
 from ..decoding import TextDecoder
-from ..kept_errors import without_traceback
 from ..session import SSHSession
 from .base import Channel, Deliver, DeliverRun
 from .link import DEFAULT_MAX_PKTSIZE, DEFAULT_WINDOW, ChannelHost, ConnectionServices
@@ -120,7 +119,7 @@ class SSHChannel(Channel, Generic[AnyStr]):
         self._session_factory = make
         await self._host.open(self, channel_type, type_data)
         if self._error is not None:
-            raise without_traceback(self._error) if self._finished else self._error
+            raise self._error
         return made[0]
 
     def _attach(self) -> None:
@@ -215,7 +214,7 @@ class SSHChannel(Channel, Generic[AnyStr]):
         if text:
             cast("SSHSession[str]", self._session).data_received(text, datatype)
         if error is not None:
-            raise without_traceback(error)
+            raise error
         self.consumed(end - start)
 
     def _release(self) -> None:
@@ -273,7 +272,7 @@ class SSHChannel(Channel, Generic[AnyStr]):
             text: object = rest
             session.data_received(cast("AnyStr", text), None)
         if error is not None:
-            raise without_traceback(error)
+            raise error
         if not session.eof_received():
             self.write_eof()
 
@@ -293,8 +292,6 @@ class SSHChannel(Channel, Generic[AnyStr]):
             return
         self._finished = True
         self._stop_delivery()
-        if self._error is not None:
-            self._error = without_traceback(self._error)
         session, self._session = self._session, None
         self._view = self._view_run = None
         if self._made and session is not None:

@@ -47,10 +47,11 @@ class ClientX11(ClientAgent):
         """Ask the server to forward X11 in a session; raises ChannelOpenError if it does not."""
         if self._x11 is None:
             self._x11 = x11.ClientForwards(self._log)
+        forwards = self._x11  # which the connection forgets when it is lost
         try:
-            offer = await self._x11.offer(channel, display, auth_path, single=single)
+            offer = await forwards.offer(channel, display, auth_path, single=single)
             if not await channel.request(X11_REQUEST, offer.request().encode()):
-                self._x11.withdraw(offer)
+                forwards.withdraw(offer)
                 raise ChannelOpenError(
                     OPEN_REQUEST_X11_FORWARDING_FAILED, "X11 forwarding request failed"
                 )

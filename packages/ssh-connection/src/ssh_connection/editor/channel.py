@@ -12,7 +12,6 @@ from ..channel.state import HalfState
 from ..channel.text import DataType
 from ..connection.forced_command import RestrictedChannel
 from ..decoding import TextDecoder
-from ..kept_errors import without_traceback
 from .events import EventKind, InputEvent, KeyHandler
 
 if TYPE_CHECKING:
@@ -229,7 +228,7 @@ class SSHLineEditorChannel(RestrictedChannel[AnyStr]):
         if self._typed_credit >= max(1, self.window // 2):
             self._open_window()
         if error is not None:
-            raise without_traceback(error)
+            raise error
         return True
 
     def _deliver_event(self, event: InputEvent) -> None:

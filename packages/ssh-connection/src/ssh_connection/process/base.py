@@ -10,7 +10,6 @@ from typing import Any, AnyStr, Protocol, Self, TypeVar, cast, overload
 
 from ..channel.text import SSHChannel
 from ..errors import BreakReceived, SignalReceived, TerminalSizeChanged
-from ..kept_errors import without_traceback
 from ..logging import SSHLogger
 from ..receiver import InputEnd, Receiver
 from ..stream_session import SSHStreamSession
@@ -130,7 +129,7 @@ class SSHProcess(SSHStreamSession[AnyStr]):
 
     def _set_redirect_error(self, exc: Exception) -> None:
         if self._redirect_error is None:
-            self._redirect_error = without_traceback(exc)
+            self._redirect_error = exc
 
     # --- Redirection of what is received -----------------------------------------------------
 

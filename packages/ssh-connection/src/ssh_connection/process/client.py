@@ -16,7 +16,6 @@ from ..errors import (
     TerminalSizeChanged,
     TimeoutError,
 )
-from ..kept_errors import without_traceback
 from ..stream import SSHReader, SSHWriter
 from ..stream_session import SSHClientStreamSession
 from .base import ProcessStream, SSHProcess
@@ -185,10 +184,10 @@ class SSHClientProcess(SSHProcess[AnyStr], SSHClientStreamSession[AnyStr]):
         self.buffer(EXTENDED_DATA_STDERR).collect()
         await self.wait_closed()
         if self._exception is not None:
-            raise without_traceback(self._exception)
+            raise self._exception
         for error in (self._redirect_error, *(each.failure for each in self._buffers.values())):
             if error is not None:
-                raise without_traceback(error)
+                raise error
         return self.collect_output()
 
     async def wait(

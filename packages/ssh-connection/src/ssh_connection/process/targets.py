@@ -21,7 +21,6 @@ from ..channel.session_client import SSHClientChannel
 from ..channel.text import SSHChannel
 from ..decoding import TextDecoder
 from ..errors import BreakReceived, SignalReceived, TerminalSizeChanged
-from ..kept_errors import without_traceback
 from ..stream import SSHWriter
 from .files import AsyncFile, ThreadedFile, blocking_standard
 
@@ -150,7 +149,7 @@ class QueueTarget(Generic[AnyStr]):
         self.feed_eof()
         await asyncio.shield(self._task)
         if self._error is not None:
-            raise without_traceback(self._error)
+            raise self._error
 
     async def _run(self) -> None:
         try:
@@ -164,7 +163,7 @@ class QueueTarget(Generic[AnyStr]):
             await self._sink.end(self._recv_eof)
         except Exception as exc:
             # Reported by `finish`. What still arrives is dropped, the process goes on.
-            self._error = without_traceback(exc)
+            self._error = exc
             self._sink.discard()
             while self._queue:
                 self._channel.consumed(self._queue.popleft()[1])
@@ -179,7 +178,7 @@ class QueueTarget(Generic[AnyStr]):
         if isinstance(first, Exception):
             self._channel.consumed(size)
             if isinstance(first, ProtocolError):
-                raise without_traceback(first)
+                raise first
             await self._sink.happened(first)
             return
         data: bytes | str = first

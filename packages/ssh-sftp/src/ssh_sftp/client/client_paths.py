@@ -29,7 +29,6 @@ from ssh_sftp.errors import (
     SFTPNotADirectory,
     SFTPOpUnsupported,
 )
-from ssh_sftp.kept_errors import without_traceback
 
 __all__ = ["ClientPaths"]
 
@@ -269,7 +268,7 @@ class ClientPaths(ClientAttrs, ClientBase):
             if onerror is not None:
                 onerror(method, where, (type(error), error, error.__traceback__))
             elif not ignore_errors:
-                raise without_traceback(error)
+                raise error
 
         top = self.compose_path(path)
         try:

@@ -27,7 +27,6 @@ from ssh_sftp.client.tree import (
 )
 from ssh_sftp.codec.attrs import SFTPAttrs
 from ssh_sftp.errors import SFTPNoSuchFile, SFTPOpUnsupported
-from ssh_sftp.kept_errors import without_traceback
 
 __all__ = ["ClientTransfer"]
 
@@ -291,7 +290,7 @@ def local_matches(patterns: Sequence[bytes], error_handler: ErrorHandler | None)
         error = SFTPNoSuchFile(f"no match for {pattern!r}")
         error.srcpath = pattern
         if error_handler is None:
-            raise without_traceback(error)
+            raise error
         error_handler(error)
     return found
 

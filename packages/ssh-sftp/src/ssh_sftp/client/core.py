@@ -25,7 +25,6 @@ from ssh_sftp.codec.framing import PacketFramer, frame
 from ssh_sftp.codec.responses import Version, decode_extension_pairs
 from ssh_sftp.codec.wire import Message, PacketDecodeError, encode_string
 from ssh_sftp.errors import SFTPBadMessage, SFTPError, SFTPNoConnection
-from ssh_sftp.kept_errors import without_traceback
 from ssh_sftp.protocols import Buffer
 
 __all__ = ["PieceReceiver", "ReplyReceiver", "SFTPClientCore", "malformed"]
@@ -119,7 +118,7 @@ class SFTPClientCore:
     def fail(self, error: SFTPError) -> None:
         """End the session: every outstanding request gets `error`, later ones are refused."""
         if self.error is None:
-            self.error = without_traceback(error)
+            self.error = error
         self._framer.stop()
         self._on_output = _nothing
         self._output.clear()
@@ -127,7 +126,7 @@ class SFTPClientCore:
         self._waiting.clear()
         pending, self.pending = self.pending, {}
         for request_id, receiver in pending.items():
-            receiver.on_lost(request_id, without_traceback(self.error))
+            receiver.on_lost(request_id, self.error)
         if not self.ready and self._on_version is not None:
             self._on_version()
 

@@ -22,7 +22,6 @@ from ssh_sftp.errors import (
     SFTPFailure,
     SFTPOpUnsupported,
 )
-from ssh_sftp.kept_errors import without_traceback
 from ssh_sftp.protocols import Buffer
 
 __all__ = ["SFTPClientFile"]
@@ -154,7 +153,7 @@ class SFTPClientFile(Generic[AnyStr]):
             if not 0 < len(data) <= size:
                 error = SFTPBadMessage(f"{len(data)} bytes of data in reply to a read of {size}")
                 self._handler.abort(error)
-                raise without_traceback(error)
+                raise error
             # Short is the server's own limit, or the end of the file.
             parts.append(data)
             offset += len(data)

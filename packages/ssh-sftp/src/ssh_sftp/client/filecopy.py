@@ -30,7 +30,6 @@ from ssh_sftp.codec.constants import (
 )
 from ssh_sftp.codec.wire import encode_uint32
 from ssh_sftp.errors import SFTPError
-from ssh_sftp.kept_errors import without_traceback
 from ssh_sftp.protocols import Buffer
 
 __all__ = ["FileOptions", "copy_on_server", "download", "upload"]
@@ -244,7 +243,7 @@ async def _finish_small(
         for reply in replies:  # if we are cancelled
             forget(reply)
     if error is not None:
-        raise without_traceback(error)
+        raise error
 
 
 async def _upload_blocks(

@@ -17,7 +17,6 @@ from ssh_sftp.codec.constants import FX_EOF, PacketType
 from ssh_sftp.codec.framing import pack_read, pack_write_header
 from ssh_sftp.codec.responses import decode_error
 from ssh_sftp.errors import SFTPBadMessage, SFTPError, SFTPFailure
-from ssh_sftp.kept_errors import without_traceback
 from ssh_sftp.protocols import Buffer
 
 __all__ = ["BlockReader", "BlockWriter"]
@@ -354,7 +353,7 @@ class BlockWriter:
         if kind != _STATUS:
             error = SFTPBadMessage(f"reply of type {kind} to SSH_FXP_WRITE")
             self._finish(error)
-            raise without_traceback(error)
+            raise error
         reported = decode_error(data, pos, end)
         count = self._in_flight.pop(request_id)
         self._bytes -= count

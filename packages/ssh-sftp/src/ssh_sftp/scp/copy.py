@@ -12,7 +12,6 @@ from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from ssh_sftp.errors import SFTPBadMessage
-from ssh_sftp.kept_errors import without_traceback
 from ssh_sftp.scp import BLOCK_SIZE
 from ssh_sftp.scp.files import LocalFiles, ScpFiles
 from ssh_sftp.scp.protocol import (
@@ -173,7 +172,7 @@ async def _relay(
         if line[:1] in (b"\1", b"\2"):
             error = reported(line[1:], fatal=line[:1] == b"\2")
             if error_handler is None or error.fatal:
-                raise without_traceback(error)
+                raise error
             error_handler(error)
             continue
         record = decode_record(line)
@@ -212,6 +211,6 @@ async def _pass_reply(
     await taker.write(bytes((code,)) + text + b"\n")
     error = reported(text, fatal=code == 2)
     if error_handler is None or error.fatal:
-        raise without_traceback(error)
+        raise error
     error_handler(error)
     return False

@@ -8,7 +8,6 @@ from typing import Final
 from ssh_sftp.codec.attrs import SFTPAttrs
 from ssh_sftp.codec.attrs_flags import FILEXFER_TYPE_DIRECTORY
 from ssh_sftp.errors import SFTPBadMessage, SFTPError, SFTPNotADirectory
-from ssh_sftp.kept_errors import without_traceback
 from ssh_sftp.scp import BLOCK_SIZE
 from ssh_sftp.scp.files import ScpFiles
 from ssh_sftp.scp.protocol import Record, ScpFailure, ScpStream, decode_record, reported
@@ -91,7 +90,7 @@ class ScpSink:
         if self._directory and not into:
             error = SFTPNotADirectory(f"{target!r} is not a directory")
             await self._stream.write_error(str(error), fatal=True)
-            raise without_traceback(error)
+            raise error
         await self._stream.write(b"\0")
         stack: list[tuple[bytes, SFTPAttrs]] = []
         while (line := await self._stream.read_line()) is not None:
@@ -102,7 +101,7 @@ class ScpSink:
         if stack:
             raise SFTPBadMessage("scp: stream ended within a directory")
         if self._failure is not None:
-            raise without_traceback(self._failure)
+            raise self._failure
 
     async def _is_directory(self, path: bytes) -> bool:
         try:
