@@ -173,7 +173,7 @@ async def test_agent_that_talks_without_being_asked(fake_agent: FakeAgent) -> No
         await reader.read()
 
     async with fake_agent(eager) as path, connect_agent(path) as client:
-        await client._reading
+        await client.wait_closed()
         with pytest.raises(AgentProtocolError, match="nobody asked for"):
             await client.remove_all()
 
@@ -190,7 +190,7 @@ async def test_flood_of_answers_is_not_stored(fake_agent: FakeAgent) -> None:
     async with fake_agent(flood) as path, connect_agent(path) as client:
         async with asyncio.timeout(10):
             assert await client.get_keys() == []
-            await client._reading
+            await client.wait_closed()
         with pytest.raises(AgentProtocolError, match="nobody asked for"):
             await client.get_keys()
 
