@@ -8,6 +8,7 @@ sockets are no files.
 from __future__ import annotations
 
 import asyncio
+from asyncio.base_subprocess import BaseSubprocessTransport
 from asyncio.subprocess import PIPE
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -267,6 +268,10 @@ class _CommandProtocol(asyncio.SubprocessProtocol):
         # A child of the program may hold the other ends of the pipes: wait for none of them.
         if self.stdin.get_write_buffer_size():
             self.stdin.abort()
+        of_asyncio = isinstance(self.process, BaseSubprocessTransport)
+        if not of_asyncio:
+            self.process.close()  # uvloop, where what is said below does not hold
+            return
         for number in range(3):
             pipe = self.process.get_pipe_transport(number)
             if pipe is not None:
