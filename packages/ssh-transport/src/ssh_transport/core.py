@@ -1,8 +1,7 @@
 """`TransportCore`: RFC 4253 without I/O.
 
-Bytes and time go in, bytes and events come out. Packets are pushed to handlers through a table of
-256 slots that is exchanged when the phase changes, so the data path has no range test; rare
-facts are events that the owner drains. See docs/architecture.md.
+Bytes and time go in, bytes and events come out. Packets are pushed to handlers through a table that
+is exchanged when the phase changes; rare facts are events that the owner drains.
 """
 
 from __future__ import annotations
@@ -373,6 +372,7 @@ class TransportCore:
         """
         self._handlers = self._dispatcher.handlers(handlers)
         if data is not None:
+            self._dispatcher.close()  # it is the last protocol, and there may be thousands of us
             self._reader.set_run_handler(data[0], handlers[data[0]], data[1])
         self.update_handlers()
 

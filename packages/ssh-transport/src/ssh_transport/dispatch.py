@@ -191,7 +191,7 @@ class Dispatcher:
         return handlers
 
     def close(self) -> None:
-        """Forget the handlers: with them the connection would keep itself alive."""
+        """Forget our handlers; with them the connection would keep itself alive."""
         self._own = []
 
     def _own_handlers(self) -> list[Handler]:
