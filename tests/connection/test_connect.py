@@ -551,6 +551,23 @@ async def test_disconnect_gives_the_peer_the_reason() -> None:
         assert owner(peer).calls[-1] == ("lost", None)
 
 
+async def test_disconnect_without_a_text_leaves_the_connection_as_it_was() -> None:
+    async with serving() as server:
+        conn = await client(server, password="secret")
+        peer = server_side(server)
+        with pytest.raises(TypeError):
+            conn.disconnect(2, None)  # type: ignore[arg-type]
+        assert not conn.is_closed()
+        conn.disconnect(2, "reason")
+        assert conn._core.output_size == 0, "it has not left"
+        async with asyncio.timeout(10):
+            await peer.wait_closed()
+        name, error = owner(peer).calls[-1]
+        assert name == "lost"
+        assert isinstance(error, DisconnectError)
+        assert error.reason == "reason"
+
+
 async def test_abort_is_a_lost_connection_for_the_peer() -> None:
     async with serving() as server:
         conn = await client(server, password="secret", client_factory=Recorder)

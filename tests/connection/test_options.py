@@ -362,3 +362,13 @@ def test_impossible_ports(port: int) -> None:
             options(port=port)
         with pytest.raises(TypeError, match="port must be a number"):
             options(port="22")  # type: ignore[arg-type]
+
+
+def test_defaults_of_an_own_class_may_have_units() -> None:
+    class Patient(SSHClientConnectionOptions):
+        rekey_bytes: int | str = "1m"
+        login_timeout: float | str | None = "2m"
+
+    assert Patient().rekey_bytes == 1 << 20
+    assert Patient().seconds("login_timeout") == 120
+    assert Patient(login_timeout="1m").seconds("login_timeout") == 60

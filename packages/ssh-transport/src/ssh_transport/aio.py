@@ -253,10 +253,13 @@ class AsyncTransport(asyncio.BufferedProtocol):
 
         Parameters as of `TransportCore.disconnect`.
         """
-        at_once = not self._busy and self._transport is not None
-        self._busy = self._busy or at_once
-        self.core.disconnect(code, reason, lang)
-        if at_once:
+        if self._busy or self._transport is None:
+            self.core.disconnect(code, reason, lang)
+            return
+        self._busy = True
+        try:
+            self.core.disconnect(code, reason, lang)
+        finally:
             self._settle()
 
     def abort(self) -> None:

@@ -25,9 +25,9 @@ class AcceptedForwarder(SSHForwarder, ABC):
         self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A connection was accepted: open its channel."""
+        """A connection was accepted."""
         super().connection_made(transport)
-        self._begin()
+        self._accepted()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The socket is closed: also stop waiting for the channel."""
@@ -43,6 +43,10 @@ class AcceptedForwarder(SSHForwarder, ABC):
             exc: what is wrong, None if the application does not want the connection.
         """
         self.close()
+
+    def _accepted(self) -> None:
+        """Open the channel; whoever has to hear first where it goes calls `_begin` then."""
+        self._begin()
 
     def _begin(self) -> None:
         self._task = asyncio.get_running_loop().create_task(self._run())

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, dataclass_transform
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, dataclass_transform
 
 from ssh_keys import KeyListArg, SSHKeyRevocationList, X509CertPathsArg, X509CertsArg, X509Purposes
 from ssh_keys.record import Record
@@ -65,8 +65,13 @@ class Configured(Record):
     server: ServerConfig | None
 
 
-_SECONDS = ("connect_timeout", "login_timeout", "keepalive_interval", "rekey_seconds")
-"""The options that are times."""
+_PARSERS: dict[str, Callable[[str, Any], float]] = {
+    "rekey_bytes": parse_bytes,
+    **dict.fromkeys(
+        ("connect_timeout", "login_timeout", "keepalive_interval", "rekey_seconds"), parse_seconds
+    ),
+}
+"""The options that may be text with units."""
 
 _NOTHING = Configured({}, {}, {}, None)
 
@@ -98,10 +103,10 @@ class _OptionsMeta(type):
                 delattr(cls, own)
             elif "ClassVar" not in str(hint):
                 names[own] = None
-        for own in _SECONDS:
+        for own, parse in _PARSERS.items():
             # Defaults are not looked at any more when an object is made.
             if isinstance(body.get(own), str):
-                setattr(cls, own, parse_seconds(own, cast(str, body[own])))
+                setattr(cls, own, parse(own, body[own]))
         cls.option_names = tuple(names)
         cls.option_set = frozenset(names)
 
@@ -331,11 +336,9 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
         except ValueError as exc:
             raise ValueError(f"x509_purposes: {exc}") from None
         given = self.__dict__
-        if "rekey_bytes" in given:
-            given["rekey_bytes"] = parse_bytes("rekey_bytes", given["rekey_bytes"])
-        for name in _SECONDS:
+        for name, parse in _PARSERS.items():
             if name in given:
-                given[name] = parse_seconds(name, given[name])
+                given[name] = parse(name, given[name])
         if not isinstance(self.port, tuple):
             check_port("port", self.port)
         if self.keepalive_count_max < 1:

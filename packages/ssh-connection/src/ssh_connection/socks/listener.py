@@ -11,7 +11,7 @@ from ..constants import OPEN_ADMINISTRATIVELY_PROHIBITED, OPEN_CONNECT_FAILED
 from ..errors import ChannelOpenError
 from ..forward.accepted import AcceptedForwarder
 from ..forward.listener import SocketListener, SSHListener, listen_tcp
-from ..forward.relay import AcceptHandler, RelaySession, SSHForwarder
+from ..forward.relay import AcceptHandler, RelaySession
 from ..logging import ConnectionLog, Peer
 from .handshake import Reply, SocksError, SocksHandshake, SocksRequest, encode_reply
 
@@ -86,9 +86,8 @@ class _SocksForwarder(AcceptedForwarder):
         self._request: SocksRequest | None = None
         self._timer: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A connection was accepted: wait for the client's request."""
-        SSHForwarder.connection_made(self, transport)
+    def _accepted(self) -> None:
+        """Wait for the client's request."""
         if len(self._handshakes) >= MAX_HANDSHAKES:
             self._log.warning("too many SOCKS clients without a request")
             self.close()
