@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -214,6 +215,43 @@ async def test_host_certificate_is_presented_and_believed() -> None:
         async with await client(server, password="secret") as conn:
             assert conn.get_extra_info("server_host_key_algorithm") == "ssh-ed25519"
             assert conn.get_extra_info("server_host_certificate") is None
+
+
+async def presented(**options: Any) -> object:
+    """The certificate that a server with these options shows."""
+    async with (
+        serving(**options) as server,
+        await client(server, password="secret", known_hosts=KNOWS_CA) as conn,
+    ):
+        return conn.get_extra_info("server_host_certificate")
+
+
+async def test_certificate_that_is_named_comes_before_that_beside_the_key(tmp_path: Path) -> None:
+    beside, named = tmp_path / "key-cert.pub", tmp_path / "other.pub"
+    HOST_KEY.write_private_key(tmp_path / "key")
+    HOST_CERT.write_certificate(beside)
+    newer, newest = certificate(serial=1), certificate(serial=2)
+    newer.write_certificate(named)
+    for certificates, shown in [
+        ((), HOST_CERT),
+        ([str(beside)], HOST_CERT),
+        ([str(named)], newer),
+        ([str(named), str(beside)], HOST_CERT),
+        # As sshd does with HostCertificate: the last one of a key is presented.
+        ([str(named), newest], newest),
+    ]:
+        key = str(tmp_path / "key")
+        assert await presented(server_host_keys=[key], server_host_certs=certificates) == shown
+    with pytest.raises(ValueError, match="two host keys for ssh-ed25519"):
+        await presented(server_host_keys=[(HOST_KEY, HOST_CERT), OTHER_KEY])
+
+
+async def test_configuration_file_with_the_usual_names_of_certificates(tmp_path: Path) -> None:
+    key, config = tmp_path / "ssh_host_ed25519_key", tmp_path / "sshd_config"
+    HOST_KEY.write_private_key(key)
+    HOST_CERT.write_certificate(f"{key}-cert.pub")
+    config.write_text(f"HostKey {key}\nHostCertificate {key}-cert.pub\n")
+    assert await presented(config=str(config), server_host_keys=()) == HOST_CERT
 
 
 async def test_every_form_of_known_hosts() -> None:

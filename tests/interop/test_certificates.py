@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
@@ -197,6 +198,38 @@ async def test_application_vouches_for_the_authority(
         async with connect(server, one, known_hosts=b"", client_factory=Client) as conn:
             assert (await conn.run("exit 6")).exit_status == 6
         assert asked == [(HOST, HOST, server.port)]
+
+
+async def test_last_certificate_of_a_host_key_counts(
+    one: CertifiedCredentials, ed25519: Authority, tmp_path: Path
+) -> None:
+    beside = Path(f"{one.host_key}-cert.pub")
+    first = shutil.copy(beside, tmp_path / "first.pub")
+    ed25519.certify(one.host_key, f"{HOST},other", host=True)
+    for named in ([first, beside], [beside, first]):
+        shown = []
+        lines = {"HostCertificate": f"{named[0]}\nHostCertificate {named[1]}"}
+        with sshd(one, tmp_path, lines) as peer:
+            async with connect(peer, one) as conn:
+                shown.append(conn.get_extra_info("server_host_certificate"))
+        ours = await ssh_meta.listen(
+            HOST,
+            0,
+            server_host_keys=[str(one.host_key)],
+            server_host_certs=list(map(str, named)),
+            authorized_client_keys=str(one.authorized_keys),
+        )
+        port = ours.get_port()
+        known = str(one.known_hosts(port))
+        keys = [str(one.user_key)]
+        async with (
+            ours,
+            ssh_meta.connect(
+                HOST, port, username=one.user, known_hosts=known, client_keys=keys
+            ) as conn,
+        ):
+            shown.append(conn.get_extra_info("server_host_certificate"))
+        assert shown == [ssh_meta.read_certificate(named[1])] * 2
 
 
 # --- Our server ------------------------------------------------------------------------------

@@ -107,7 +107,7 @@ def load_server_resources(
         pairs: the host keys, if they were read already.
 
     Raises OSError, KeyImportError and ModuliFileError for files that can not be read, ValueError if
-    there is no host key, more than one of a type, or a certificate that is not a host's, and if
+    there is no host key, another one of a type, or a certificate that is not a host's, and if
     GSS-API is asked for and there is no key to accept clients with. With GSS-API key exchange a
     server needs no host key (RFC 4462 section 5).
     """
@@ -134,8 +134,10 @@ def load_server_resources(
             if certificate.fields.type is not CertificateType.HOST:
                 raise ValueError(f"{certificate!r} is no host certificate")
         for name in pair.host_key_algorithms:
-            if name in host_keys:
+            known = host_keys.setdefault(name, pair)
+            if known.key_public_data != pair.key_public_data:
                 raise ValueError(f"two host keys for {name.decode()}")
+            # Of certificates for one key the last, as sshd does it: that beside the key is first.
             host_keys[name] = pair
     names = tuple(name for name in options.algorithms.own_host_keys if name in host_keys)
     if not names:

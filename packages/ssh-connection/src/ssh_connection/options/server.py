@@ -48,7 +48,8 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
 
     server_host_certs: CertListArg = ()
     """Certificates for the host keys: file names, bytes, `SSHCertificate`, one or a list of them;
-    those beside key files (`-cert.pub`) are found anyway."""
+    those beside key files (`-cert.pub`) are found anyway. Of several for one key, the last counts,
+    before one beside the file."""
 
     send_server_host_keys: bool = False
     """Whether clients are told all host keys after authentication, so that they can learn new ones
