@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import stat
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -21,6 +24,7 @@ from ssh_sftp import (
     SFTPPermissionDenied,
     connect_subprocess,
 )
+from ssh_sftp.subprocess import SubprocessHandler
 from tests.sftp.support import make_tree, read_tree, sftp_server_program
 
 
@@ -159,9 +163,23 @@ async def test_server_that_is_killed(tmp_path: Path) -> None:
             await client.stat("f")
 
 
+async def test_program_that_has_just_ended(caplog: pytest.LogCaptureFixture) -> None:
+    """The loop has not heard of it yet: it is the loop that asks for the status."""
+    client = await connect_subprocess([sftp_server_program()])
+    handler = cast(SubprocessHandler, client._handler)
+    pid = handler._process.pid
+    os.kill(pid, signal.SIGKILL)
+    with suppress(ChildProcessError):  # a thread of the loop's may have it
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+    handler.kill()
+    await handler.wait_closed()
+    assert handler._process.returncode == -signal.SIGKILL
+    assert not caplog.records
+
+
 PEERS = {
     "silent": ("import sys; sys.stdin.read()", "within 0.2 seconds"),
-    "gone": ("pass", "closed"),
+    "gone": ("import sys; sys.stdin.read(1)", "closed"),
     "banner": ("print('This account is disabled.', flush=True)", "packet length"),
     "status": (
         "import os, sys; os.write(1, bytes.fromhex('0000000965' + '00' * 8)); sys.stdin.read()",

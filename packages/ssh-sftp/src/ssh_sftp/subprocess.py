@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 from asyncio.subprocess import Process
 from collections.abc import Sequence
 from typing import Final
@@ -25,6 +26,7 @@ except ImportError:  # pragma: no cover - Windows
 __all__ = ["connect_subprocess", "start_sftp_client"]
 
 _PIPE_SIZE: Final = 1024 * 1024
+_KILL: Final = getattr(signal, "SIGKILL", signal.SIGTERM)
 # A program whose input has ended should end too; this is how long it gets.
 _EXIT_SECONDS: Final = 5.0
 
@@ -103,8 +105,7 @@ async def connect_subprocess(
         )
     except BaseException:
         handler.abort()
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
+        handler.kill()
         await process.wait()
         raise
 
@@ -139,13 +140,17 @@ class SubprocessHandler(SFTPClientHandler):
                 async with asyncio.timeout(_LAST_SECONDS):
                     await self._process.wait()
             except TimeoutError:
-                self._kill()
+                self.kill()
                 await self._process.wait()
             raise
 
-    def _kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
+    def kill(self) -> None:
+        """End the program, if it is there."""
+        # Not by asyncio, which until Python 3.12 asks for the status of a program that has just
+        # ended: whoever waits for the status would not get it.
+        if self._process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._process.pid, _KILL)
 
     async def wait_closed(self) -> None:
         """Wait until the pipes are closed and the program has ended; kill one that does not."""
@@ -154,8 +159,8 @@ class SubprocessHandler(SFTPClientHandler):
             async with asyncio.timeout(_EXIT_SECONDS):
                 await self._process.wait()
         except TimeoutError:
-            self._kill()
+            self.kill()
             await self._process.wait()
         except asyncio.CancelledError:
-            self._kill()  # nobody has the patience to wait for its end
+            self.kill()  # nobody has the patience to wait for its end
             raise
