@@ -13,6 +13,8 @@ from ssh_connection.connection.host_keys import HostKeyVerifier, KnownHosts, loa
 from ssh_keys import KeyImportError, SSHKey, SSHKnownHosts, generate_private_key
 from ssh_transport import HostKeyMismatch, HostKeyRevoked, HostKeyUnknown
 
+from .loopback import HOST, HOST_KEY, client, serving
+
 KEY = generate_private_key("ssh-ed25519").convert_to_public()
 OTHER = generate_private_key("ssh-ed25519").convert_to_public()
 ECDSA = generate_private_key("ecdsa-sha2-nistp256").convert_to_public()
@@ -82,7 +84,7 @@ def test_file_that_can_not_be_read(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load_known_hosts(str(tmp_path / "nothing"))
     bad = tmp_path / "bad"
-    bad.write_text("@unknown-marker example.org ssh-ed25519 AAAA\n")
+    bad.write_text("@revoked example.org ssh-ed25519 AAAA\n")
     with pytest.raises(KeyImportError):
         load_known_hosts(bad)
 
@@ -157,6 +159,17 @@ def test_damaged_line_is_reported_and_not_trusted() -> None:
     assert len(known.problems) == 1
     with pytest.raises(HostKeyUnknown):
         known.check(KEY, SSHClient())
+
+
+async def test_lines_that_are_skipped_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    async with serving() as server:
+        name = f"[{HOST}]:{server.get_port()}"
+        known = f"@later {name} x\n@later other x\n".encode() + line(name, HOST_KEY)
+        async with await client(server, password="secret", known_hosts=known):
+            pass
+    told = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert len(told) == 1
+    assert "known_hosts: line 1: unknown marker '@later'" in told[0]
 
 
 def test_text_of_the_error_is_printable() -> None:

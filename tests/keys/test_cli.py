@@ -246,6 +246,22 @@ def test_known_hosts_check(folder: Path, shell: Shell) -> None:
     assert "needs --key" in shell(*check, "host", *file, status=2)
 
 
+def test_known_hosts_lines_that_are_skipped(folder: Path, shell: Shell) -> None:
+    key = make_key("ssh-ed25519").export_public_key().decode()
+    (folder / "id.pub").write_text(key)
+    (folder / "known_hosts").write_text(f"host {key}@what host,other {key}")
+    file = ("--file", "known_hosts")
+    reason = "unknown marker '@what'"
+    found = shell("known-hosts", "find", "host", *file).splitlines()
+    assert found[1] == f"2: @what host,other {key}".rstrip() + f" ({reason})"
+    line = shell.only("lines", "known-hosts", "find", "other", *file, status=1)
+    assert (line["marker"], line["problem"]) == ("@what", reason)
+    check = ("known-hosts", "check", "host", "--key", "id.pub", *file)
+    assert shell(*check) == f"trusted\nline 2: {reason}\n"
+    assert shell.json(*check)["problems"] == [f"line 2: {reason}"]
+    assert len(shell("known-hosts", "remove", "host", *file).splitlines()) == 1
+
+
 def test_krl_show(shell: Shell, folder: Path) -> None:
     authority, key = make_key("ssh-ed25519"), make_key("ssh-ed25519", 1)
     revoked = ssh_keys.SSHKeyRevocationList(7, "why \x1b", generated=1_700_000_000)

@@ -260,10 +260,10 @@ def test_byte_order_marks(command: str, folder: Path, capsys: pytest.CaptureFixt
 def test_errors_in_lines_name_the_file(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("trust").write_bytes(b"me " + PUBLIC + b"@bogus me " + PUBLIC)
+    Path("trust").write_bytes(b"me " + PUBLIC + b"@revoked")
     key = ["--key", "id.pub"] if words[0] == "add" else []
     assert run(["known-hosts", *words, *key, "--file", "trust"]) == 1
-    assert capsys.readouterr().err == "ssh-keys: 'trust': line 2: unknown marker '@bogus'\n"
+    assert capsys.readouterr().err == "ssh-keys: 'trust': line 2: no host names\n"
 
 
 # --- Odd files that are good -----------------------------------------------------------------

@@ -150,8 +150,6 @@ def test_keys_come_in_the_order_of_the_file() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        f"@unknown host {ED_LINE}",
-        f"@ host {ED_LINE}",
         "@revoked",
         "@revoked host",
         "@revoked host ssh-ed25519",
@@ -175,6 +173,22 @@ def test_unknown_type_with_a_marker() -> None:
         assert problem == "line 1: unknown key type 'ssh-new'"
         assert result.check(ED) is HostKeyStatus.TRUSTED
         assert result.ca_keys == result.revoked_keys == ()
+
+
+@pytest.mark.parametrize(
+    "marker", ["@unknown", "@", "@REVOKED", "@revoked,cert-authority", "@\x1b"]
+)
+def test_unknown_markers_are_reported(marker: str) -> None:
+    """As ssh does it: a later version may have others, and the other lines of the file count."""
+    known = SSHKnownHosts(f"host {EC_LINE}\n{marker} host,h*,|1|zzz {ED_LINE}\n{marker}")
+    result = known.lookup("host")
+    assert result.problems == (f"line 2: unknown marker {marker!r}",)
+    assert result.check(EC) is HostKeyStatus.TRUSTED
+    assert result.check(ED) is HostKeyStatus.MISMATCH
+    assert result.check_ca(ED) is HostKeyStatus.UNKNOWN
+    # Nothing is said of a host of which only such a line knows.
+    assert known.lookup("h2").check(ED) is HostKeyStatus.UNKNOWN
+    assert known.lookup("other").problems == ()
 
 
 @pytest.mark.parametrize(
@@ -286,7 +300,7 @@ def test_read_several_files(tmp_path: Path) -> None:
     second.write_text(f"host {EC_LINE}\n")
     result = ssh_keys.read_known_hosts([first, str(second)]).lookup("host")
     assert [key.algorithm for key in result.trusted_keys] == [ED.algorithm, EC.algorithm]
-    second.write_text("\n@what host key\n")
+    second.write_text("\n@revoked host key\n")
     with pytest.raises(KeyImportError, match=r"second.*line 3"):
         ssh_keys.read_known_hosts([first, second])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import multiprocessing
+import re
 import stat
 from pathlib import Path
 
@@ -112,8 +113,39 @@ def test_additions_that_are_refused() -> None:
         editor().add("host", ED, marker="@what")
     with pytest.raises(KeyExportError, match="pattern"):
         editor().add("*.example.com", ED, hashed=True)
-    with pytest.raises(KeyImportError, match="line 1: unknown marker"):
-        KnownHostsEditor(b"@what x y")
+    with pytest.raises(KeyImportError, match="line 1: no host names"):
+        KnownHostsEditor(b"@revoked")
+
+
+def test_lines_that_are_skipped() -> None:
+    """They are found with the reason, and stay when others are changed, as far as they must."""
+    text = f"@what host {LINE}\nhost ssh-new AAAA\nhost {LINE}\n"
+    edited = editor(text)
+    assert [line.problem for line in edited.find("host")] == [
+        "unknown marker '@what'",
+        "public key: string length truncated",
+        "",
+    ]
+    assert edited.hash_names() == 2
+    assert edited.to_bytes().startswith(f"@what host {LINE}\n|1|".encode())
+    assert [line.number for line in edited.remove("host")] == [2, 3]
+    assert edited.to_bytes() == f"@what host {LINE}\n".encode()
+    assert edited.add("host", ED)
+
+
+@needs_ssh_keygen
+def test_same_lines_count_as_for_ssh_keygen(tmp_path: Path) -> None:
+    path = tmp_path / "known_hosts"
+    bad = ["@what host", "@ host", "@Revoked host", "host nonsense"]
+    good = ["host", "@revoked host", "@cert-authority h*", "*"]
+    lines = [f"{each} {LINE}" for pair in zip(bad, good, strict=True) for each in pair]
+    path.write_text("\n".join([*lines, "host", ""]))
+    told = ssh_keygen("-F", "host", "-f", path)
+    found = KnownHostsEditor(path.read_bytes()).find("host")
+    assert [int(number) for number in re.findall("found: line ([0-9]+)", told)] == [
+        line.number for line in found if not line.problem
+    ]
+    assert len(found) > len(good)
 
 
 def test_hash_names() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from os import PathLike
 from typing import TypeGuard, cast
 
@@ -48,7 +49,13 @@ _PATTERN_CHARS = frozenset(b"*?!/")
 #: The usual line: names without anything special about them, blank, key type.
 _PLAIN_LINE = re.compile(rb"([^\s@|#*?!/]+)[ \t]+[a-z]")
 _NOTHING = KnownHostsResult()
-_MARKERS = {b"@cert-authority": "ca", b"@cert_authority": "ca", b"@revoked": "revoked"}
+#: Markers, and what the key of the line is.
+_KINDS = {
+    b"": "host",
+    b"@cert-authority": "ca",
+    b"@cert_authority": "ca",
+    b"@revoked": "revoked",
+}
 
 
 def _parse_entry(line: bytes) -> Entry:
@@ -61,9 +68,9 @@ class SSHKnownHosts:
     Parameters:
         known_hosts: text of a file, None for an empty one.
 
-    Raises KeyImportError, with the line number, for an unknown marker, and for a marked line that
-    is malformed. Unmarked lines that are malformed, and keys of unknown types, are never trusted,
-    and are reported in the result.
+    Raises KeyImportError, with the line number, for a `@revoked` or `@cert-authority` line that is
+    malformed. Other lines that are malformed, or have an unknown marker, and keys of unknown types
+    are skipped, as `ssh` does it, and are reported in the result.
     """
 
     def __init__(self, known_hosts: str | bytes | None = None) -> None:
@@ -109,26 +116,22 @@ class SSHKnownHosts:
 
     def _add_rare(self, number: int, line: bytes) -> None:
         """Add a line that is marked, hashed, indented, with patterns, a comment or blank."""
-        marker, names, key = split_line(line)
-        if not names:
-            if marker:
-                raise KeyImportError(f"line {number + 1}: no host names")
-            return
+        marker, names, _ = split_line(line)
+        if marker and marker in _KINDS:
+            self._add_marked(number, names)
+        elif names:
+            self._add_names(number, names, strict=False)
+
+    def _add_marked(self, number: int, names: bytes) -> None:
         try:
-            if marker:
-                if marker not in _MARKERS:
-                    raise KeyImportError(f"unknown marker {printable(marker)}")
-                self._mark(number, _MARKERS[marker], key)
-            self._add_names(number, names, strict=bool(marker))
+            if not names:
+                raise KeyImportError("no host names")
+            # Nobody can use a key of an unknown type here: lookups report the line like any other.
+            with suppress(UnsupportedKeyError):
+                self._entry(number)
+            self._add_names(number, names, strict=True)
         except KeyImportError as exc:
             raise type(exc)(f"line {number + 1}: {exc}") from None
-
-    def _mark(self, number: int, kind: str, key: bytes) -> None:
-        try:
-            self._entries[number] = (kind, _parse_entry(key))
-        except UnsupportedKeyError:
-            # Nobody can use such a key here: lookups report the line like any other.
-            pass
 
     def _add_names(self, number: int, names: bytes, strict: bool) -> None:
         if names.startswith(HASH_MAGIC):
@@ -195,7 +198,10 @@ class SSHKnownHosts:
     def _entry(self, number: int) -> tuple[str, Entry]:
         entry = self._entries.get(number)
         if entry is None:
-            entry = "host", _parse_entry(split_line(self._lines[number])[2])
+            marker, _, key = split_line(self._lines[number])
+            if marker not in _KINDS:
+                raise KeyImportError(f"unknown marker {printable(marker)}")
+            entry = _KINDS[marker], _parse_entry(key)
             self._entries[number] = entry
         return entry
 
@@ -225,6 +231,14 @@ class SSHKnownHosts:
     def find_lines(self, host: str, addr: str = "", port: int | None = None) -> Sequence[int]:
         """Return the numbers, from 1, of all lines for a host; parameters as of `lookup`."""
         return [number + 1 for number in self._matching(_names(host, addr, port), addr)]
+
+    def line_problem(self, number: int) -> str:
+        """Return why a line, of those of `find_lines`, is skipped; empty if it counts."""
+        try:
+            self._entry(number - 1)
+        except KeyImportError as exc:
+            return str(exc)
+        return ""
 
     def match(self, host: str, addr: str, port: int | None) -> KnownHostsMatch:
         """Return the seven lists of the public API; parameters as of `lookup_any_port`.

@@ -36,13 +36,15 @@ class KnownHostsLine(Record):
 
     Attributes:
         number: number of the line, from 1.
-        marker: `@cert-authority`, `@revoked` or empty.
+        marker: `@cert-authority`, `@revoked`, another one that is not known, or empty.
         text: the whole line.
+        problem: why the line is skipped when the host is looked up, empty if it is not.
     """
 
     number: int
     marker: str
     text: str
+    problem: str = ""
 
 
 class KnownHostsEditor:
@@ -66,7 +68,7 @@ class KnownHostsEditor:
         self._index = SSHKnownHosts(self.to_bytes())
 
     def find(self, host: str, port: int | None = None) -> Sequence[KnownHostsLine]:
-        """Return the lines that apply to a host, as `ssh-keygen -F` finds them.
+        """Return the lines that name a host: what `ssh-keygen -F` finds, and what `ssh` skips.
 
         Parameters:
             host: name or address.
@@ -77,7 +79,8 @@ class KnownHostsEditor:
             line = self._lines[number - 1]
             marker = split_line(line)[0].decode("ascii", "replace")
             text = line.decode("utf-8", "surrogateescape")
-            found.append(KnownHostsLine(number, marker, text))
+            problem = self._index.line_problem(number)
+            found.append(KnownHostsLine(number, marker, text, problem))
         return found
 
     def add(

@@ -84,9 +84,17 @@ def known_hosts(options: Namespace) -> Answer:
 
 
 def _lines(found: Sequence[KnownHostsLine]) -> Answer:
-    text = "\n".join(f"{line.number}: {plain(line.text)}" for line in found)
-    facts = [{"line": line.number, "marker": line.marker, "text": line.text} for line in found]
-    return Answer(text or "not found", {"lines": facts}, 0 if found else 1)
+    """Show lines; there is none for the host if all of them are skipped when it is looked up."""
+    texts, facts = [], []
+    for line in found:
+        fact = {"line": line.number, "marker": line.marker, "text": line.text}
+        texts.append(f"{line.number}: {plain(line.text)}")
+        if line.problem:
+            fact["problem"] = line.problem
+            texts[-1] += f" ({line.problem})"
+        facts.append(fact)
+    none = all(line.problem for line in found)
+    return Answer("\n".join(texts) or "not found", {"lines": facts}, int(none))
 
 
 def _check(options: Namespace) -> Answer:
@@ -96,10 +104,11 @@ def _check(options: Namespace) -> Answer:
     known = parse_trust(options, options.file, import_known_hosts)
     found = known.lookup(options.host, port=options.port)
     status = found.check(parse_input(options, options.key, import_public_key))
-    word = status.name.lower()
-    return Answer(
-        word, {"host": options.host, "status": word}, int(status is not HostKeyStatus.TRUSTED)
-    )
+    facts: dict[str, object] = {"host": options.host, "status": status.value}
+    if found.problems:
+        facts["problems"] = list(found.problems)
+    text = "\n".join([status.value, *found.problems])
+    return Answer(text, facts, int(status is not HostKeyStatus.TRUSTED))
 
 
 def _add(options: Namespace) -> Answer:
