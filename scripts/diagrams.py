@@ -206,11 +206,13 @@ _FIELDS: dict[str, tuple[str, Iterable[Algorithm], str]] = {
 
 #: What the live test does beyond `ssh -Q` of OpenSSH, by name.
 _OPENSSH = "OpenSSH"
+_OPENSSH_10 = "OpenSSH 10.6"
 _LIVE = {
     **dict.fromkeys(
-        ("mlkem768x25519-sha256", "mlkem768nistp256-sha256", "mlkem1024nistp384-sha384"),
-        "AsyncSSH, libssh",
+        ("mlkem768x25519-sha256", "mlkem768nistp256-sha256"), f"AsyncSSH, {_OPENSSH_10}, libssh"
     ),
+    "mlkem1024nistp384-sha384": "AsyncSSH, libssh",
+    **dict.fromkeys(("ssh-mldsa44-ed25519", "ssh-mldsa44-ed25519-cert"), _OPENSSH_10),
     "sntrup761x25519-sha512": f"{_OPENSSH}, libssh",
     "sntrup761x25519-sha512@openssh.com": f"{_OPENSSH}, PuTTY, TinySSH",
     "curve25519-sha256": f"{_OPENSSH}, TinySSH",
@@ -269,8 +271,6 @@ _OPENSSH_GSS = (
 UNPROVED = {
     "webauthn-sk-ecdsa-sha2-nistp256@openssh.com": "only browsers sign like this",
     "webauthn-sk-ecdsa-sha2-nistp256-cert-v01@openssh.com": "only browsers sign like this",
-    "ssh-mldsa44-ed25519": "OpenSSH has it from 10.6 on",
-    "ssh-mldsa44-ed25519-cert": "OpenSSH has it from 10.6 on",
     "ssh-mldsa44-ed25519@openssh.com": "OpenSSH 10.4 and 10.5 have it",
     "ssh-mldsa44-ed25519-cert-v01@openssh.com": "OpenSSH 10.4 and 10.5 have it",
 }

@@ -101,6 +101,7 @@ _DROPBEAR_KEX = (
     "ecdh-sha2-nistp384",
     "ecdh-sha2-nistp521",
     "diffie-hellman-group14-sha256",
+    "diffie-hellman-group14-sha1",
 )
 _DROPBEAR_CIPHERS = (_CHACHA, "aes128-ctr", "aes256-ctr")
 _DROPBEAR_MACS = ("hmac-sha1", "hmac-sha2-256")
@@ -109,6 +110,7 @@ _PUTTY_KEX = (
     "sntrup761x25519-sha512@openssh.com",
     "curve448-sha512",
     "curve25519-sha256",
+    "curve25519-sha256@libssh.org",
     "ecdh-sha2-nistp256",
     "ecdh-sha2-nistp384",
     "ecdh-sha2-nistp521",
@@ -139,6 +141,12 @@ _PUTTY_MACS = (
     "hmac-sha1-etm@openssh.com",
     "hmac-sha1-96-etm@openssh.com",
     "hmac-md5-etm@openssh.com",
+)
+
+_TINYSSH_KEX = (
+    "curve25519-sha256",
+    "curve25519-sha256@libssh.org",
+    "sntrup761x25519-sha512@openssh.com",
 )
 
 _PUTTY_KEYS = (*_REPEATABLE_KEYS, "ssh-ed448")
@@ -206,7 +214,7 @@ def sessions() -> list[Session]:
     # TinySSH waits for more bytes before it looks at what came together with NEWKEYS: no rekeying.
     every += [
         Session(peer="tinysshd", role=_CLIENT, kex=kex, cipher=_CHACHA, rekey=False)
-        for kex in ("curve25519-sha256", "sntrup761x25519-sha512@openssh.com")
+        for kex in _TINYSSH_KEX
     ]
     return list({session.name: session for session in every}.values())
 

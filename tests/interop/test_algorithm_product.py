@@ -438,7 +438,10 @@ def test_ed448_server_with_asyncssh(host_key: str, ed448: Path, folder: Path) ->
         greet(session, wire, folder)
 
 
-@pytest.mark.parametrize("kex", ["curve25519-sha256", "sntrup761x25519-sha512@openssh.com"])
+TINYSSH_KEX = ("curve25519-sha256", "sntrup761x25519-sha512@openssh.com")
+
+
+@pytest.mark.parametrize("kex", TINYSSH_KEX)
 def test_client_with_tinysshd(kex: str, folder: Path) -> None:
     case = Case(kex, "ssh-ed25519", _CHACHA, "hmac-sha2-256")
     session = session_of(case, "tinysshd", Role.CLIENT)
@@ -486,7 +489,10 @@ def test_group_exchange_of_the_old_form_with_plink(
     assert seen == [30, 32]
 
 
-@pytest.mark.parametrize("kex", [*OTHER_KEX[:3], "sntrup761x25519-sha512"])
+LIBSSH_KEX = (*OTHER_KEX[:3], "sntrup761x25519-sha512")
+
+
+@pytest.mark.parametrize("kex", LIBSSH_KEX)
 def test_server_with_libssh(kex: str, folder: Path) -> None:
     case = Case(kex, "ssh-ed25519", _CHACHA, "hmac-sha2-256")
     session = session_of(case, "libssh", Role.SERVER)

@@ -106,6 +106,27 @@ def test_every_session_is_recorded_and_nothing_else() -> None:
     assert {path.stem for path in PATHS} == {session.name for session in sessions()}
 
 
+#: Programs that were not told what to offer: dbclient is told the cipher and the MAC only.
+@pytest.mark.parametrize("peer", ["dropbear", "dbclient", "plink", "tinysshd"])
+def test_every_name_that_a_peer_offers_and_we_have_is_recorded(peer: str) -> None:
+    tapes = [tape for tape in map(load, PATHS) if tape.session.peer == peer]
+    tape = next(tape for tape in tapes if tape.session.compression == "none")
+    talk = talk_for(tape.session)
+    with fixed_library(tape.session):
+        drive(talk, Player(tape))
+    explanation = talk.core.explain()
+    assert explanation is not None
+    offered = {
+        "kex": {*explanation["key exchange method"].theirs} & {row.name for row in KEX_METHODS},
+        "cipher": {*explanation["cipher client to server"].theirs} & {row.name for row in CIPHERS},
+        "mac": {*explanation["MAC client to server"].theirs} & {row.name for row in MACS},
+    }
+    if all(CIPHERS[name].tag_size for name in offered["cipher"]):
+        del offered["mac"]  # which it then only offers
+    for field, names in offered.items():
+        assert names <= {getattr(each.session, field).encode() for each in tapes}, field
+
+
 def test_recordings_are_small() -> None:
     assert sum(path.stat().st_size for path in PATHS) < MAX_SIZE
 
