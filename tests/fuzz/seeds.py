@@ -17,7 +17,7 @@ from ssh_transport import CIPHERS, Role
 from ssh_transport.compression import ZlibCompressor
 from ssh_transport.kex.dh_groups import BUILT_IN
 from ssh_transport.messages import encode_ext_info
-from ssh_transport.negotiation import encode_kexinit
+from ssh_transport.negotiation import encode_kexinit, our_offer
 from ssh_transport.packet_writer import PacketWriter
 from tests.fuzz.targets import KEX_ROWS, MESSAGES, Repeatable, _config
 from tests.transport.gss_mechanism import SharedKeyContext
@@ -33,7 +33,8 @@ def _sized(*payloads: bytes) -> bytes:
 
 def _kexinit(role: Role) -> bytes:
     config = _config(role)
-    return encode_kexinit(config, bytes(16), config.host_key_algorithms, first=True)[0]
+    offer = our_offer(config, config.host_key_algorithms, first=True)
+    return encode_kexinit(bytes(16), offer)
 
 
 def _packets(*payloads: bytes) -> bytes:

@@ -42,7 +42,7 @@ from ssh_transport import (
 from ssh_transport.compression import ZlibCompressor, ZlibDecompressor
 from ssh_transport.identification import Identification
 from ssh_transport.messages import KexInit
-from ssh_transport.negotiation import decode_kexinit, encode_kexinit, guess_is_right, negotiate
+from ssh_transport.negotiation import decode_kexinit, guess_is_right, negotiate, our_offer
 from ssh_transport.packet import MAX_PAYLOAD, PacketReader
 from ssh_transport.packet_writer import PacketWriter
 from ssh_transport.protocols import KexContext, KexStep
@@ -182,12 +182,12 @@ def _nobody(packet: bytes, start: int, end: int) -> None:
 def kexinit(data: bytes) -> None:
     """SSH_MSG_KEXINIT, the negotiation with it, and its explanation, in both roles."""
     try:
-        theirs = decode_kexinit(data, 0, len(data))
+        theirs = decode_kexinit(data, 0, len(data)).init
     except (PacketDecodeError, ProtocolError):
         return
     for role in Role:
         config = _config(role)
-        _, ours = encode_kexinit(config, bytes(16), config.host_key_algorithms, first=True)
+        ours = our_offer(config, config.host_key_algorithms, first=True).init
         explanation = explain(role, ours, theirs)
         assert str(explanation).replace("\n", "").isprintable()
         guess_is_right(ours, theirs)

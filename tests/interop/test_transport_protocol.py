@@ -19,7 +19,7 @@ from ssh_keys import generate_private_key
 from ssh_transport import Event, ExtInfoReceived, PreBannerLine, Role, TransportCore
 from ssh_transport.kex import dh_gex
 from ssh_transport.kex.dh_groups import BUILT_IN, SafePrimeGroup
-from ssh_transport.negotiation import decode_kexinit
+from ssh_transport.messages import KexInit
 from ssh_transport.rekey import RekeyLimits
 from tests.interop.conftest import launch
 from tests.interop.own_client import connect
@@ -117,22 +117,22 @@ def test_guess_of_dropbear(kex: str, folder: Path) -> None:
     """Its client sends the first message of the method that it likes best behind its KEXINIT."""
     session = session_of(Case(kex, *str(CASE).split("+")[1:]), "dbclient", Role.SERVER)
     greeting = Watched(core_for(session, folder))
-    seen: list[bytes] = []
+    seen: list[KexInit] = []
     exchange = greeting.core._epochs.kex
     take = exchange.receive_method
 
     def spy(packet: bytes, start: int, end: int) -> None:
-        assert exchange.kexinits is not None
-        seen.append(exchange.kexinits[1])
+        offers = exchange.offers()
+        assert offers is not None
+        seen.append(offers[1])
         take(packet, start, end)
 
     exchange.receive_method = spy  # type: ignore[method-assign]
     handlers = greeting.core._handlers
-    handlers[handlers.index(greeting.core.receive_kex_method)] = spy
+    handlers[handlers.index(take)] = spy
     with PEERS["dbclient"](session, folder) as wire:
         greeting.run(wire)
-    theirs = seen[0]
-    init = decode_kexinit(theirs, 1, len(theirs))
+    init = seen[0]
     assert init.first_kex_packet_follows
     right = init.kex_algorithms[0] == kex.encode()
     assert len(seen) == (1 if right else 2)

@@ -9,7 +9,7 @@ from functools import partial
 
 import pytest
 
-from ssh_keys.algorithms import Registry, Status
+from ssh_keys.algorithms import Status
 from ssh_keys.wire import encode_string, encode_uint32
 from ssh_transport import (
     Disconnected,
@@ -37,8 +37,9 @@ from ssh_transport.kex.messages import (
     KexGSSInit,
 )
 from ssh_transport.messages import KexInit
-from ssh_transport.negotiation import negotiate
+from ssh_transport.negotiation import Offer, agree, negotiate
 from ssh_transport.protocols import KexAlgorithm, KexContext, KexRun
+from ssh_transport.suites import Suite
 from tests.transport.gss_mechanism import SharedKeyContext
 from tests.transport.kex_driver import HOST_KEY, Exchange
 from tests.transport.pair import HOST_KEY as PAIR_HOST_KEY
@@ -470,8 +471,10 @@ def test_host_key_of_a_server_that_has_none(monkeypatch: pytest.MonkeyPatch) -> 
     def talkative(context: KexContext) -> KexRun:
         return CURVE.server(context.replace(host_key=PAIR_HOST_KEY.public_data))
 
-    table = Registry(KEX_METHODS.kind, (CURVE.replace(server=talkative),))
-    monkeypatch.setattr(keyexchange, "KEX_METHODS", table)
+    def on_talkative(role: Role, ours: Offer, theirs: Offer) -> Suite:
+        return agree(role, ours, theirs).replace(method=CURVE.replace(server=talkative))
+
+    monkeypatch.setattr(keyexchange, "agree", on_talkative)
     pair = gss_pair(server={"host_keys": {}}).start()
     (event,) = pair.of_type(Role.CLIENT, Disconnected)
     assert "said that it has none" in str(event.error)

@@ -23,10 +23,13 @@ from ssh_transport import (
     KeyExchangeFailed,
     Role,
     TransportCore,
+    keyexchange,
 )
 from ssh_transport.kex.sntrup761 import SNTRUP761
+from ssh_transport.negotiation import Offer, agree
 from ssh_transport.protocols import KexContext, KexRun, KexStep
 from ssh_transport.slow_steps import SlowStep
+from ssh_transport.suites import Suite
 
 from .pair import Pair
 from .test_aio import Owner, connected
@@ -191,8 +194,11 @@ def test_bad_value_of_the_peer_is_its_fault_wherever_the_step_ran(pair: Pair) ->
 
 
 def use(monkeypatch: pytest.MonkeyPatch, client: Callable[[KexContext], KexRun]) -> None:
-    row = KEX_METHODS[SLOW].replace(client=client)
-    monkeypatch.setitem(KEX_METHODS._by_name, SLOW, row)
+    def agree_on_client(role: Role, ours: Offer, theirs: Offer) -> Suite:
+        suite = agree(role, ours, theirs)
+        return suite.replace(method=suite.method.replace(client=client))
+
+    monkeypatch.setattr(keyexchange, "agree", agree_on_client)
 
 
 # --- The asyncio adapter ---

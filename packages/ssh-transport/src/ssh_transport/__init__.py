@@ -45,10 +45,10 @@ from ssh_transport.explain import Choice, Explanation, explain
 from ssh_transport.kex import KEX_METHODS
 from ssh_transport.kex.dh_groups import ModuliFileError
 from ssh_transport.mac import MACS
-from ssh_transport.negotiation import NegotiatedAlgorithms
 from ssh_transport.phases import Phase
 from ssh_transport.policy import PRESETS, Policy
 from ssh_transport.protocols import Handler, Role
+from ssh_transport.suites import NegotiatedAlgorithms
 
 __all__ = [
     "CIPHERS",

@@ -20,12 +20,12 @@ from .explain import Explanation, explain
 from .identification import Identification
 from .keepalive import Keepalive
 from .messages import Ignore, ServiceAccept, ServiceRequest, encode_disconnect
-from .negotiation import NegotiatedAlgorithms, decode_kexinit
 from .packet import PacketReader, ReceiveBuffer
 from .packet_writer import OutputPool, PacketWriter
 from .phases import Phase
 from .protocols import GSSContext, Handler, Role, RunHandler
 from .slow_steps import SlowStep
+from .suites import NegotiatedAlgorithms
 
 __all__ = ["TransportCore"]
 
@@ -95,7 +95,7 @@ class TransportCore:
         self._epochs = KeyEpochs(self, self._reader, self.writer, random, clock)
         self._keepalive = Keepalive(config.keepalive_seconds, config.keepalive_count)
         self._clock = clock
-        self._dispatcher = Dispatcher(self)
+        self._dispatcher = Dispatcher(self, self._epochs.kex)
         self._handlers = self._dispatcher.handlers({})
         self.update_handlers()
 
@@ -107,17 +107,16 @@ class TransportCore:
     @property
     def algorithms(self) -> NegotiatedAlgorithms | None:
         """What was negotiated last."""
-        return self._epochs.kex.algorithms
+        suite = self._epochs.kex.suite
+        return suite.algorithms if suite else None
 
     def explain(self) -> Explanation | None:
         """Say why each algorithm of the last negotiation was chosen and why each was not.
 
         Also after a negotiation that failed; None before the peer's SSH_MSG_KEXINIT.
         """
-        if self._epochs.kex.kexinits is None:
-            return None
-        ours, theirs = self._epochs.kex.kexinits
-        return explain(self.role, ours, decode_kexinit(theirs, 1, len(theirs)))
+        offers = self._epochs.kex.offers()
+        return explain(self.role, *offers) if offers else None
 
     @property
     def host_key(self) -> SSHKey | None:
@@ -178,7 +177,7 @@ class TransportCore:
         """Handle bytes that were received elsewhere (a tunnel, a test)."""
         view = memoryview(data)
         while view and not self.closed:
-            if self._reader.full:
+            if self._reader.paused and self._reader.full:
                 raise ValueError("core is paused and its input is full")
             room = self.get_buffer()
             count = min(len(room), len(view))
@@ -475,14 +474,6 @@ class TransportCore:
         """Packets received under the present keys, with the one that is being handled."""
         return self._reader.epoch_packets
 
-    def receive_kexinit(self, packet: bytes, start: int, end: int) -> None:
-        """Handle SSH_MSG_KEXINIT."""
-        self._epochs.kex.receive_kexinit(packet, start, end)
-
-    def receive_kex_method(self, packet: bytes, start: int, end: int) -> None:
-        """Handle the messages 30 to 49."""
-        self._epochs.kex.receive_method(packet, start, end)
-
     def run_elsewhere(self, step: SlowStep) -> bool:
         """Give a slow step to whoever set `on_slow_step`."""
         if self.on_slow_step is None:
@@ -490,10 +481,6 @@ class TransportCore:
         self.pause()
         self.on_slow_step(step)
         return True
-
-    def receive_newkeys(self, packet: bytes, start: int, end: int) -> None:
-        """Handle SSH_MSG_NEWKEYS."""
-        self._epochs.kex.receive_newkeys(start, end)
 
     def disconnected_by_peer(self, error: DisconnectError) -> None:
         """The peer sent SSH_MSG_DISCONNECT."""

@@ -25,6 +25,7 @@ from .events import (
     ServiceAccepted,
     ServiceRequested,
 )
+from .keyexchange import KeyExchange
 from .messages import (
     Debug,
     Disconnect,
@@ -154,25 +155,18 @@ class DispatchHost(Protocol):
     def enter(self, phase: Phase) -> None:
         """Change the phase."""
 
-    def receive_kexinit(self, packet: bytes, start: int, end: int) -> None:
-        """Handle SSH_MSG_KEXINIT."""
-
-    def receive_kex_method(self, packet: bytes, start: int, end: int) -> None:
-        """Handle the messages 30 to 49."""
-
-    def receive_newkeys(self, packet: bytes, start: int, end: int) -> None:
-        """Handle SSH_MSG_NEWKEYS."""
-
 
 class Dispatcher:
     """The transport layer's handlers.
 
     Parameters:
         host: the connection, which the dispatcher does not keep alive.
+        kex: takes the messages 20, 21 and 30 to 49.
     """
 
-    def __init__(self, host: DispatchHost) -> None:
+    def __init__(self, host: DispatchHost, kex: KeyExchange) -> None:
         self._host: DispatchHost = proxy(host)
+        self._kex = kex
         self._own: list[Handler] = []
         self._ext_info_seen = 0
         self.service_requested = False
@@ -195,7 +189,7 @@ class Dispatcher:
         self._own = []
 
     def _own_handlers(self) -> list[Handler]:
-        host = self._host
+        kex = self._kex
         # In the order of _Slot.
         own: tuple[Handler, ...] = (
             self._unknown,
@@ -208,9 +202,9 @@ class Dispatcher:
             self._service_accept,
             self._ext_info,
             self._ping,
-            host.receive_kexinit,
-            host.receive_newkeys,
-            host.receive_kex_method,
+            kex.receive_kexinit,
+            kex.receive_newkeys,
+            kex.receive_method,
         )
         return [*own, *_left_out(own)]
 

@@ -11,7 +11,6 @@ from weakref import proxy
 
 from ssh_keys import SSHCertificate, SSHKey
 
-from .compression import COMPRESSIONS
 from .config import TransportConfig
 from .errors import ConnectionTimeoutError, MessageOrderError, ProtocolError
 from .events import Event, HostKeyOffered, KexCompleted, SignatureNeeded
@@ -25,6 +24,7 @@ from .phases import Phase
 from .protocols import PacketOpener, PacketSealer, Role
 from .rekey import MIN_PACKET, RekeyLimits
 from .slow_steps import SlowStep
+from .suites import Direction
 
 __all__ = ["EpochHost", "KeyEpochs"]
 
@@ -143,7 +143,12 @@ class KeyEpochs:
     def start_delayed_compression(self) -> None:
         """The user is authenticated: methods that waited for it start now."""
         self._authenticated = True
-        self._start_compression(sending=True, receiving=True, methods=(True,))
+        suite = self.kex.suite
+        assert suite is not None
+        if suite.outgoing.compression.delayed:
+            self._compress(suite.outgoing)
+        if suite.incoming.compression.delayed:
+            self._decompress(suite.incoming)
 
     def close(self) -> None:
         """Forget what is unfinished."""
@@ -154,13 +159,16 @@ class KeyEpochs:
 
     def exchange_started(self) -> None:
         """Our KEXINIT is sent next: other messages wait (RFC 4253 section 7.1)."""
-        self.may_send = False
-        self._host.update_blocked()
+        if self.may_send:
+            self.may_send = False
+            self._host.update_blocked()
 
     def write_kex(self, payload: bytes) -> None:
         """Send a payload of the key exchange."""
+        quiet = not self._writer.size
         self._writer.write(payload)
-        self._host.output_started()
+        if quiet:
+            self._host.output_started()
 
     def kexinit_received(self, theirs: KexInit) -> None:
         """Note what the peer is capable of; from now on it may only send key exchange."""
@@ -193,18 +201,13 @@ class KeyEpochs:
         """Run a slow step off the event loop, if there is somewhere to run it."""
         return self._host.run_elsewhere(step)
 
-    def use_outgoing_keys(self, sealer: PacketSealer, blocks: int, block_size: int) -> None:
+    def use_outgoing_keys(self, sealer: PacketSealer, direction: Direction) -> None:
         """Our NEWKEYS was sent."""
         first = not self._sent_keys
         self._sent_keys = True
         self._writer.set_sealer(sealer, reset_sequence=self.strict)
-        self._start_compression(sending=True, receiving=False, methods=(False, self._authenticated))
-        self._limits.restart(
-            self._clock(),
-            blocks=blocks,
-            block_size=block_size,
-            configured_bytes=self._config.rekey_bytes,
-        )
+        self._compress(direction)
+        self._limits.restart(self._clock(), direction.max_bytes)
         self._writer.check_at = self._limits.first_check
         if first and self._peer_reads_ext_info:
             self._send_ext_info()
@@ -221,27 +224,24 @@ class KeyEpochs:
         self._reader.check_at = first_check
         # What was found due until now could not be started before this exchange was complete.
         self._writer.check_at = min(self._writer.check_at, first_check)
-        self._start_compression(sending=False, receiving=True, methods=(False, self._authenticated))
+        suite = self.kex.suite
+        assert suite is not None
+        self._decompress(suite.incoming)
         self.receiving_kex = False
         self._kex_deadline = None
         self._host.enter(Phase.SERVICE if first else self._host.phase)
-        assert self.kex.algorithms is not None
-        self._host.emit(KexCompleted(first, self.kex.algorithms))
+        self._host.emit(KexCompleted(first, suite.algorithms))
 
     def _send_ext_info(self) -> None:
         config = self._config
         self._writer.write(our_ext_info(self._client, config.sig_algorithms, config.extensions))
 
-    def _start_compression(
-        self, *, sending: bool, receiving: bool, methods: tuple[bool, ...]
-    ) -> None:
-        algorithms = self.kex.algorithms
-        assert algorithms is not None
-        cs, sc = algorithms.compression_cs, algorithms.compression_sc
-        ours, theirs = (cs, sc) if self._client else (sc, cs)
-        row = COMPRESSIONS[ours]
-        if sending and row.delayed in methods:
+    def _compress(self, direction: Direction) -> None:
+        row = direction.compression
+        if self._authenticated or not row.delayed:
             self._writer.set_compressor(row.compressor() if row.compressor else None)
-        row = COMPRESSIONS[theirs]
-        if receiving and row.delayed in methods:
+
+    def _decompress(self, direction: Direction) -> None:
+        row = direction.compression
+        if self._authenticated or not row.delayed:
             self._reader.set_decompressor(row.decompressor() if row.decompressor else None)

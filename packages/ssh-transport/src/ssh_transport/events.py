@@ -12,7 +12,7 @@ from ssh_keys import SSHCertificate, SSHKey
 from ssh_keys.record import Record
 
 from .errors import DisconnectError
-from .negotiation import NegotiatedAlgorithms
+from .suites import NegotiatedAlgorithms
 
 __all__ = [
     "DebugReceived",

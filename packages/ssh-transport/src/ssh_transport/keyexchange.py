@@ -23,24 +23,23 @@ from ssh_keys import (
     decode_ssh_public_key,
     decode_x509_certificate,
 )
-from ssh_keys import sig_algorithm_of as sig_algorithm_of_host_key
 from ssh_keys.signature_algorithms import X509_KEY_TYPES
 from ssh_keys.wire import PacketDecodeError
 
-from .ciphers import CIPHERS
 from .config import TransportConfig
 from .constants import NULL_HOST_KEY, SSH_MSG_NEWKEYS
-from .derivation import HASHES, Secrets
+from .derivation import derive
 from .errors import HostKeyMismatch, KeyExchangeFailed, MessageOrderError, ProtocolError
-from .kex import KEX_METHODS
 from .messages import KexInit
 from .negotiation import (
     GSS_METHODS,
-    NegotiatedAlgorithms,
+    Offer,
     agree,
+    decode_fields,
     decode_kexinit,
     encode_kexinit,
     guess_is_right,
+    our_offer,
 )
 from .protocols import (
     GSSContext,
@@ -54,10 +53,12 @@ from .protocols import (
     Role,
 )
 from .slow_steps import SlowStep
+from .suites import Direction, Suite
 
 __all__ = ["KexHost", "KexState", "KeyExchange", "decode_host_key"]
 
 _LENGTH = Struct(">I").pack
+_NEWKEYS = bytes((SSH_MSG_NEWKEYS,))
 _CERTIFICATE = (b"-cert-v01@openssh.com", b"-cert")
 
 
@@ -80,7 +81,7 @@ class KexHost(Protocol):
     def write_kex(self, payload: bytes) -> None:
         """Send a payload of the key exchange."""
 
-    def use_outgoing_keys(self, sealer: PacketSealer, blocks: int, block_size: int) -> None:
+    def use_outgoing_keys(self, sealer: PacketSealer, direction: Direction) -> None:
         """Our NEWKEYS was sent: seal with new keys from now on."""
 
     def use_incoming_keys(self, opener: PacketOpener) -> None:
@@ -138,20 +139,17 @@ class KeyExchange:
         self._client = config.role is Role.CLIENT
         self.state = KexState.IDLE
         self.session_id = b""
-        self.algorithms: NegotiatedAlgorithms | None = None
+        self.suite: Suite | None = None
         self.host_key: SSHKey | None = None
         self.versions = (b"", b"")  # V_C, V_S
         self._host_key_blob = b""
         self._our_payload = b""
-        self._our_init: KexInit | None = None
-        # For `explain`: ours as what all connections share, which a payload is not (its cookie).
-        self.kexinits: tuple[KexInit, bytes] | None = None
+        self._our_offer: Offer | None = None
+        self._their_fields = b""
         self._their_payload = b""
         self._drop_guess = False
         self._run: KexRun | None = None
-        self._slow = False
         self._step: SlowStep | None = None
-        self._new_hash = HASHES["sha256"]
         self._expect: tuple[int, ...] = ()
         self._proof: HostKeyProof | GSSProof | None = None
         self.gss_context: GSSContext | None = None
@@ -167,16 +165,15 @@ class KeyExchange:
         if self.state is not KexState.IDLE:
             return
         names = self._config.host_key_algorithms
-        if self.algorithms is not None:
+        if self.suite is not None:
             # The host key has to stay the same (CVE-2026-60002), so ask for nothing else.
-            names = (self.algorithms.host_key,)
+            names = (self.suite.algorithms.host_key,)
         elif self._client and self._config.gss is not None:
             # RFC 4462 section 5: who knows GSS-API methods knows this one. Last, and only good
             # for these methods.
             names = (*names, NULL_HOST_KEY)
-        self._our_payload, self._our_init = encode_kexinit(
-            self._config, self._random(16), names, first=not self.session_id
-        )
+        self._our_offer = our_offer(self._config, names, first=not self.session_id)
+        self._our_payload = encode_kexinit(self._random(16), self._our_offer)
         self.state = KexState.INIT_SENT
         self._host.exchange_started()
         self._host.write_kex(self._our_payload)
@@ -187,22 +184,21 @@ class KeyExchange:
             raise MessageOrderError("KEXINIT during a key exchange")
         theirs = decode_kexinit(packet, start, end)
         self.start()
-        assert self._our_init is not None
+        ours = self._our_offer
+        assert ours is not None
         self._their_payload = packet[start - 1 : end]
-        self.kexinits = (self._our_init, self._their_payload)
-        self._host.kexinit_received(theirs)
-        algorithms = agree(self._config.role, self._our_payload, self._their_payload)
-        self._drop_guess = theirs.first_kex_packet_follows and not guess_is_right(
-            self._our_init, theirs
+        self._their_fields = theirs.fields
+        self._host.kexinit_received(theirs.init)
+        self.suite = suite = agree(self._config.role, ours, theirs)
+        self._drop_guess = theirs.init.first_kex_packet_follows and not guess_is_right(
+            ours.init, theirs.init
         )
-        self.algorithms = algorithms
         self.state = KexState.EXCHANGE
-        method = KEX_METHODS[algorithms.kex]
-        self._new_hash = HASHES[method.hash_name]
+        method = suite.method
         config = self._config
         host_key = b""
-        if not self._client and self._shows_host_key(algorithms):
-            name = algorithms.host_key
+        if not self._client and self._shows_host_key(suite):
+            name = suite.algorithms.host_key
             host_key = config.host_keys[name].blob_for(name)
         context = KexContext(
             config.role,
@@ -219,16 +215,22 @@ class KeyExchange:
         else:
             self._host_key_blob = host_key
             self._run = method.server(context)
-        self._slow = method.slow
         self._take_step(None)
 
-    def _shows_host_key(self, algorithms: NegotiatedAlgorithms) -> bool:
+    def offers(self) -> tuple[KexInit, KexInit] | None:
+        """Return ours and theirs of the last negotiation; None before there was one."""
+        if self._our_offer is None or not self._their_fields:
+            return None
+        # Only what is common is kept as a message.
+        return self._our_offer.init, decode_fields(self._their_fields).init
+
+    def _shows_host_key(self, suite: Suite) -> bool:
         """Server: whether K_S is sent."""
-        if algorithms.host_key == NULL_HOST_KEY:
+        if not suite.sig_algorithm:
             return False
         # With GSS-API it need not be, and Debian's client breaks off behind it ("buffer is
         # read-only", 9.2).
-        by_gss = algorithms.kex.startswith(GSS_METHODS)
+        by_gss = suite.algorithms.kex.startswith(GSS_METHODS)
         return not (by_gss and b"OpenSSH" in self.versions[0])
 
     # --- Messages of the method ---
@@ -246,8 +248,9 @@ class KeyExchange:
     def _take_step(self, value: bytes | None) -> None:
         """Start the run (None) or give it a message, off the event loop if that takes long."""
         assert self._run is not None
+        assert self.suite is not None
         self._expect = ()
-        if not self._slow:
+        if not self.suite.method.slow:
             self._send_to_run(value)
             return
         # Before the call: the step may be finished before it returns.
@@ -312,14 +315,14 @@ class KeyExchange:
         """Client: take the host key, if one was sent, that GSS-API is about to authenticate."""
         if not self._client or not blob:
             return
-        assert self.algorithms is not None
-        algorithm = self.algorithms.host_key
-        if algorithm == NULL_HOST_KEY:
+        assert self.suite is not None
+        if not self.suite.sig_algorithm:
             raise ProtocolError("host key of a server that said that it has none")
         if self.host_key is not None and blob != self._host_key_blob:
             raise HostKeyMismatch("server changed its host key in a key re-exchange")
+        name = self.suite.algorithms.host_key
         try:
-            self.host_key = self.host_key or decode_host_key(algorithm, blob)[0]
+            self.host_key = self.host_key or decode_host_key(name, blob)[0]
         except KeyImportError as exc:
             raise KeyExchangeFailed(f"server's host key cannot be used: {exc}") from None
         self._host_key_blob = blob
@@ -336,7 +339,8 @@ class KeyExchange:
                 *(_LENGTH(len(host_key)), host_key, proof.fields, proof.secret),
             )
         )
-        digest = self._new_hash(message).digest()
+        assert self.suite is not None
+        digest = self.suite.new_hash(message).digest()
         self._exchange_hash = digest
         if not self.session_id:
             self.session_id = digest
@@ -345,11 +349,11 @@ class KeyExchange:
     # --- Server: prove the host key ---
 
     def _sign(self, proof: HostKeyProof) -> None:
-        assert self.algorithms is not None
-        name = self.algorithms.host_key
+        assert self.suite is not None
+        key_pair = self._config.host_keys[self.suite.algorithms.host_key]
         digest = self._hash(proof, self._host_key_blob)
         try:
-            signature = self._config.host_keys[name].sign(digest, sig_algorithm_of_host_key(name))
+            signature = key_pair.sign(digest, self.suite.sig_algorithm)
         except SignatureError as exc:
             raise KeyExchangeFailed(f"our host key cannot sign: {exc}") from exc
         if isinstance(signature, bytes):
@@ -368,24 +372,23 @@ class KeyExchange:
     # --- Client: verify the host key ---
 
     def _verify(self, proof: HostKeyProof) -> None:
-        assert self.algorithms is not None
+        assert self.suite is not None
         if self.host_key is not None and proof.host_key != self._host_key_blob:
             raise HostKeyMismatch("server changed its host key in a key re-exchange")
         try:
             key, certificate = (
                 (self.host_key, None)
                 if self.host_key is not None
-                else decode_host_key(self.algorithms.host_key, proof.host_key)
+                else decode_host_key(self.suite.algorithms.host_key, proof.host_key)
             )
         except KeyImportError as exc:
             raise KeyExchangeFailed(f"server's host key cannot be used: {exc}") from None
         digest = self._hash(proof, proof.host_key)
         try:
-            sig_algorithm = sig_algorithm_of_host_key(self.algorithms.host_key)
             key.verify(
                 digest,
                 proof.signature,
-                (sig_algorithm,),
+                (self.suite.sig_algorithm,),
                 minimum_rsa_bits=self._config.min_rsa_bits,
             )
         except SignatureError as exc:
@@ -410,24 +413,21 @@ class KeyExchange:
 
     def _send_newkeys(self) -> None:
         self._run = None
-        algorithms = self.algorithms
-        assert algorithms is not None
-        self._host.write_kex(bytes((SSH_MSG_NEWKEYS,)))
+        suite, proof = self.suite, self._proof
+        assert suite is not None
+        assert proof is not None
+        self._host.write_kex(_NEWKEYS)
         self.state = KexState.NEWKEYS_SENT
-        # RFC 4253 section 7.2: A, C and E are client to server; B, D and F server to client.
-        cs = (algorithms.cipher_cs, algorithms.mac_cs, b"A", b"C", b"E")
-        sc = (algorithms.cipher_sc, algorithms.mac_sc, b"B", b"D", b"F")
-        ours, theirs = (cs, sc) if self._client else (sc, cs)
-        assert self._proof is not None
-        secrets = Secrets(self._new_hash(self._proof.secret + self._exchange_hash), self.session_id)
-        cipher = CIPHERS[ours[0]]
-        sealer = cipher.sealer(*secrets.derive(cipher, *ours[1:]))
-        other = CIPHERS[theirs[0]]
-        self._new_opener = other.opener(*secrets.derive(other, *theirs[1:]))
+        prefix = suite.new_hash(proof.secret + self._exchange_hash)
+        ours, theirs = suite.outgoing, suite.incoming
+        key, iv, mac_key = derive(prefix, self.session_id, ours.keys)
+        sealer = ours.cipher.sealer(key, iv, mac_key, ours.mac)
+        key, iv, mac_key = derive(prefix, self.session_id, theirs.keys)
+        self._new_opener = theirs.cipher.opener(key, iv, mac_key, theirs.mac)
         self._proof = None
-        self._host.use_outgoing_keys(sealer, cipher.rekey_blocks, cipher.block_size)
+        self._host.use_outgoing_keys(sealer, ours)
 
-    def receive_newkeys(self, start: int, end: int) -> None:
+    def receive_newkeys(self, packet: bytes, start: int, end: int) -> None:
         """Handle the peer's NEWKEYS: the exchange is complete."""
         if start != end:
             raise ProtocolError("NEWKEYS with fields")
@@ -436,7 +436,6 @@ class KeyExchange:
         opener, self._new_opener = self._new_opener, None
         self._their_payload = self._our_payload = b""
         self._exchange_hash = b""
-        self._our_init = None
         self._expect = ()
         self.state = KexState.IDLE
         self._host.use_incoming_keys(opener)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from ssh_keys.record import Record
-from ssh_keys.wire import encode_byte
 
 from .ciphers import CIPHERS
 from .config import TransportConfig
@@ -14,6 +13,7 @@ from .constants import NULL_HOST_KEY, SSH_MSG_KEXINIT
 from .errors import AlgorithmNegotiationError, ProtocolError
 from .messages import KexInit
 from .protocols import Role
+from .suites import NegotiatedAlgorithms, Suite, suite_of
 
 __all__ = [
     "EXT_INFO_CLIENT",
@@ -22,12 +22,14 @@ __all__ = [
     "MARKERS",
     "STRICT_CLIENT",
     "STRICT_SERVER",
-    "NegotiatedAlgorithms",
+    "Offer",
     "agree",
+    "decode_fields",
     "decode_kexinit",
     "encode_kexinit",
     "guess_is_right",
     "negotiate",
+    "our_offer",
 ]
 
 # Markers in kex_algorithms: RFC 8308 section 2.1, PROTOCOL section 1.9. They name no method.
@@ -40,34 +42,31 @@ MARKERS = frozenset((EXT_INFO_CLIENT, EXT_INFO_SERVER, STRICT_CLIENT, STRICT_SER
 GSS_METHODS = b"gss-"
 """What the names of the methods begin with that need no host key (RFC 4462 section 2.6)."""
 
+_KEXINIT = bytes((SSH_MSG_KEXINIT,))
 _COOKIE_SIZE = 16
 _MAX_KEPT = 4096
 
 
-class NegotiatedAlgorithms(Record):
-    """The outcome of one negotiation; `cs` is client to server, `sc` server to client.
+class Offer(Record):
+    """What is the same in every SSH_MSG_KEXINIT of the same configuration: all but its cookie.
 
-    A MAC is empty where the cipher authenticates by itself.
+    Parameters:
+        init: the message.
+        fields: the same, encoded.
     """
 
-    kex: bytes
-    host_key: bytes
-    cipher_cs: bytes
-    cipher_sc: bytes
-    mac_cs: bytes
-    mac_sc: bytes
-    compression_cs: bytes
-    compression_sc: bytes
+    init: KexInit
+    fields: bytes
 
 
-def encode_kexinit(
-    config: TransportConfig, cookie: bytes, host_key_algorithms: Sequence[bytes], *, first: bool
-) -> tuple[bytes, KexInit]:
-    """Return our SSH_MSG_KEXINIT as payload and as message.
+def our_offer(
+    config: TransportConfig, host_key_algorithms: Sequence[bytes], *, first: bool
+) -> Offer:
+    """Return what a configuration offers.
 
     The markers belong to the first exchange only: they say what the connection is capable of.
     """
-    init, fields = _offer(
+    return _offer(
         config.role if first else None,
         config.kex_algorithms,
         tuple(host_key_algorithms),
@@ -75,7 +74,11 @@ def encode_kexinit(
         config.macs,
         config.compressions,
     )
-    return encode_byte(SSH_MSG_KEXINIT) + cookie + fields, init
+
+
+def encode_kexinit(cookie: bytes, offer: Offer) -> bytes:
+    """Return the payload of SSH_MSG_KEXINIT."""
+    return _KEXINIT + cookie + offer.fields
 
 
 @lru_cache(maxsize=16)
@@ -86,8 +89,7 @@ def _offer(
     ciphers: tuple[bytes, ...],
     macs: tuple[bytes, ...],
     compressions: tuple[bytes, ...],
-) -> tuple[KexInit, bytes]:
-    """Return what is the same in every KEXINIT of the same configuration, encoded as well."""
+) -> Offer:
     if markers is not None:
         client = markers is Role.CLIENT
         kex += (EXT_INFO_CLIENT, STRICT_CLIENT) if client else (EXT_INFO_SERVER, STRICT_SERVER)
@@ -105,22 +107,26 @@ def _offer(
         first_kex_packet_follows=False,
         reserved=0,
     )
-    return init, init.encode()[1:]
+    return Offer(init, init.encode()[1:])
 
 
-def decode_kexinit(data: bytes, start: int, end: int) -> KexInit:
+def decode_kexinit(data: bytes, start: int, end: int) -> Offer:
     """Read the fields of SSH_MSG_KEXINIT; raises PacketDecodeError or ProtocolError."""
     if end - start < _COOKIE_SIZE:
         raise ProtocolError("KEXINIT without a whole cookie")
-    fields = data[start + _COOKIE_SIZE : end]
-    return _decode(fields) if len(fields) <= _MAX_KEPT else KexInit.decode(fields)
+    return decode_fields(data[start + _COOKIE_SIZE : end])
+
+
+def decode_fields(fields: bytes) -> Offer:
+    """Read SSH_MSG_KEXINIT behind its cookie; raises PacketDecodeError."""
+    return _decode(fields) if len(fields) <= _MAX_KEPT else Offer(KexInit.decode(fields), fields)
 
 
 # Most peers are of a few kinds, and each kind always sends the same names: they are read once. What
 # is unusually long is not kept, so that peers can not make us hold much.
 @lru_cache(maxsize=128)
-def _decode(fields: bytes) -> KexInit:
-    return KexInit.decode(fields)
+def _decode(fields: bytes) -> Offer:
+    return Offer(KexInit.decode(fields), fields)
 
 
 def _first_match(kind: str, client: Sequence[bytes], server: Sequence[bytes], role: Role) -> bytes:
@@ -142,17 +148,16 @@ def _mac(
     return b"" if CIPHERS[cipher].tag_size else _first_match(kind, client, server, role)
 
 
-def agree(role: Role, ours: bytes, theirs: bytes) -> NegotiatedAlgorithms:
-    """Return the outcome for the payloads of both SSH_MSG_KEXINIT; raises as `negotiate`."""
-    first = 1 + _COOKIE_SIZE
-    if len(theirs) > _MAX_KEPT:
-        return negotiate(role, _decode(ours[first:]), KexInit.decode(theirs, first))
-    return _agree(role, ours[first:], theirs[first:])
+def agree(role: Role, ours: Offer, theirs: Offer) -> Suite:
+    """Return what both offers come to; raises as `negotiate`."""
+    if len(theirs.fields) > _MAX_KEPT:
+        return suite_of(role, negotiate(role, ours.init, theirs.init))
+    return _agree(role, ours.fields, theirs.fields)
 
 
 @lru_cache(maxsize=128)  # as for `_decode`: nothing but these bytes decides
-def _agree(role: Role, ours: bytes, theirs: bytes) -> NegotiatedAlgorithms:
-    return negotiate(role, _decode(ours), _decode(theirs))
+def _agree(role: Role, ours: bytes, theirs: bytes) -> Suite:
+    return suite_of(role, negotiate(role, _decode(ours).init, _decode(theirs).init))
 
 
 def negotiate(role: Role, ours: KexInit, theirs: KexInit) -> NegotiatedAlgorithms:

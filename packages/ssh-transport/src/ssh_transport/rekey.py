@@ -21,27 +21,20 @@ class RekeyLimits:
         seconds: age of the keys at which new ones are due.
     """
 
-    __slots__ = ("_seconds", "_started_at", "max_bytes")
+    __slots__ = ("_configured_bytes", "_seconds", "deadline", "first_check", "max_bytes")
 
     max_packets = _MAX_PACKETS
     last_packet = _LAST_PACKET
 
     def __init__(self, max_bytes: int, seconds: float) -> None:
-        self.max_bytes = max_bytes
+        self._configured_bytes = max_bytes
         self._seconds = seconds
-        self._started_at = 0.0
+        self.restart(0.0, max_bytes)
 
-    def restart(self, now: float, *, blocks: int, block_size: int, configured_bytes: int) -> None:
-        """Start a new epoch at `now`, with a cipher good for `blocks` blocks."""
-        self._started_at = now
-        self.max_bytes = min(configured_bytes, blocks * block_size)
-
-    @property
-    def first_check(self) -> int:
+    def restart(self, now: float, max_bytes: int) -> None:
+        """Start a new epoch at `now`, with a cipher that is good for `max_bytes`."""
+        self.deadline = now + self._seconds
+        """When the keys become too old, on the clock of `now`."""
+        self.max_bytes = min(self._configured_bytes, max_bytes)
+        self.first_check = min(self.max_bytes, self.max_packets * MIN_PACKET)
         """Bytes of an epoch in one direction before which no limit can be reached."""
-        return min(self.max_bytes, self.max_packets * MIN_PACKET)
-
-    @property
-    def deadline(self) -> float:
-        """When the keys become too old, on the clock that `restart` was given."""
-        return self._started_at + self._seconds

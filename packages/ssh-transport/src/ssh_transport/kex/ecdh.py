@@ -132,11 +132,10 @@ def _mpint(secret: bytes) -> bytes:
 def client(context: KexContext, exchange: Exchange) -> KexRun:
     """Run a two-message exchange as the client."""
     init, finish = exchange.start(context.random)
-    payload = yield KexStep((_INIT + encode_string(init),), KexEcdhReply.number)
+    q_c = encode_string(init)
+    payload = yield KexStep((_INIT + q_c,), KexEcdhReply.number)
     k_s, q_s, signature = _reply(payload)
-    secret = finish(q_s)
-    fields = encode_string(init) + encode_string(q_s)
-    yield HostKeyProof(fields, secret, k_s, signature)
+    yield HostKeyProof(q_c + encode_string(q_s), finish(q_s), k_s, signature)
     yield KexStep()
 
 
@@ -174,8 +173,10 @@ def _init(payload: bytes) -> bytes:
 
 def server(context: KexContext, exchange: Exchange) -> KexRun:
     """Run a two-message exchange as the server."""
-    init = _init((yield KexStep((), KexEcdhInit.number)))
-    reply, secret = exchange.respond(context.random, init)
-    signature = yield HostKeyProof(encode_string(init) + encode_string(reply), secret)
-    parts = map(encode_string, (context.host_key, reply, signature))
-    yield KexStep((b"".join((_REPLY, *parts)),))
+    payload = yield KexStep((), KexEcdhInit.number)
+    reply, secret = exchange.respond(context.random, _init(payload))
+    q_s = encode_string(reply)
+    # Behind its number, the client's message is nothing but Q_C as it enters the hash.
+    signature = yield HostKeyProof(payload[1:] + q_s, secret)
+    k_s = encode_string(context.host_key)
+    yield KexStep((b"".join((_REPLY, k_s, q_s, encode_string(signature))),))
