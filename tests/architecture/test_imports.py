@@ -73,6 +73,8 @@ IO_MODULES = (
     "ssh_connection.stream",
     "ssh_connection.stream_buffer",
     "ssh_connection.tunnel",
+    "ssh_connection.tuntap.device",
+    "ssh_connection.tuntap.relay",
     "ssh_connection.x11.authfile",
     "ssh_connection.x11.client",
     "ssh_connection.x11.server",

@@ -21,8 +21,9 @@ _LOOP = {"asyncio", "concurrent.futures", "logging", "selectors", "socket", "ssl
 #: What reads configuration files, which is only done if it is asked for.
 _CONFIG = {f"ssh_connection.config.{name}" for name in ("client_options", "files", "words")}
 
-#: What is needed by who listens for SOCKS clients, or looks at packets.
+#: What is needed by who listens for SOCKS clients, opens tunnels, or looks at packets.
 _SOCKS = {"ssh_connection.socks.handshake", "ssh_connection.socks.listener"}
+_TUNTAP = {f"ssh_connection.tuntap.{name}" for name in ("channel", "device", "framing", "relay")}
 _TRACING = {"ssh_connection.tracing", "ssh_transport.tracing"}
 
 #: Modules, and packages with all that is in them, that an import does not load.
@@ -36,6 +37,7 @@ ABSENT: dict[str, set[str]] = {
         *_HEAVY,
         *_CONFIG,
         *_SOCKS,
+        *_TUNTAP,
         *_TRACING,
         "gssapi",
         "shlex",
@@ -46,6 +48,7 @@ ABSENT: dict[str, set[str]] = {
         *_HEAVY,
         *_CONFIG,
         *_SOCKS,
+        *_TUNTAP,
         *_TRACING,
         "gssapi",
         "shlex",

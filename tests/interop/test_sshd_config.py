@@ -69,6 +69,7 @@ IN_MATCH: dict[str, list[str]] = {
     ],
     "PermitRootLogin": ["yes", "no", "prohibit-password", "without-password", "x"],
     "PermitTTY": ["yes", "no"],
+    "PermitTunnel": ["yes", "no", "point-to-point", "ethernet", "true", "x"],
     "PubkeyAuthentication": ["yes", "no"],
     "X11Forwarding": ["yes", "no"],
 }

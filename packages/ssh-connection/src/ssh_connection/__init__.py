@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from ssh_transport.constants import DisconnectReason as _Reason
 
 from . import editor as _editor
+from . import tuntap as _tuntap
 from ._version import __version__
 from .acceptor import SSHAcceptor
 from .api import (
@@ -129,11 +130,18 @@ from .protocols import (
     SubsystemFactory,
 )
 from .server import SSHServer
-from .session import SSHClientSession, SSHServerSession, SSHTCPSession, SSHUNIXSession
+from .session import (
+    SSHClientSession,
+    SSHServerSession,
+    SSHTCPSession,
+    SSHTunTapSession,
+    SSHUNIXSession,
+)
 from .stream import SSHReader, SSHWriter
 
 if _TYPE_CHECKING:
     from .editor import SSHLineEditorChannel
+    from .tuntap import SSHTunTapChannel
 
 # RFC 4253 section 11.1, under the names of the public API.
 DISC_HOST_NOT_ALLOWED_TO_CONNECT = _Reason.SSH_DISCONNECT_HOST_NOT_ALLOWED_TO_CONNECT
@@ -276,6 +284,8 @@ __all__ = [
     "SSHServerSession",
     "SSHTCPChannel",
     "SSHTCPSession",
+    "SSHTunTapChannel",
+    "SSHTunTapSession",
     "SSHUNIXChannel",
     "SSHUNIXSession",
     "SSHWriter",
@@ -301,10 +311,11 @@ __all__ = [
 ]
 
 if not _TYPE_CHECKING:
+    # Imported when they are first used: most programs serve no terminals, and no networks.
+    _LATE = {"SSHLineEditorChannel": _editor, "SSHTunTapChannel": _tuntap}
 
     def __getattr__(name: str) -> object:
-        # Imported when it is first used: most programs serve no terminals.
-        if name != "SSHLineEditorChannel":
+        if name not in _LATE:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        globals()[name] = value = _editor.SSHLineEditorChannel
+        globals()[name] = value = getattr(_LATE[name], name)
         return value

@@ -17,18 +17,21 @@ if TYPE_CHECKING:
     from .connection.server import SSHServerConnection
     from .forward.listener import SSHListener
     from .process.server import SSHServerProcess
-    from .session import SSHServerSession, SSHTCPSession, SSHUNIXSession
+    from .session import SSHServerSession, SSHTCPSession, SSHTunTapSession, SSHUNIXSession
     from .stream import SSHReader, SSHWriter
+    from .tuntap import SSHTunTapChannel
 
 __all__ = [
     "NewListener",
     "NewSession",
     "NewTCPSession",
+    "NewTunTapSession",
     "NewUNIXSession",
     "ProcessHandler",
     "SSHServer",
     "SocketHandler",
     "StreamHandler",
+    "TunTapHandler",
 ]
 
 # Any: text or bytes, which the encoding decides; a callback says which by its own annotation.
@@ -41,9 +44,15 @@ StreamHandler: TypeAlias = "Callable[[SSHReader[str], SSHWriter[str], SSHWriter[
 SocketHandler: TypeAlias = "Callable[[SSHReader[str], SSHWriter[str]], MaybeAwait[None]] | Callable[[SSHReader[bytes], SSHWriter[bytes]], MaybeAwait[None]]"  # noqa: E501
 """Serves a forwarded connection with what is read from it and written to it."""
 
+TunTapHandler: TypeAlias = "Callable[[SSHReader[bytes], SSHWriter[bytes]], MaybeAwait[None]]"
+"""Serves a tunnel, one packet with each read and each write."""
+
 NewSession: TypeAlias = "bool | SSHServerSession[str] | SSHServerSession[bytes] | StreamHandler | tuple[SSHServerChannel[str], SSHServerSession[str]] | tuple[SSHServerChannel[bytes], SSHServerSession[bytes]]"  # noqa: E501
 NewTCPSession: TypeAlias = "bool | SSHTCPSession[str] | SSHTCPSession[bytes] | SocketHandler | tuple[SSHTCPChannel[str], SSHTCPSession[str]] | tuple[SSHTCPChannel[bytes], SSHTCPSession[bytes]]"  # noqa: E501
 NewUNIXSession: TypeAlias = "bool | SSHUNIXSession[str] | SSHUNIXSession[bytes] | SocketHandler | tuple[SSHUNIXChannel[str], SSHUNIXSession[str]] | tuple[SSHUNIXChannel[bytes], SSHUNIXSession[bytes]]"  # noqa: E501
+NewTunTapSession: TypeAlias = (
+    "bool | SSHTunTapSession | TunTapHandler | tuple[SSHTunTapChannel, SSHTunTapSession]"  # noqa: E501
+)
 NewListener: TypeAlias = "bool | SSHListener"
 
 
@@ -300,5 +309,27 @@ class SSHServer:
             listen_path: where.
 
         Returns as `server_requested`.
+        """
+        return False
+
+    def tun_requested(self, unit: int | None) -> MaybeAwait[NewTunTapSession]:
+        """The client wants a tunnel for IP packets (layer 3, PROTOCOL section 2.3).
+
+        Keys and certificates that may not forward, or only to some addresses, are refused before.
+
+        Parameters:
+            unit: number of the device that the client wants, None if it does not matter.
+
+        Return an `SSHTunTapSession`, a function that serves a reader and a writer of packets, a
+        tuple of a channel of `create_tuntap_channel` and a session, or True to have packets passed
+        on to the TUN device of that number, or one that is free, as `forward_tun` of a client
+        does; False (the default) to refuse. Raise `ChannelOpenError` to say why.
+        """
+        return False
+
+    def tap_requested(self, unit: int | None) -> MaybeAwait[NewTunTapSession]:
+        """The client wants a tunnel for Ethernet frames (layer 2, PROTOCOL section 2.3).
+
+        Parameters and results as of `tun_requested`, True being for a TAP device.
         """
         return False

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from .channel.session_server import SSHServerChannel
     from .channel.streamlocal import SSHUNIXChannel
     from .channel.tcpip import SSHTCPChannel
+    from .tuntap import SSHTunTapChannel
 
 __all__ = [
     "SSHClientSession",
     "SSHServerSession",
     "SSHSession",
     "SSHTCPSession",
+    "SSHTunTapSession",
     "SSHUNIXSession",
     "ViewSession",
 ]
@@ -214,4 +216,18 @@ class SSHUNIXSession(SSHSession[AnyStr]):
 
         Parameters:
             chan: the channel; keep it to write to it.
+        """
+
+
+class SSHTunTapSession(SSHSession[bytes]):
+    """A session on a tunnel of network packets: each call of `data_received` is one of them.
+
+    What that is depends on what was opened: an IP packet, or an Ethernet frame with its header.
+    """
+
+    def connection_made(self, chan: SSHTunTapChannel) -> None:
+        """The channel is open.
+
+        Parameters:
+            chan: the channel; keep it to write to it, one packet at a time.
         """

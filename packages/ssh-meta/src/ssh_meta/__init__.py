@@ -139,6 +139,7 @@ from ssh_connection import SSHServerProcess as SSHServerProcess
 from ssh_connection import SSHServerSession as SSHServerSession
 from ssh_connection import SSHTCPChannel as SSHTCPChannel
 from ssh_connection import SSHTCPSession as SSHTCPSession
+from ssh_connection import SSHTunTapSession as SSHTunTapSession
 from ssh_connection import SSHUNIXChannel as SSHUNIXChannel
 from ssh_connection import SSHUNIXSession as SSHUNIXSession
 from ssh_connection import SSHWriter as SSHWriter
@@ -176,10 +177,11 @@ from .scp import scp as scp
 from .server import SSHServerConnection as SSHServerConnection
 
 # The names of ssh-sftp are imported when they are first used: most connections copy no files.
-# So are the channel of line editors and the names of ssh-keys: some of them it imports that late
-# itself, and a star would ask for them now.
+# So are the channels of line editors and of tunnels, and the names of ssh-keys: some of them it
+# imports that late itself, and a star would ask for them now.
 if TYPE_CHECKING:
     from ssh_connection import SSHLineEditorChannel as SSHLineEditorChannel
+    from ssh_connection import SSHTunTapChannel as SSHTunTapChannel
     from ssh_keys import *  # noqa: F403
     from ssh_sftp import *  # noqa: F403
 

@@ -161,6 +161,9 @@ _APPLIED: dict[str, Keyword] = {
         in_match=True,
     ),
     "permittty": _MATCH_FLAG,
+    "permittunnel": Keyword(
+        choice("yes", "no", "point-to-point", "ethernet", flags=False), in_match=True
+    ),
     "port": Keyword(port, Count.EACH),
     "pubkeyacceptedalgorithms": _NAMES,
     "pubkeyauthentication": _MATCH_FLAG,
@@ -210,7 +213,7 @@ _NOT_APPLIED: dict[str, Keyword] = {
         " authorizedkeyscommanduser authorizedprincipalscommand authorizedprincipalscommanduser"
         " authorizedprincipalsfile"
         " banner channeltimeout chrootdirectory gatewayports hostbasedacceptedalgorithms"
-        " ignorerhosts ipqos loglevel logverbose pamservicename permitlisten permittunnel"
+        " ignorerhosts ipqos loglevel logverbose pamservicename permitlisten"
         " pubkeyauthoptions rdomain setenv streamlocalbindmask trustedusercakeys"
         " unusedconnectiontimeout warnweakcrypto x11displayoffset",
         Keyword(words, in_match=True),

@@ -256,6 +256,11 @@ def _restrictions(values: Values) -> dict[str, object]:
         made["no-port-forwarding"] = True
     if disabled:
         made["no-agent-forwarding"] = made["no-X11-forwarding"] = True
+    tunnels = _first(values, "permittunnel")
+    if tunnels in ("no", "ethernet"):
+        made["no-tun"] = True
+    if tunnels in ("no", "point-to-point"):
+        made["no-tap"] = True
     command = _first(values, "forcecommand")
     if command is not None and command.lower() != "none":
         made["command"] = command

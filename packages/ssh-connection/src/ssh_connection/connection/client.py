@@ -46,6 +46,7 @@ from .client_auth import OptionCredentials, load_client_keys, local_username
 from .client_forward import ClientForwarding
 from .client_sessions import ClientSessions
 from .client_tunnel import ClientTunnel
+from .client_tuntap import ClientTunTap
 from .gss import ClientGSS, check_ticket
 from .host_identity import load_host_identity
 from .host_key_update import HOST_KEYS, HostKeyUpdate
@@ -58,7 +59,7 @@ __all__ = ["DEFAULT_PORT", "SSHClientConnection"]
 DEFAULT_PORT = 22
 
 
-class SSHClientConnection(ClientSessions, ClientTunnel, ClientForwarding):
+class SSHClientConnection(ClientSessions, ClientTunnel, ClientTunTap, ClientForwarding):
     """A connection to a server, made by `connect` and its like.
 
     It is an asynchronous context manager: leaving it closes the connection and waits for the end.

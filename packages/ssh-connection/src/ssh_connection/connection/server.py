@@ -53,8 +53,8 @@ from .server_auth import (
     load_authorized_keys,
     load_server_resources,
 )
-from .server_forward import ServerForwarding
 from .server_sessions import ServerSessions
+from .server_tuntap import ServerTunTap
 from .user_certificates import UserCertificates
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _accepted(signatures: tuple[bytes, ...], expects_x509: bool) -> tuple[bytes,
     return tuple(dict.fromkeys((*x509, *signatures)))
 
 
-class SSHServerConnection(ServerForwarding, ServerSessions):
+class SSHServerConnection(ServerTunTap, ServerSessions):
     """A connection of a client, made by a listener of `listen` and its like.
 
     Parameters:
@@ -345,6 +345,8 @@ class SSHServerConnection(ServerForwarding, ServerSessions):
             return self._direct_tcpip(request)
         if request.channel_type == b"direct-streamlocal@openssh.com":
             return self._direct_streamlocal(request)
+        if request.channel_type == b"tun@openssh.com":
+            return self._tunnel(request)
         raise ChannelOpenError(
             OPEN_UNKNOWN_CHANNEL_TYPE, f"no channel type {printable(request.channel_type)}"
         )

@@ -89,7 +89,7 @@ class ServerForwarding(Forwarding):
                 answer = connect_tcp_relay(host, port)
             return self._answered(answer, new, SSHTCPSession, SSHTCPStreamSession)
 
-        return _when(self.owner.connection_requested(host, port, *orig), make)
+        return self._when(self.owner.connection_requested(host, port, *orig), make)
 
     def _direct_streamlocal(self, request: ChannelOpen) -> Channel | Awaitable[Channel]:
         path = DirectStreamlocal.decode(request.type_data).socket_path
@@ -107,7 +107,21 @@ class ServerForwarding(Forwarding):
                 answer = connect_unix_relay(path)
             return self._answered(answer, new, SSHUNIXSession, SSHUNIXStreamSession)
 
-        return _when(self.owner.unix_connection_requested(path), make)
+        return self._when(self.owner.unix_connection_requested(path), make)
+
+    @staticmethod
+    def _when(
+        answer: Any, make: Callable[[Any], Channel | Awaitable[Channel]]
+    ) -> Channel | Awaitable[Channel]:
+        """Make the channel now, or when the answer is there."""
+        if not isinstance(answer, Awaitable):
+            return make(answer)
+
+        async def wait() -> Channel:
+            made = make(await answer)
+            return await made if isinstance(made, Awaitable) else made
+
+        return holding(wait(), answer)
 
     def _answered(
         self,
@@ -271,17 +285,3 @@ class ServerForwarding(Forwarding):
         """
         channel: SSHUNIXChannel[AnyStr] = self._unix_channel(encoding, **kwargs)
         return await channel.connect_forwarded(session_factory, remote_path)
-
-
-def _when(
-    answer: Any, make: Callable[[Any], Channel | Awaitable[Channel]]
-) -> Channel | Awaitable[Channel]:
-    """Make the channel now, or when the answer is there."""
-    if not isinstance(answer, Awaitable):
-        return make(answer)
-
-    async def wait() -> Channel:
-        made = make(await answer)
-        return await made if isinstance(made, Awaitable) else made
-
-    return holding(wait(), answer)

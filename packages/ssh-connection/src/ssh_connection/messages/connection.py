@@ -57,6 +57,7 @@ __all__ = [
     "SubsystemRequest",
     "TcpipForward",
     "TcpipForwardReply",
+    "TunOpen",
     "WindowChangeRequest",
     "X11Open",
     "X11Request",
@@ -363,3 +364,11 @@ class ForwardedStreamlocal(Message):
 
     socket_path: Text
     reserved: String = b""
+
+
+@message()
+class TunOpen(Message):
+    """ "tun@openssh.com", PROTOCOL section 2.3. Unit 0x7fffffff: the server chooses."""
+
+    tunnel_mode: UInt32
+    remote_unit_number: UInt32
