@@ -170,6 +170,10 @@ def test_hosts() -> None:
     records = create_sshfp("Web.Example.", key)
     for host in ("web.example", "WEB.example."):
         assert check_sshfp(records, key, host) is SSHFPStatus.MATCH
+    # Only letters of ASCII have two cases in the DNS (RFC 4343): this is a Kelvin sign.
+    kelvin = [record.replace(host="\u212a.example") for record in records]
+    assert check_sshfp(kelvin, key, "k.example") is SSHFPStatus.UNKNOWN
+    assert check_sshfp(kelvin, key, "\u212a.Example") is SSHFPStatus.MATCH
     for host in ("example", "web.example.org", ""):
         assert check_sshfp(records, key, host) is SSHFPStatus.UNKNOWN
     nameless = [record.replace(host="") for record in records]
@@ -238,16 +242,38 @@ mail CH SSHFP \# 3 01 04 ff
 def test_zone_file() -> None:
     records = import_sshfp(ZONE.replace("sshfp   TYPE44 \\# 4 0402 0102\n", ""))
     assert [(record.host, record.algorithm, record.fingerprint_type) for record in records] == [
-        ("web", 4, 1),
-        ("web", 4, 2),
-        ("web", 6, 3),
-        ("mail", 1, 4),
+        ("web.example.", 4, 1),
+        ("web.example.", 4, 2),
+        ("web.example.", 6, 3),
+        ("mail.example.", 1, 4),
     ]
     assert records[0].fingerprint == bytes(range(1, 21))
     assert records[1].fingerprint.hex().startswith("00112233")
     assert (records[2].fingerprint, records[3].fingerprint) == (b"\xaa\xbb", b"\xff")
     with pytest.raises(KeyImportError, match="line 12: SSHFP record with 2 bytes of sha256"):
         import_sshfp(ZONE)
+
+
+@pytest.mark.parametrize(
+    ("origins", "written", "absolute"),
+    [
+        ([], "web", "web"),
+        ([], "@", "@"),
+        (["example."], "web", "web.example."),
+        (["example."], "web.example.", "web.example."),
+        # What ssh-keygen -r prints is no absolute name: this is what the DNS makes of it.
+        (["example."], "web.example", "web.example.example."),
+        (["example."], "@", "example."),
+        (["example.", "sub"], "web", "web.sub.example."),
+        (["example.", "."], "web", "web."),
+        (["example"], "web", "web.example"),
+    ],
+)
+def test_origins(origins: list[str], written: str, absolute: str) -> None:
+    """RFC 1035 section 5.1."""
+    lines = [*(f"$origin {name} ; below" for name in origins), f"{written} SSHFP 1 3 00"]
+    (record,) = import_sshfp("\n".join(lines))
+    assert record.host == absolute
 
 
 def test_short_answers_of_dig() -> None:
@@ -283,6 +309,7 @@ def test_short_answers_of_dig() -> None:
         (r"h IN TYPE44 \# 5 01030000", KeyImportError, "another length"),
         (r"h IN TYPE44 \#", KeyImportError, "another length"),
         (r"h IN TYPE44 \# x 010300", KeyImportError, "another length"),
+        ("$ORIGIN a\n" * 600, KeyImportError, "line 510: name that is too long"),
     ],
 )
 def test_texts_that_are_refused(text: str, error: type[KeyImportError], said: str) -> None:
@@ -371,6 +398,21 @@ def test_bind_reads_ours(tmp_path: Path) -> None:
         words = ["named-compilezone", "-o", str(made), "example", str(zone)]
         subprocess.run(words, check=True, capture_output=True, timeout=60)
         assert set(import_sshfp(made.read_bytes())) == set(records)
+
+
+@pytest.mark.skipif(shutil.which("named-compilezone") is None, reason="no BIND here")
+def test_names_are_those_of_bind(tmp_path: Path) -> None:
+    zone, made = tmp_path / "zone", tmp_path / "made"
+    head = "$ORIGIN example.\n$TTL 60\n@ IN SOA ns root 1 2 3 4 5\n@ IN NS ns\nns IN A 192.0.2.1\n"
+    data = "SSHFP 4 3 00\n"
+    zone.write_text(
+        f"{head}web {data}   {data}WEB.example. {data}web.example {data}@ {data}"
+        f"$ORIGIN sub\nweb {data}@ {data}$ORIGIN example.\nlast {data}"
+    )
+    words = ["named-compilezone", "-o", str(made), "example", str(zone)]
+    subprocess.run(words, check=True, capture_output=True, timeout=60)
+    ours, theirs = (import_sshfp(path.read_bytes()) for path in (zone, made))
+    assert {record.host.lower() for record in ours} == {record.host.lower() for record in theirs}
 
 
 # --- The command -----------------------------------------------------------------------------

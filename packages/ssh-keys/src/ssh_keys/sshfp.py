@@ -42,6 +42,8 @@ _TYPE_OF_HASH = {name: number for number, (name, _) in FINGERPRINT_TYPES.items()
 # What a name may be without being quoted: nothing that ends the name or the line, or a comment.
 _HOST = re.compile(r"@|(?:[A-Za-z0-9_-]{1,63}|\*)(?:\.[A-Za-z0-9_-]{1,63})*\.?", re.ASCII)
 MAXIMUM_HOST_LENGTH = 254
+#: In a zone file a byte of a name may be written as four characters, a backslash and its number.
+MAXIMUM_WRITTEN_LENGTH = 4 * MAXIMUM_HOST_LENGTH
 
 # Words of a line of a zone file (RFC 1035 section 5.1), and where comments begin.
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"?|;.*|[()]|[^\s;()"]+')
@@ -91,7 +93,7 @@ class SSHFPRecord(Record):
     def belongs_to(self, host: str) -> bool:
         """Return whether the record is for a host; one without a name is for every host.
 
-        Names are compared as they are written, but for case and a dot at the end.
+        Neither the case of ASCII letters (RFC 4343) nor a dot at the end counts.
         """
         return not self.host or _folded(self.host) == _folded(host)
 
@@ -126,8 +128,9 @@ def _fingerprint(key: SSHKey, hash_name: str) -> bytes:
     return new_hash(hash_name, key.public_data, usedforsecurity=False).digest()
 
 
-def _folded(host: str) -> str:
-    return host.lower().removesuffix(".")
+def _folded(host: str) -> bytes:
+    # Not of the text: other letters than those of ASCII have one case only.
+    return host.encode("utf-8", "surrogateescape").lower().removesuffix(b".")
 
 
 def _check_host(host: str) -> None:
@@ -216,8 +219,9 @@ def import_sshfp(data: str | bytes) -> tuple[SSHFPRecord, ...]:
     """Return the SSHFP records in a zone file, or in what `dig` or `ssh-keygen -r` print.
 
     Records may go over several lines in parentheses, and be in the generic form (`TYPE44`); those
-    of other types are left out, and so are directives: names stay as they are written. A line of
-    two numbers and a fingerprint (`dig +short`) is a record without a name.
+    of other types are left out, and so are directives but for `$ORIGIN`, without which names stay
+    as they are written. A line of two numbers and a fingerprint (`dig +short`) is a record without
+    a name.
 
     Parameters:
         data: the text.
@@ -227,17 +231,19 @@ def import_sshfp(data: str | bytes) -> tuple[SSHFPRecord, ...]:
     """
     text = data if isinstance(data, str) else bytes(data).decode("utf-8", "replace")
     records = []
-    host = ""
+    host = origin = ""
     for number, inherits, words in _entries(text.removeprefix("\ufeff")):
-        if words[0].startswith("$"):
-            continue
         try:
+            if words[0].startswith("$"):
+                if words[0].upper() == "$ORIGIN" and len(words) > 1:
+                    origin = _absolute(words[1], origin)
+                continue
             short = not inherits and len(words) > 2 and all(map(_HEX.fullmatch, words[2:]))
             if short and all(map(_SMALL_NUMBER.fullmatch, words[:2])):
                 records.append(_parse_data(words, ""))
                 continue
             if not inherits:
-                host = words.pop(0)
+                host = _absolute(words.pop(0), origin)
             kind = _pop_type(words)
             if kind in ("SSHFP", f"TYPE{TYPE_CODE}"):
                 if not host:
@@ -269,6 +275,18 @@ def _entries(text: str) -> Iterator[tuple[int, bool, list[str]]]:
             yield first, inherits, words
     if depth:
         raise KeyTruncatedError(f"line {first}: parenthesis that is not closed")
+
+
+def _absolute(name: str, origin: str) -> str:
+    """Return a name with the origin that it is relative to (RFC 1035 section 5.1).
+
+    Raises KeyImportError for a name that the DNS cannot have.
+    """
+    if not origin or name.endswith("."):
+        return name
+    if len(name) + len(origin) > MAXIMUM_WRITTEN_LENGTH:
+        raise KeyImportError("name that is too long for the DNS")
+    return origin if name == "@" else f"{name}.{origin.removeprefix('.')}"
 
 
 def _pop_type(words: list[str]) -> str:
