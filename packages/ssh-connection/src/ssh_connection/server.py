@@ -51,7 +51,7 @@ NewSession: TypeAlias = "bool | SSHServerSession[str] | SSHServerSession[bytes] 
 NewTCPSession: TypeAlias = "bool | SSHTCPSession[str] | SSHTCPSession[bytes] | SocketHandler | tuple[SSHTCPChannel[str], SSHTCPSession[str]] | tuple[SSHTCPChannel[bytes], SSHTCPSession[bytes]]"  # noqa: E501
 NewUNIXSession: TypeAlias = "bool | SSHUNIXSession[str] | SSHUNIXSession[bytes] | SocketHandler | tuple[SSHUNIXChannel[str], SSHUNIXSession[str]] | tuple[SSHUNIXChannel[bytes], SSHUNIXSession[bytes]]"  # noqa: E501
 NewTunTapSession: TypeAlias = (
-    "bool | SSHTunTapSession | TunTapHandler | tuple[SSHTunTapChannel, SSHTunTapSession]"  # noqa: E501
+    "bool | SSHTunTapSession | TunTapHandler | tuple[SSHTunTapChannel, SSHTunTapSession]"
 )
 NewListener: TypeAlias = "bool | SSHListener"
 

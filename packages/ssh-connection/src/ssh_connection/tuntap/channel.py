@@ -8,6 +8,12 @@ from typing import Final
 
 from ..channel.base import Deliver
 from ..channel.forward import SSHForwardChannel
+from ..channel.link import (
+    DEFAULT_MAX_PKTSIZE,
+    DEFAULT_WINDOW,
+    ChannelHost,
+    ConnectionServices,
+)
 from ..channel.text import DataType
 from ..constants import SSH_MSG_CHANNEL_DATA
 from ..messages.connection import TunOpen
@@ -31,10 +37,28 @@ class SSHTunTapChannel(SSHForwardChannel[bytes]):
     IP packets go without their address family, as a device of Linux gives them. Something else
     that the peer sends closes the channel with a ProtocolError. Of what is not read, packets above
     4096 are dropped, as networks do.
+
+    Parameters:
+        conn: the connection object.
+        mux: the channels of the connection.
+        window: receive window in bytes.
+        max_pktsize: largest message of the peer, in bytes.
     """
 
     mode = TunnelMode.POINT_TO_POINT
     """What is carried; to be set before the channel is open."""
+
+    def __init__(
+        self,
+        conn: ConnectionServices,
+        mux: ChannelHost,
+        *,
+        window: int = DEFAULT_WINDOW,
+        max_pktsize: int = DEFAULT_MAX_PKTSIZE,
+    ) -> None:
+        super().__init__(conn, mux, window=window, max_pktsize=max_pktsize)
+        # A peer that sends whole packets would wait for ever in front of half a small window.
+        self.credit_mark = max(1, min(self.credit_mark, window - self.max_pktsize))
 
     async def connect(
         self,
