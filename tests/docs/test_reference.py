@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import sys
+from typing import Any
 
 import pytest
 
 from scripts import diagrams
-from ssh_transport import MACS, Phase, Role
+from ssh_keys import SSHLocalKeyPair, generate_private_key, import_public_key
+from ssh_transport import (
+    MACS,
+    DisconnectReason,
+    HostKeyMismatch,
+    Phase,
+    Role,
+    TransportConfig,
+)
 from tests.interop import test_algorithm_product as live
 from tests.transport.pair import connected
+from tests.transport.test_reuse import RELAY
 
 
 @pytest.mark.parametrize("name", diagrams.PAGES)
@@ -78,14 +90,54 @@ def test_every_message_of_the_table_has_a_name() -> None:
     assert unnamed == set()
 
 
-def test_examples_of_the_transport_page_run() -> None:
+def transport_page() -> dict[str, Any]:
+    """The names that the examples of the page on the transport define."""
     page = (diagrams.ROOT / "docs/topics/transport.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 2
-    namespace: dict[str, object] = {}
+    assert len(blocks) == 5
+    names: dict[str, Any] = {}
     for block in blocks:
-        exec(block, namespace)
-    pair = connected()
-    why = namespace["why"]
-    assert callable(why)
-    why(pair.client)
+        exec(block, names)
+    return names
+
+
+def test_explanation_of_the_transport_page() -> None:
+    transport_page()["why"](connected().client)
+
+
+async def test_carriers_of_the_transport_page() -> None:
+    """Over a socket, through a program, and over a connection, each with the same owner."""
+    names = transport_page()
+    key = generate_private_key("ssh-ed25519")
+    host_keys = {b"ssh-ed25519": SSHLocalKeyPair(key)}
+    server_config = TransportConfig(role=Role.SERVER, host_keys=host_keys)
+    client = TransportConfig(role=Role.CLIENT), import_public_key(key.export_public_key())
+    listener, accepted = await names["listen"](server_config)
+    async with listener, asyncio.timeout(60):
+        port = listener.sockets[0].getsockname()[1]
+        outer = await names["connect"](port, *client)
+        far = await accepted.get()
+        through = await names["connect_through"]([sys.executable, "-c", RELAY, str(port)], *client)
+        for near, other in ((outer, far), (through, await accepted.get())):
+            for one, two in ((near, other), (other, near)):
+                one.send(b"hello")
+                assert await two.received.get() == b"hello"
+        through.transport.close()
+        assert await through.lost is None
+
+        inner_far = names["Side"](server_config, tunnelled=True)
+        names["Carried"](far, inner_far)
+        inner = await names["connect_over"](outer, *client)
+        assert inner.core.session_id != outer.core.session_id
+        data = bytes(range(256)) * 100
+        for _ in range(10):
+            inner.send(data)
+            assert await inner_far.received.get() == data
+        inner.transport.close()
+        assert (await inner_far.lost).code == DisconnectReason.SSH_DISCONNECT_BY_APPLICATION
+        for side in (outer, far):
+            side.transport.close()
+            await side.lost
+
+        with pytest.raises(HostKeyMismatch):
+            await names["connect"](port, client[0], None)
