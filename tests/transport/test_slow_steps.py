@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import random
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -327,14 +327,14 @@ async def test_fault_of_ours_in_a_step_ends_the_connection_with_its_cause(
 
 
 async def test_the_loop_turns_while_a_key_of_sntrup761_is_made() -> None:
-    """It is Python, and none of its calls into C is long: the interpreter can change threads.
+    """Ours is Python, and none of its calls into C is long: the interpreter can change threads.
 
     Turns are counted, not seconds: one long call would leave room for a few in front of it.
     """
     interval = sys.getswitchinterval()
     sys.setswitchinterval(1e-4)
     try:
-        making = asyncio.ensure_future(asyncio.to_thread(SNTRUP761().start, os.urandom))
+        making = asyncio.ensure_future(asyncio.to_thread(SNTRUP761().start, random.randbytes))
         turns = 0
         while not making.done():
             turns += 1

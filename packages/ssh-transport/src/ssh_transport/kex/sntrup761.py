@@ -1,10 +1,10 @@
 """Streamlined NTRU Prime 761, the key encapsulation mechanism of sntrup761x25519-sha512.
 
-Written from the specification ("NTRU Prime: round 3", sections 4.3 to 4.5), whose names are used.
-No library for Python has it. **Not constant-time**: whoever can measure our computations may
-learn a key. It is there for servers that have no other post-quantum method, last in preference
-among them, and a key serves one exchange; X25519 beside it protects against everybody who has no
-quantum computer.
+A library of the system does it where there is one (`sntrup761_library`). What follows is for the
+others, written from the specification ("NTRU Prime: round 3", sections 4.3 to 4.5), whose names are
+used. **Not constant-time**: whoever can measure our computations may learn a key. It is there for
+servers that have no other post-quantum method, last in preference among them, and a key serves one
+exchange; X25519 beside it protects against everybody who has no quantum computer.
 
 Polynomials are lists of p coefficients, that of x**0 first, modulo x**p - x - 1.
 """
@@ -17,8 +17,10 @@ from collections.abc import Sequence
 from hashlib import sha512
 from hmac import compare_digest
 from itertools import zip_longest
+from os import urandom
 
 from .ecdh import Finish, Random
+from .sntrup761_library import CIPHERTEXT_SIZE, PUBLIC_SIZE, sntrup761_library
 
 __all__ = ["SNTRUP761"]
 
@@ -240,19 +242,26 @@ class _PrivateKey:
 
 
 class SNTRUP761:
-    """Streamlined NTRU Prime with p = 761, q = 4591, w = 286; see the warning of the module."""
+    """Streamlined NTRU Prime with p = 761, q = 4591, w = 286; see the warning of the module.
+
+    The library has random bytes of its own, so it serves unless an exchange is to be replayed.
+    """
 
     name = "sntrup761"
-    public_size = 1158
-    ciphertext_size = 1007 + _CONFIRM_BYTES
+    public_size = PUBLIC_SIZE
+    ciphertext_size = CIPHERTEXT_SIZE
 
     def start(self, random: Random) -> tuple[bytes, Finish]:
         """Client: return a new public key, and what gives the secret of a ciphertext."""
+        if random is urandom and (library := sntrup761_library()) is not None:
+            return library.start()
         private = _PrivateKey(random)
         return private.public, private.decapsulate
 
     def encapsulate(self, random: Random, public: bytes) -> tuple[bytes, bytes]:
         """Server: return (secret, ciphertext); raises ValueError for a bad public key."""
+        if random is urandom and (library := sntrup761_library()) is not None:
+            return library.encapsulate(public)
         values = _decode(public, _Q_MODULI)
         if _encode(values, _Q_MODULI) != public:
             raise ValueError("not an encoded sntrup761 public key")
