@@ -12,6 +12,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import tracemalloc
 import tty
 from contextlib import suppress
@@ -612,6 +613,41 @@ async def test_terminal_that_does_not_wait(binary: Pair, kind: str) -> None:
         target.close()
     for descriptor in (leader, *others):
         os.close(descriptor)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "terminal"])
+async def test_a_file_with_a_full_buffer_does_not_stop_the_loop(binary: Pair, kind: str) -> None:
+    reader, writer = os.pipe() if kind == "pipe" else pty.openpty()
+    if kind == "terminal":
+        tty.setraw(writer)
+    os.set_blocking(writer, False)
+    held = 0
+    for size in (4096, 1):
+        with suppress(BlockingIOError):
+            while True:
+                held += os.write(writer, bytes(size))
+    os.set_blocking(writer, True)
+    file = os.fdopen(writer, "wb")
+    file.write(b"first")
+    begin = threading.Event()
+
+    def read() -> tuple[bool, bytes]:
+        asked, seen = begin.wait(10), b""
+        while len(seen) < held + 11:
+            seen += os.read(reader, 65536)
+        return asked, seen
+
+    reading = asyncio.get_running_loop().run_in_executor(None, read)
+    running = asyncio.create_task(
+        run(binary, "cat", input=b"second", stdout=file, channel_options=BINARY)
+    )
+    for _ in range(1000):  # until it waits for somebody to read
+        await asyncio.sleep(0)
+    begin.set()
+    assert await reading == (True, bytes(held) + b"firstsecond")
+    await running
+    file.close()
+    os.close(reader)
 
 
 async def test_tiny_packets_of_text_cost_no_more_than_others(pair: Pair) -> None:

@@ -16,6 +16,7 @@ from ..channel.text import SSHChannel
 from ..stream import SSHReader, SSHWriter
 from .files import (
     FileLike,
+    ThreadedFile,
     is_async_file,
     is_socket_fd,
     is_stream_fd,
@@ -92,7 +93,7 @@ async def open_source(source: ProcessSource, channel: Channel) -> Source:
     if fd is not None and (is_stream_fd(fd) or is_terminal_fd(fd)):
         standard = standard_descriptor(source, fd)
         return await open_pipe_source(own_or_duplicate(file, fd), False, standard)
-    return FileSource(_bytes_if_wanted(file, channel), opened)
+    return FileSource(await _bytes_if_wanted(file, channel), opened)
 
 
 async def open_sink(target: ProcessTarget, channel: Channel) -> tuple[Sink, bool]:
@@ -115,23 +116,23 @@ async def open_sink(target: ProcessTarget, channel: Channel) -> tuple[Sink, bool
     file, opened = await _open_file(target, True)
     fd = _fileno(file)
     if fd is not None and is_stream_fd(fd):
-        _flush(file)
+        await _flush(file)
         if is_socket_fd(fd):
             return await open_pipe_sink(_socket_of(file, fd, opened), True), True
         standard = standard_descriptor(target, fd)
         return await open_pipe_sink(own_or_duplicate(file, fd), False, standard), True
     if fd is not None and is_terminal_fd(fd):
-        return _terminal_sink(file, fd, opened)
-    file = _bytes_if_wanted(file, channel)
+        return await _terminal_sink(file, fd, opened)
+    file = await _bytes_if_wanted(file, channel)
     return FileSink(file, opened), not isinstance(file, io.TextIOBase)
 
 
-def _terminal_sink(file: IO[bytes] | IO[str], fd: int, opened: bool) -> tuple[Sink, bool]:
+async def _terminal_sink(file: IO[bytes] | IO[str], fd: int, opened: bool) -> tuple[Sink, bool]:
     """Make a sink without buffers, which lose data when the terminal does not wait for them.
 
     Whoever reads from the same terminal may have told it not to.
     """
-    _flush(file)
+    await _flush(file)
     terminal = cast("IO[bytes]", os.fdopen(os.dup(fd), "wb", buffering=0))
     if opened:
         file.close()
@@ -196,15 +197,16 @@ def _socket_of(file: IO[bytes] | IO[str], fd: int, opened: bool) -> socket.socke
     return sock
 
 
-def _flush(file: IO[bytes] | IO[str]) -> None:
+async def _flush(file: IO[bytes] | IO[str]) -> None:
+    """Write what the file holds back, in a thread: whoever reads it may not do so at once."""
     with suppress(OSError, ValueError):
-        file.flush()
+        await ThreadedFile(file, False).call(file.flush)
 
 
-def _bytes_if_wanted(file: IO[bytes] | IO[str], channel: Channel) -> IO[bytes] | IO[str]:
+async def _bytes_if_wanted(file: IO[bytes] | IO[str], channel: Channel) -> IO[bytes] | IO[str]:
     """On a channel without an encoding, use the bytes below a text file."""
     encoding, _ = channel.get_encoding()
     if encoding is None and isinstance(file, io.TextIOWrapper):
-        _flush(file)
+        await _flush(file)
         return cast("IO[bytes]", file.buffer)
     return file
