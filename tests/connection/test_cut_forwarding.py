@@ -7,6 +7,7 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,14 @@ from ssh_connection import (
     SSHServerProcess,
     SSHWriter,
 )
+from ssh_connection.server import NewTunTapSession
+from ssh_connection.tuntap import TunnelMode, relay
 from ssh_connection.x11.authfile import read_authority
 from ssh_keys import Error
 from tests.cut import Cut, Scenario, Way, cut_everywhere
 
-from .loopback import HOST, client, server_side, serving
+from .loopback import HOST, Server, client, server_side, serving
+from .packets import frame, ipv4
 
 KEX = ["curve25519-sha256"]
 
@@ -272,6 +276,53 @@ async def display(cut: Cut) -> None:
             )
 
 
+async def tunnel_streams(cut: Cut) -> None:
+    async def handler(reader: SSHReader[bytes], writer: SSHWriter[bytes]) -> None:
+        async for packet in reader:
+            writer.write(packet)
+        writer.close()
+
+    class Tunnels(Server):
+        def tun_requested(self, unit: int | None) -> NewTunTapSession:
+            return handler
+
+    async with logged_in(cut, server_factory=Tunnels) as conn:
+        reader, writer = await conn.open_tun()
+        writer.write(ipv4())
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+
+async def tunnel(cut: Cut) -> None:
+    """Between sockets that stand for devices, which need a privilege."""
+    networks = []
+
+    def open_device(mode: TunnelMode, unit: int | None) -> tuple[FileIO, str]:
+        mine, network = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        mine.setblocking(False)
+        network.setblocking(False)
+        networks.append(network)
+        return FileIO(mine.detach(), "r+"), "tap0"
+
+    class Tunnels(Server):
+        def tap_requested(self, unit: int | None) -> bool:
+            return True
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(relay, "open_device", open_device)
+        try:
+            async with (
+                logged_in(cut, server_factory=Tunnels) as conn,
+                conn.forward_tap(),
+            ):
+                networks[0].send(frame())
+                await asyncio.get_running_loop().sock_recv(networks[1], 100)
+        finally:
+            for network in networks:
+                network.close()
+
+
 SCENARIOS = [
     local_port,
     socks,
@@ -284,14 +335,14 @@ SCENARIOS = [
     agent,
     agent_socket,
     display,
+    tunnel_streams,
+    tunnel,
 ]
 
 
 @pytest.mark.parametrize("way", Way)
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda each: each.__name__)
-def test_cut(
-    scenario: Scenario, way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_cut(scenario: Scenario, way: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "tmp"
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))

@@ -330,7 +330,7 @@ async def test_a_device_that_is_closed_closes_the_channel(monkeypatch: pytest.Mo
     assert tunnel.peer.error is None
 
 
-async def test_transport(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_transport() -> None:
     mine, network = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     mine.setblocking(False)
     received: list[bytes] = []
@@ -367,3 +367,14 @@ async def test_transport(monkeypatch: pytest.MonkeyPatch) -> None:
     await asyncio.wait_for(lost.wait(), 20)
     assert network.recv(1) == b""
     network.close()
+
+
+def test_a_device_is_closed_when_there_are_no_threads_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def run() -> None:
+        tunnel = Tunnel(monkeypatch, TunnelMode.ETHERNET)
+        await asyncio.get_running_loop().shutdown_default_executor()
+        await tunnel.close()
+
+    asyncio.run(run())

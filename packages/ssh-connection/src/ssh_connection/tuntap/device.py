@@ -133,8 +133,14 @@ class DeviceTransport(asyncio.Transport):
         self._end(None)
 
     def _end(self, exc: Exception | None) -> None:
-        if not self._closing:
-            self.pause_reading()
-            self._closing = True
+        if self._closing:
+            return
+        self.pause_reading()
+        self._closing = True
+        try:
             closed = self._loop.run_in_executor(None, self._device.close)
+        except RuntimeError:  # the loop is about to end, and has no threads any more
+            self._device.close()
+            self._loop.call_soon(self._protocol.connection_lost, exc)
+        else:
             closed.add_done_callback(lambda _: self._protocol.connection_lost(exc))
