@@ -17,6 +17,7 @@ import pytest
 
 from ssh_connection.channel.streamlocal import SSHUNIXChannel
 from ssh_connection.channel.tcpip import SSHTCPChannel
+from ssh_connection.constants import SSH_MSG_CHANNEL_DATA
 from ssh_connection.errors import ChannelListenError, ChannelOpenError
 from ssh_connection.forward.listener import (
     SSHListener,
@@ -210,6 +211,23 @@ async def test_reset_of_one_side_closes_the_other() -> None:
             await closed(pair)
             await close(near[1])
             await close(far[1])
+
+
+async def test_packets_behind_a_reset_are_dropped_in_silence(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        async with Pair() as pair:
+            serve_forwards(pair.server)
+            await tcp_opener(pair.client, "127.0.0.1", port)(RecordingSession, "127.0.0.1", 1)
+            accepted, _ = server.accept()
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+            accepted.close()
+            # In one run: the loop has no time to hear of the reset.
+            pair.server.receive(*[encode(SSH_MSG_CHANNEL_DATA, 0, b"data")] * 20)
+            await closed(pair)
+    assert not caplog.records
 
 
 async def test_many_connections_end_with_the_connection() -> None:

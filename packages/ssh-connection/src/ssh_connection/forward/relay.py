@@ -122,14 +122,15 @@ class SSHForwarder(asyncio.Protocol):
 
     def write(self, packet: bytes, start: int, end: int) -> None:
         """Write a part of a packet to the socket."""
-        if self._transport is None or self._channel is None:
+        transport = self._transport
+        if transport is None or self._channel is None or transport.is_closing():
             return
         if self._paused:
             # Kept as one piece: a transport keeps many tiny ones as many objects.
             self._pending += memoryview(packet)[start:end]
             self._unacknowledged += end - start
             return
-        self._transport.write(memoryview(packet)[start:end])
+        transport.write(memoryview(packet)[start:end])
         self._taken(end - start)
 
     def write_eof(self) -> None:
