@@ -28,7 +28,7 @@ def main() -> None:
     name, *options = sys.argv[1:]
     work = Path(".fuzz") / name
     work.mkdir(parents=True, exist_ok=True)
-    where = [str(work), str(CORPUS / name), f"-artifact_prefix={work.parent}/{name}-"]
+    where = [str(work), str(CORPUS / name), f"-artifact_prefix={work}-"]
     atheris.Setup([sys.argv[0], *where, *options], TARGETS[name])
     atheris.Fuzz()
 

@@ -7,7 +7,7 @@ keeping lies beside them, named by its hash; what found a fault has a name that 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ssh_connection.config.client_keywords import CLIENT_KEYWORDS
@@ -57,6 +57,31 @@ _GENERIC = (
 )
 
 
+#: A value of each wire type, by the name of the type.
+_VALUES: Mapping[str, Mapping[str, object]] = {
+    "usual": {
+        "byte": 7,
+        "boolean": True,
+        "uint32": 1,
+        "string": b"some bytes",
+        "string (UTF-8)": "some text \N{EURO SIGN}",
+        "mpint": 1 << 70,
+        "name-list": (b"one", b"two@example.org"),
+        "rest of the packet": encode_string(b"what follows") + encode_uint32(2),
+    },
+    "least": {
+        "byte": 0,
+        "boolean": False,
+        "uint32": 0,
+        "string": b"",
+        "string (UTF-8)": "",
+        "mpint": 0,
+        "name-list": (),
+        "rest of the packet": b"",
+    },
+}
+
+
 def seeds() -> Iterator[tuple[str, str, bytes]]:
     """Target, name and content of each input."""
     yield "identification", "server", _CLIENT + b"Hello\r\nthere\nSSH-2.0-x y\r\nmore"
@@ -75,9 +100,11 @@ def seeds() -> Iterator[tuple[str, str, bytes]]:
         yield "encrypted_packets", row.name.decode(), bytes([index, index]) + bytes(300)
     extensions = {b"server-sig-algs": b"ssh-ed25519", b"ping@openssh.com": b"0"}
     yield "ext_info", "two", encode_ext_info(extensions)[1:]
-    for index, declaration in enumerate(MESSAGES):
-        fields = encode_string(b"a") + encode_uint32(1) + encode_boolean(True) + bytes(12)
-        yield "message", declaration.__name__, bytes([index]) + fields
+    for declaration in MESSAGES:
+        kinds = [wire_type for _, wire_type in declaration._codec()]
+        for name, values in _VALUES.items():
+            fields = b"".join(kind.encode(values[kind.name]) for kind in kinds)
+            yield f"message/{declaration.__name__}", name, fields
     yield from _kex_seeds()
     yield from _configuration_seeds()
     yield "socks", "4", b"\4\1\0\x50\x7f\0\0\1me\0data"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 
 import ssh_connection.messages.connection as connection_messages
@@ -222,16 +222,14 @@ def _declared() -> list[type[Message]]:
 MESSAGES = _declared()
 
 
-def message(data: bytes) -> None:
-    """Every declared message: what decodes, encodes to the same message."""
-    if not data:
-        return
-    declaration = MESSAGES[data[0] % len(MESSAGES)]
-    fields = data[1:]
+def _message(declaration: type[Message], data: bytes) -> None:
+    """A declared message: what decodes, encodes to the same message."""
     try:
-        decoded = declaration.decode(fields)
-    except PacketDecodeError:
+        decoded = declaration.decode(data)
+    except PacketDecodeError as exc:
+        _check_text(str(exc))
         return
+    _check_text(repr(decoded))
     # Not to the same bytes: an mpint may have come with more zeros than it needs.
     again = declaration.decode(decoded.encode(), 1 if declaration.number >= 0 else 0)
     assert again == decoded
@@ -372,7 +370,6 @@ TARGETS: Mapping[str, Target] = {
         clear_payloads,
         encrypted_packets,
         kexinit,
-        message,
         ext_info,
         kex_method,
         decompression,
@@ -381,5 +378,5 @@ TARGETS: Mapping[str, Target] = {
         server_configuration,
         socks,
     )
-}
+} | {f"message/{each.__name__}": partial(_message, each) for each in MESSAGES}
 """Every target by name."""

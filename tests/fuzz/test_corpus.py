@@ -7,11 +7,18 @@ from pathlib import Path
 
 import pytest
 
+from ssh_keys.wire import Message
 from tests.fuzz.targets import MESSAGES, TARGETS
 
 CORPUS = Path(__file__).parent / "corpus"
 
-INPUTS = sorted(path for path in CORPUS.glob("*/*") if path.is_file())
+INPUTS = sorted(path for path in CORPUS.rglob("*") if path.is_file())
+
+
+def target_of(path: Path) -> str:
+    """The name of the target that an input is for."""
+    return path.parent.relative_to(CORPUS).as_posix()
+
 
 #: What costs a millisecond and more per input is searched less.
 ROUNDS = {"connected": 8, "kex_method": 3}
@@ -34,15 +41,15 @@ def changed(data: bytes, source: random.Random) -> bytes:
     return bytes(result)
 
 
-@pytest.mark.parametrize("path", INPUTS, ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize("path", INPUTS, ids=lambda path: f"{target_of(path)}/{path.name}")
 def test_input_and_its_neighbours(path: Path) -> None:
-    target = TARGETS[path.parent.name]
+    target = TARGETS[target_of(path)]
     data = path.read_bytes()
     target(data)
     if len(path.name) == 40:
         return  # what a fuzzer found, named by its hash, has had its neighbours tried
     source = random.Random(path.name)
-    for _ in range(ROUNDS.get(path.parent.name, 20)):
+    for _ in range(ROUNDS.get(target_of(path), 20)):
         target(changed(data, source))
 
 
@@ -52,7 +59,14 @@ def test_target_takes_nothing_and_has_a_corpus(name: str) -> None:
     assert list((CORPUS / name).iterdir())
 
 
-def test_every_message_has_an_input() -> None:
-    assert {path.name for path in (CORPUS / "message").iterdir()} >= {
-        declaration.__name__ for declaration in MESSAGES
-    }
+@pytest.mark.parametrize("declaration", MESSAGES, ids=lambda each: each.__name__)
+def test_every_message_has_inputs_that_it_reads(declaration: type[Message]) -> None:
+    """A fuzzer that has to invent a whole message never gets behind its fields."""
+    for name in ("usual", "least"):
+        path = CORPUS / "message" / declaration.__name__ / name
+        assert path.exists(), "run python -m tests.fuzz.seeds"
+        declaration.decode(path.read_bytes())
+
+
+def test_nothing_in_the_corpus_is_for_a_target_that_is_gone() -> None:
+    assert {target_of(path) for path in INPUTS} == {*TARGETS}
