@@ -149,8 +149,10 @@ async def test_a_server_that_refuses() -> None:
 
 
 def test_without_the_privilege() -> None:
+    """Only a device that was made for this user can be opened."""
     needs_devices()
-    code = """
+    unit = free_unit()
+    code = f"""
 import errno
 from ssh_connection.tuntap.device import open_device
 from ssh_connection.tuntap.framing import TunnelMode
@@ -159,15 +161,22 @@ try:
 except PermissionError as exc:
     assert exc.errno == errno.EPERM and exc.filename == "tap%d", exc
     print("refused")
+device, name = open_device(TunnelMode.POINT_TO_POINT, {unit})
+print("opened", name)
 """
     environ = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     words = ["unshare", "--user", "--map-root-user"]
     if subprocess.run([*words, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this machine has no user namespaces")
-    done = subprocess.run(
-        [*words, sys.executable, "-c", code], capture_output=True, check=False, env=environ
-    )
-    assert done.stdout == b"refused\n", done.stderr
+    device = ["ip", "tuntap", "{}", "dev", f"tun{unit}", "mode", "tun"]
+    subprocess.run([*(each.format("add") for each in device), "user", "root"], check=True)
+    try:
+        done = subprocess.run(
+            [*words, sys.executable, "-c", code], capture_output=True, check=False, env=environ
+        )
+    finally:
+        subprocess.run([each.format("del") for each in device], check=True)
+    assert done.stdout.decode() == f"refused\nopened tun{unit}\n", done.stderr
 
 
 # --- What needs no device --------------------------------------------------------------------

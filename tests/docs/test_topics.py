@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 import ssh_meta
 from tests.interop.peers.availability import program
+from tests.networks import INTERFACES, needs_devices, wait_gone, wait_there
 
 TOPICS = Path(__file__).resolve().parents[2] / "docs/topics"
 
@@ -21,8 +23,9 @@ def example(page: str) -> dict[str, Any]:
     text = (TOPICS / page).read_text(encoding="utf-8")
     names: dict[str, Any] = {"asyncio": asyncio, "os": os}
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 1
-    exec(blocks[0], names)
+    assert blocks
+    for block in blocks:
+        exec(block, names)
     return names
 
 
@@ -101,3 +104,30 @@ async def test_forwarding() -> None:
         url = f"http://127.0.0.1:{website.sockets[0].getsockname()[1]}/"
         page = await names["fetch"](url, "127.0.0.1", port, **options(port))
     assert page == b"page"
+
+
+async def test_tunnels() -> None:
+    needs_devices()
+    if (INTERFACES / "tun7").exists():
+        pytest.skip("somebody has tun7")
+    names = example("forwarding.md")
+
+    without_password = type("Gateway", (names["Gateway"], _Anything), {})
+    async with ssh_meta.listen(
+        "127.0.0.1", 0, server_host_keys=[KEY], server_factory=without_password
+    ) as acceptor:
+        port = acceptor.get_port()
+        with pytest.raises(ssh_meta.ChannelOpenError):
+            async with ssh_meta.connect("127.0.0.1", port, **options(port)) as conn:
+                await conn.open_tun(8)
+        joining = asyncio.create_task(
+            names["join"]("10.97.0.2/24", "127.0.0.1", port, **options(port))
+        )
+        await wait_there("tun7")
+        async with asyncio.timeout(20):
+            while b"10.97.0.2/24" not in subprocess.check_output(["ip", "addr"]):
+                await asyncio.sleep(0.01)
+        joining.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await joining
+        await wait_gone("tun7")

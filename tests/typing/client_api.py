@@ -107,6 +107,15 @@ async def forwarding(conn: SSHClientConnection) -> None:
     reader, writer = await conn.open_connection("db", 5432)
     assert_type(reader, SSHReader[bytes])
     assert_type(writer, SSHWriter[bytes])
+    packets, sender = await conn.open_tun(remote_unit=7)
+    assert_type(await packets.read(), bytes)
+    assert_type(sender, SSHWriter[bytes])
+    channel, session = await conn.create_tap(ssh_meta.SSHTunTapSession, window=1 << 20)
+    assert_type(channel, ssh_meta.SSHTunTapChannel)
+    assert_type(session, ssh_meta.SSHTunTapSession)
+    async with conn.forward_tap(1, 2) as tunnel:
+        forwarder: ssh_meta.SSHForwarder = tunnel
+        assert_type(forwarder.get_extra_info("interface"), object)
 
 
 async def agents() -> None:
