@@ -259,6 +259,7 @@ def test_known_hosts_lines_that_are_skipped(folder: Path, shell: Shell) -> None:
     check = ("known-hosts", "check", "host", "--key", "id.pub", *file)
     assert shell(*check) == f"trusted\nline 2: {reason}\n"
     assert shell.json(*check)["problems"] == [f"line 2: {reason}"]
+    (folder / "known_hosts").write_text(f"host nonsense\n@what host {key}")
     assert len(shell("known-hosts", "remove", "host", *file).splitlines()) == 1
 
 
@@ -368,7 +369,18 @@ def test_command_lines_that_make_no_sense(words: tuple[str, ...], shell: Shell) 
     [
         (("generate", "x", "--type", "ed25519", "--bits", "2048"), "only RSA keys"),
         (("generate", "x", "--type", "rsa", "--bits", "1024"), "2048 to 16384 bits"),
-        (("generate", "x", "--resident"), "only security keys"),
+        (("generate", "x", "--resident"), "only security keys have --resident"),
+        (("generate", "x", "--type", "rsa", "--bits", "2048", "--resident"), "have --resident"),
+        (("generate", "x", "--no-touch-required"), "security keys have --no-touch-required"),
+        (("generate", "x", "--pin-env", "SSH_KEYS_TEST"), "only security keys have --pin-env"),
+        (("generate", "x", "--type", "ed25519-sk", "--bits", "256"), "only RSA keys"),
+        (("sign", "x", "x", "--key", "id"), "more than one file would go to 'x.sig'"),
+        (("sign", "x", "y", "--key", "id", "--output", "z"), "only one file can go to --output"),
+        (("sign", "x", "-", "--key", "id"), "only one file can go to --output or to standard"),
+        (
+            ("sign-cert", "k", "k.pub", *CERTIFY[2:], "--valid-before", "+1d", "--force"),
+            "more than one file would go to 'k-cert.pub'",
+        ),
         (("generate", "x", "--type", "ssh-nonsense"), "unknown key type"),
         ((*CERTIFY, "--valid-before", "+1d", "--permit", "flying"), "nothing to permit"),
         ((*CERTIFY, "--valid-before", "+1d", "--host", "--permit", "pty"), "permit nothing"),

@@ -266,6 +266,19 @@ def test_errors_in_lines_name_the_file(
     assert capsys.readouterr().err == "ssh-keys: 'trust': line 2: no host names\n"
 
 
+@pytest.mark.usefixtures("folder")
+def test_a_format_without_encryption_takes_no_passphrase(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEW", "secret")
+    make_key("ssh-rsa").write_private_key("rsa")
+    for name in ("pkcs1-der", "dropbear"):
+        words = ["convert", "rsa", "out", "--format", name, "--new-passphrase-env", "NEW"]
+        assert run(words) == 1
+        assert capsys.readouterr().err.endswith(f"{name} has no encryption\n")
+        assert not Path("out").exists()
+
+
 # --- Odd files that are good -----------------------------------------------------------------
 
 GOOD = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Mapping
 
+from ssh_keys.certificate_options import PERMISSIONS
 from ssh_keys.cli.output import UsageError
 from ssh_keys.errors import KeyImportError
 from ssh_keys.formats.openssh_key import MAXIMUM_ROUNDS
@@ -14,10 +15,12 @@ from ssh_keys.wire import encode_string
 
 __all__ = [
     "MAXIMUM_UINT64",
+    "PERMITTED",
     "bound_of",
-    "namespace",
-    "port",
     "certificate_option",
+    "namespace",
+    "permissions",
+    "port",
     "refuse_unused",
     "rounds",
     "serial_step",
@@ -30,6 +33,8 @@ MAXIMUM_UINT64 = (1 << 64) - 1
 MAXIMUM_PORT = 65535
 _POSITIONAL = ("host", "keys")
 _NO_BOUNDS = {"always": 0, "forever": FOREVER}
+#: What user certificates can permit, in the order of ssh-keygen.
+PERMITTED = tuple(name.removeprefix("permit-") for name in PERMISSIONS)
 
 
 def uint64(text: str) -> int:
@@ -40,6 +45,11 @@ def uint64(text: str) -> int:
 def port(text: str) -> int:
     """Return the number of a port; raises ArgumentTypeError."""
     return _number(text, 1, MAXIMUM_PORT)
+
+
+def rounds(text: str) -> int:
+    """Return a number of rounds of bcrypt; raises ArgumentTypeError."""
+    return _number(text, 1, MAXIMUM_ROUNDS)
 
 
 def serial_step(text: str) -> tuple[int, int]:
@@ -58,9 +68,17 @@ def certificate_option(text: str) -> tuple[str, bytes]:
     return name, encode_string(value.encode("utf-8", "surrogateescape")) if equals else b""
 
 
-def rounds(text: str) -> int:
-    """Return a number of rounds of bcrypt; raises ArgumentTypeError."""
-    return _number(text, 1, MAXIMUM_ROUNDS)
+def permissions(text: str) -> dict[str, bool]:
+    """Return whether each permission of user certificates is among those with commas between.
+
+    The names of the result are those of the parameters of `SSHKey.generate_user_certificate`.
+    Raises ArgumentTypeError for a permission that there is not.
+    """
+    known = [name.lower() for name in PERMITTED]
+    wanted = {word.strip().lower() for word in text.split(",")}
+    if unknown := wanted - {*known, "none"}:
+        raise ArgumentTypeError(f"there is nothing to permit with the name {min(unknown)!a}")
+    return {f"permit_{name.replace('-', '_')}": name in wanted for name in known}
 
 
 def _number(text: str, lowest: int, highest: int) -> int:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from functools import partial
 
 from ssh_keys.certificate import SSHOpenSSHCertificate
-from ssh_keys.certificate_options import PERMISSIONS
-from ssh_keys.cli.arguments import MAXIMUM_UINT64, bound_of, certificate_option, serial_step
-from ssh_keys.cli.files import STANDARD, refuse_existing, write_output
-from ssh_keys.cli.output import Answer, UsageError, describe_certificate
-from ssh_keys.cli.passphrases import (
-    add_passphrase_options,
-    add_token_options,
-    key_of_file,
-    signing_key,
+from ssh_keys.cli.arguments import (
+    MAXIMUM_UINT64,
+    PERMITTED,
+    bound_of,
+    certificate_option,
+    permissions,
+    serial_step,
 )
+from ssh_keys.cli.descriptions import describe_certificate
+from ssh_keys.cli.files import outputs_of, refuse_existing, write_output
+from ssh_keys.cli.input_keys import add_token_options, public_key_of_file, signing_key
+from ssh_keys.cli.output import Answer, UsageError, joined
+from ssh_keys.cli.passphrases import add_passphrase_options
 from ssh_keys.key import SSHKey
 
 __all__ = ["add_commands"]
@@ -40,8 +45,12 @@ def add_commands(commands: dict[str, ArgumentParser]) -> None:
     parser.add_argument("--valid-before", required=True, type=bound_of, help="e.g. +52w, 20301231")
     parser.add_argument("--force-command", help="run this in place of what is asked for")
     parser.add_argument("--source-address", help="only from these, with commas between")
-    permissions = ", ".join(name.removeprefix("permit-") for name in PERMISSIONS)
-    parser.add_argument("--permit", help=f"only these, with commas, or none: {permissions}")
+    parser.add_argument(
+        "--permit",
+        type=permissions,
+        metavar="NAMES",
+        help=f"only these, with commas, or none: {', '.join(PERMITTED)}; default: all",
+    )
     parser.add_argument("--verify-required", action="store_true", help="for security keys")
     parser.add_argument("--no-touch-required", action="store_true", help="for security keys")
     for kind in ("critical", "extension"):
@@ -69,27 +78,20 @@ def add_commands(commands: dict[str, ArgumentParser]) -> None:
 def sign_cert(options: Namespace) -> Answer:
     """Certify keys."""
     _check(options)
-    outputs = [_output(options, name) for name in options.file]
+    outputs = outputs_of(options, lambda name: f"{name.removesuffix('.pub')}-cert.pub")
     refuse_existing(options, *outputs)
-    keys = [key_of_file(name, options) for name in options.file]
+    keys = [public_key_of_file(name, options) for name in options.file]
     authority = signing_key(options.ca, options)
     serial, step = options.serial
+    # All of them before one is written: the last one may be what cannot be certified.
     certificates = [
         _certify(options, authority, key, serial + number * step) for number, key in enumerate(keys)
     ]
     answers = [
-        write_output(
-            options,
-            output,
-            certificate.export_certificate(),
-            describe_certificate(certificate, "sha256"),
-        )
+        write_output(output, certificate.export_certificate(), describe_certificate(certificate))
         for output, certificate in zip(outputs, certificates, strict=True)
     ]
-    if len(answers) == 1:
-        return answers[0]
-    facts = {"certificates": [dict(answer.data) for answer in answers]}
-    return Answer("\n".join(answer.text for answer in answers), facts)
+    return joined(answers, "certificates")
 
 
 def _check(options: Namespace) -> None:
@@ -103,64 +105,33 @@ def _check(options: Namespace) -> None:
     if not all(map(str.strip, options.principals.split(","))):
         # Without any name, some servers take a certificate to be for everybody.
         raise UsageError(f"--principals with an empty name: {options.principals!a}")
-    if len(options.file) > 1 and (options.output is not None or STANDARD in options.file):
-        raise UsageError("only one certificate can go to --output or to standard output")
-    _permissions(options.permit)
     serial, step = options.serial
     if serial + step * (len(options.file) - 1) > MAXIMUM_UINT64:
         raise UsageError("there are not so many serial numbers")
-
-
-def _output(options: Namespace, name: str) -> str:
-    """Return the name of the file for the certificate of a key."""
-    if options.output is not None:
-        return str(options.output)
-    return STANDARD if name == STANDARD else f"{name.removesuffix('.pub')}-cert.pub"
 
 
 def _certify(
     options: Namespace, authority: SSHKey, key: SSHKey, serial: int
 ) -> SSHOpenSSHCertificate:
     """Return a certificate of a key; raises KeyGenerationError."""
-    extensions = dict(options.extension)
-    if options.host:
-        return authority.generate_host_certificate(
-            key,
-            options.id,
-            serial=serial,
-            principals=options.principals,
-            valid_after=options.valid_after,
-            valid_before=options.valid_before,
-            sig_alg=options.signature_algorithm,
-            extensions=extensions,
+    generate: Callable[..., SSHOpenSSHCertificate] = authority.generate_host_certificate
+    if not options.host:
+        generate = partial(
+            authority.generate_user_certificate,
+            force_command=options.force_command,
+            source_address=options.source_address,
+            touch_required=not options.no_touch_required,
+            verify_required=options.verify_required,
+            critical_options=dict(options.critical),
+            **(options.permit or {}),
         )
-    x11, agent, port, pty, user_rc = _permissions(options.permit)
-    return authority.generate_user_certificate(
+    return generate(
         key,
         options.id,
         serial=serial,
         principals=options.principals,
         valid_after=options.valid_after,
         valid_before=options.valid_before,
-        force_command=options.force_command,
-        source_address=options.source_address,
-        permit_x11_forwarding=x11,
-        permit_agent_forwarding=agent,
-        permit_port_forwarding=port,
-        permit_pty=pty,
-        permit_user_rc=user_rc,
-        touch_required=not options.no_touch_required,
         sig_alg=options.signature_algorithm,
-        verify_required=options.verify_required,
-        critical_options=dict(options.critical),
-        extensions=extensions,
+        extensions=dict(options.extension),
     )
-
-
-def _permissions(text: str | None) -> list[bool]:
-    """Return what --permit asks for, in the order of `PERMISSIONS`."""
-    known = [name.removeprefix("permit-").lower() for name in PERMISSIONS]
-    wanted = known if text is None else [part.strip().lower() for part in text.split(",")]
-    if unknown := set(wanted) - {*known, "none"}:
-        raise UsageError(f"there is nothing to permit with the name {min(unknown)!a}")
-    return [name in wanted for name in known]

@@ -5,25 +5,22 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from ssh_keys.cli.descriptions import describe_key
 from ssh_keys.cli.files import refuse_existing
-from ssh_keys.cli.output import Answer, describe_key, plain
+from ssh_keys.cli.key_files import write_new_key
+from ssh_keys.cli.output import Answer, plain
 from ssh_keys.cli.passphrases import (
     add_passphrase_options,
     add_pin_options,
     new_passphrase,
     pin_of,
 )
-from ssh_keys.files import write_file
 from ssh_keys.key import SSHKey
 from ssh_keys.pkcs11_tokens import load_pkcs11_keys
 from ssh_keys.resident_keys import load_resident_keys
 from ssh_keys.sk import SecurityKey
 
-__all__ = ["add_commands", "write_new_key"]
-
-#: bcrypt rounds that take a fraction of a second.
-ROUNDS = 24
-CIPHER = "aes256-ctr"
+__all__ = ["add_commands"]
 
 
 def add_commands(commands: dict[str, ArgumentParser]) -> None:
@@ -47,33 +44,6 @@ def add_commands(commands: dict[str, ArgumentParser]) -> None:
     parser.set_defaults(run=pkcs11)
 
 
-def write_new_key(
-    key: SSHKey,
-    private: Path,
-    passphrase: str | None,
-    cipher_name: str = CIPHER,
-    rounds: int = ROUNDS,
-) -> dict[str, object]:
-    """Write both files of a key, or none of them, and return its facts.
-
-    Parameters:
-        key: the key.
-        private: file of the private key; the public one has `.pub` behind its name.
-        passphrase: what to encrypt with; None for a key that is not encrypted.
-        cipher_name: the cipher for that.
-        rounds: rounds of bcrypt.
-
-    Raises OSError, KeyExportError for a comment that breaks the line, KeyEncryptionError for a
-    cipher or rounds that there are not.
-    """
-    public = Path(f"{private}.pub")
-    line = key.export_public_key()
-    data = key.export_private_key("openssh", passphrase, cipher_name, rounds=rounds)
-    write_file(private, data, private=True)
-    write_file(public, line)
-    return {**describe_key(key, "sha256"), "private": str(private), "public": str(public)}
-
-
 def resident_keys(options: Namespace) -> Answer:
     """List the keys that the authenticators keep, and write them to files if asked to."""
     passphrase = new_passphrase(options) if options.output else None
@@ -85,7 +55,7 @@ def resident_keys(options: Namespace) -> Answer:
     )
     facts, texts = [], []
     for key in keys:
-        described = describe_key(key, "sha256")
+        described = describe_key(key)
         if options.output:
             path = Path(options.output) / _file_name(key)
             refuse_existing(options, str(path))
@@ -123,7 +93,7 @@ def pkcs11(options: Namespace) -> Answer:
     )
     keys = [pair.key.convert_to_public() for pair in pairs]
     facts = [
-        {**describe_key(key, "sha256"), "public_key": key.export_public_key().decode().strip()}
+        {**describe_key(key), "public_key": key.export_public_key().decode().strip()}
         for key in keys
     ]
     return Answer("\n".join(map(_line, keys)) or "no keys", {"keys": facts}, 0 if keys else 1)

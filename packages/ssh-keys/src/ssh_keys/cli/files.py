@@ -7,6 +7,7 @@ import os
 import sys
 from argparse import Namespace
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable
 from typing import BinaryIO, TypeVar
 
@@ -18,6 +19,7 @@ from ssh_keys.files import MAXIMUM_FILE_SIZE, hash_file, read_file, write_file
 __all__ = [
     "STANDARD",
     "digest_of",
+    "outputs_of",
     "parse_input",
     "parse_trust",
     "read_input",
@@ -100,6 +102,26 @@ def digest_of(options: Namespace, name: str, hash_name: str) -> bytes:
     return digest.digest()
 
 
+def outputs_of(options: Namespace, beside: Callable[[str], str]) -> list[str]:
+    """Return where what is made of each file goes; raises UsageError if that is one place.
+
+    Parameters:
+        options: of the command, with `file`, a list, and `output`.
+        beside: returns the name of the output for that of a file; what comes from standard input
+            goes to standard output.
+    """
+    names: list[str] = options.file
+    if len(names) > 1 and (options.output is not None or STANDARD in names):
+        raise UsageError("only one file can go to --output or to standard output")
+    if options.output is not None:
+        return [options.output]
+    outputs = [STANDARD if name == STANDARD else beside(name) for name in names]
+    output, count = Counter(outputs).most_common(1)[0]
+    if count > 1:
+        raise UsageError(f"more than one file would go to {output!a}")
+    return outputs
+
+
 def refuse_existing(options: Namespace, *names: str) -> None:
     """Raise FileExistsError for a file that would be replaced without `--force`."""
     for name in names:
@@ -107,21 +129,19 @@ def refuse_existing(options: Namespace, *names: str) -> None:
             raise FileExistsError(f"{name!r} exists; --force replaces it")
 
 
-def write_output(
-    options: Namespace, name: str, data: bytes, facts: dict[str, object], private: bool = False
-) -> Answer:
+def write_output(name: str, data: bytes, facts: dict[str, object], private: bool = False) -> Answer:
     """Write what a command has made to a file, and return the answer.
 
-    On standard output there is nothing but the data, or with `--json` the facts and the data.
+    On standard output there is nothing but the data, or with `--json` the facts and the data. A
+    file is replaced: `refuse_existing` is for the time before somebody is asked for passphrases.
 
     Parameters:
-        options: of the command, with `force`.
         name: of the file; `-` for standard output.
         data: what to write.
         facts: the answer for programs.
         private: whether only the owner may read the file.
 
-    Raises OSError, FileExistsError for a file that would be replaced without `--force`.
+    Raises OSError.
     """
     if name == STANDARD:
         try:
@@ -129,6 +149,5 @@ def write_output(
         except UnicodeDecodeError:
             content = {"content_base64": b64encode(data).decode("ascii")}
         return Answer("", {**facts, **content}, content=data)
-    refuse_existing(options, name)
     write_file(name, data, private)
     return Answer(name, {**facts, "output": name})

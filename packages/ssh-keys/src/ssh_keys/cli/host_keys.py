@@ -6,7 +6,7 @@ import os
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from ssh_keys.cli.devices import write_new_key
+from ssh_keys.cli.key_files import write_new_key
 from ssh_keys.cli.output import Answer
 from ssh_keys.files import check_directory
 from ssh_keys.key_types import generate_private_key

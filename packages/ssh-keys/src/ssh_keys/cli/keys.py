@@ -7,39 +7,24 @@ from pathlib import Path
 
 from ssh_keys.certificate_base import SSHCertificate
 from ssh_keys.certificate_importing import import_certificate
-from ssh_keys.cli.arguments import rounds
-from ssh_keys.cli.devices import CIPHER, write_new_key
-from ssh_keys.cli.devices import ROUNDS as OPENSSH_ROUNDS
-from ssh_keys.cli.files import (
-    STANDARD,
-    parse_input,
-    refuse_existing,
-    write_output,
-)
-from ssh_keys.cli.output import Answer, UsageError, describe_certificate, describe_key
+from ssh_keys.cli.descriptions import describe_certificate, describe_key
+from ssh_keys.cli.files import STANDARD, parse_input, refuse_existing, write_output
+from ssh_keys.cli.input_keys import private_key, public_key, unlocked_key
+from ssh_keys.cli.key_files import ROUNDS as OPENSSH_ROUNDS
+from ssh_keys.cli.key_files import add_encryption_options, write_new_key
+from ssh_keys.cli.output import Answer, UsageError
 from ssh_keys.cli.passphrases import (
     add_passphrase_options,
     add_pin_options,
-    ask,
     new_passphrase,
     passphrase_of,
     pin_of,
-    private_key,
-    public_key,
 )
-from ssh_keys.cli.show import clear_part
 from ssh_keys.errors import KeyImportError
 from ssh_keys.files import file_exists, write_file
 from ssh_keys.formats.armour import iterate_pem
-from ssh_keys.formats.openssh_ciphers import CIPHERS
-from ssh_keys.formats.openssh_key import MAXIMUM_ROUNDS
-from ssh_keys.importing import import_private_key
 from ssh_keys.key import SSHKey
-from ssh_keys.key_types import (
-    KEY_TYPES,
-    KeyParameter,
-    generate_private_key,
-)
+from ssh_keys.key_types import KEY_TYPES, KeyParameter, generate_private_key
 from ssh_keys.rsa import MAXIMUM_BITS, MINIMUM_GENERATED_BITS
 
 __all__ = ["add_commands"]
@@ -56,10 +41,10 @@ PRIVATE_FORMATS = (
     "ppk2",
     "dropbear",
 )
-CIPHER_HELP = f"of the encrypted key, as ssh -Q cipher has them; default: {CIPHER}"
-#: Rounds of key derivation that take a fraction of a second.
+#: Rounds of key derivation that take a fraction of a second: of bcrypt, Argon2id, none, PBKDF2.
 ROUNDS = {"openssh": OPENSSH_ROUNDS, "ppk": 13, "ppk2": 1}
-DEFAULT_ROUNDS = 600_000
+PBKDF2_ROUNDS = 600_000
+#: Short names of key types.
 NAMES = {
     "dsa": "ssh-dss",
     "ecdsa": "ecdsa-sha2-nistp256",
@@ -70,6 +55,16 @@ NAMES = {
     "mldsa44-ed25519": "ssh-mldsa44-ed25519",
     "rsa": "ssh-rsa",
 }
+#: Options that keys without an authenticator have no use for.
+DEVICE_OPTIONS = (
+    "application",
+    "user",
+    "resident",
+    "no_touch_required",
+    "verify_required",
+    "pin_file",
+    "pin_env",
+)
 
 
 def add_commands(commands: dict[str, ArgumentParser]) -> None:
@@ -84,7 +79,7 @@ def add_commands(commands: dict[str, ArgumentParser]) -> None:
     parser.add_argument("--no-passphrase", action="store_true", help="do not encrypt the key")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
     add_passphrase_options(parser, what="the new key")
-    _add_encryption_options(parser)
+    add_encryption_options(parser)
     device = parser.add_argument_group("security keys")
     device.add_argument("--application", help="what the key is for: ssh: and any text behind it")
     device.add_argument("--user", help="name to tell resident keys apart")
@@ -115,21 +110,8 @@ def add_commands(commands: dict[str, ArgumentParser]) -> None:
     parser.add_argument("--no-passphrase", action="store_true", help="do not encrypt the key")
     add_passphrase_options(parser)
     add_passphrase_options(parser, "new-", "the key from now on")
-    _add_encryption_options(parser)
+    add_encryption_options(parser)
     parser.set_defaults(run=edit)
-
-
-def _add_encryption_options(parser: ArgumentParser) -> None:
-    """Add the options for how a key in the format of OpenSSH is encrypted."""
-    names = [name.decode("ascii") for name in CIPHERS]
-    parser.add_argument("--cipher", default=CIPHER, choices=names, metavar="NAME", help=CIPHER_HELP)
-    parser.add_argument(
-        "--rounds",
-        default=OPENSSH_ROUNDS,
-        type=rounds,
-        help=f"of bcrypt, 1 to {MAXIMUM_ROUNDS}: what trying a passphrase costs; default: "
-        f"{OPENSSH_ROUNDS}",
-    )
 
 
 def generate(options: Namespace) -> Answer:
@@ -148,39 +130,47 @@ def generate(options: Namespace) -> Answer:
 
 def _type_name(options: Namespace) -> str:
     """Return the name of the key type in SSH; raises UsageError."""
-    word = options.type.lower()
-    if word == "ecdsa" and options.bits is not None:
+    name: str = NAMES.get(options.type.lower(), options.type)
+    if _bits_are_in_name(options):
         name = f"ecdsa-sha2-nistp{options.bits}"
-        options.bits = None
-    else:
-        name = NAMES.get(word, options.type)
     if name.encode("ascii", "replace") not in KEY_TYPES:
         raise UsageError(f"unknown key type {name!a}: there are {', '.join(NAMES)}")
     return name
 
 
+def _bits_are_in_name(options: Namespace) -> bool:
+    return options.bits is not None and options.type.lower() == "ecdsa"
+
+
 def _parameters(options: Namespace, name: str) -> dict[str, KeyParameter]:
     """Return what `generate_private_key` is to be given; raises UsageError."""
-    if options.bits is not None:
-        if name != "ssh-rsa":
-            raise UsageError("only RSA keys have --bits")
-        if not MINIMUM_GENERATED_BITS <= options.bits <= MAXIMUM_BITS:
-            raise UsageError(f"RSA keys have {MINIMUM_GENERATED_BITS} to {MAXIMUM_BITS} bits")
-        return {"key_size": options.bits}
-    given: dict[str, KeyParameter] = {
-        "application": options.application,
-        "user": options.user,
-        "resident": options.resident or None,
-        "touch_required": False if options.no_touch_required else None,
-        "verify_required": options.verify_required or None,
-    }
+    if name.startswith("sk-"):
+        parameters = _device_parameters(options)
+    else:
+        parameters = {}
+        for option in DEVICE_OPTIONS:
+            if getattr(options, option) not in (None, False):
+                raise UsageError(f"only security keys have --{option.replace('_', '-')}")
+    if options.bits is None or _bits_are_in_name(options):
+        return parameters
+    if name != "ssh-rsa":
+        raise UsageError("only RSA keys have --bits")
+    if not MINIMUM_GENERATED_BITS <= options.bits <= MAXIMUM_BITS:
+        raise UsageError(f"RSA keys have {MINIMUM_GENERATED_BITS} to {MAXIMUM_BITS} bits")
+    return {"key_size": options.bits}
+
+
+def _device_parameters(options: Namespace) -> dict[str, KeyParameter]:
+    """Return the parameters of a key that an authenticator makes."""
     parameters: dict[str, KeyParameter] = {
-        key: value for key, value in given.items() if value is not None
+        "resident": options.resident,
+        "touch_required": not options.no_touch_required,
+        "verify_required": options.verify_required,
     }
-    if not name.startswith("sk-"):
-        if parameters:
-            raise UsageError("only security keys have " + ", ".join(parameters))
-        return {}
+    if options.application is not None:
+        parameters["application"] = options.application
+    if options.user is not None:
+        parameters["user"] = options.user
     if options.pin_file or options.pin_env or options.resident or options.verify_required:
         parameters["pin"] = lambda: pin_of(options, "the security key")
     return parameters
@@ -192,7 +182,7 @@ def convert(options: Namespace) -> Answer:
     made, facts, private = parse_input(
         options, options.file, lambda data: _converted(data, options)
     )
-    return write_output(options, options.output, made, facts, private)
+    return write_output(options.output, made, facts, private)
 
 
 def _converted(data: bytes, options: Namespace) -> tuple[bytes, dict[str, object], bool]:
@@ -200,17 +190,17 @@ def _converted(data: bytes, options: Namespace) -> tuple[bytes, dict[str, object
     certificate = _certificate(data, options)
     if certificate is not None:
         exported = certificate.export_certificate(options.format)
-        return exported, describe_certificate(certificate, "sha256"), False
+        return exported, describe_certificate(certificate), False
     if options.public:
         key = public_key(data, options.file, options)
-        return key.export_public_key(options.format), describe_key(key, "sha256"), False
+        return key.export_public_key(options.format), describe_key(key), False
     key = private_key(data, options.file, options)
-    passphrase = None
-    if not options.format.endswith("-der") or options.format.startswith("pkcs8"):
-        passphrase = new_passphrase(options, "new-")
-    rounds = ROUNDS.get(options.format, DEFAULT_ROUNDS)
+    # In DER, PKCS#1 has no encryption: nobody is asked, and a passphrase that is given is refused.
+    asked = passphrase_of if options.format == "pkcs1-der" else new_passphrase
+    passphrase = asked(options, "new-")
+    rounds = ROUNDS.get(options.format, PBKDF2_ROUNDS)
     exported = key.export_private_key(options.format, passphrase, rounds=rounds)
-    return exported, describe_key(key, "sha256"), True
+    return exported, describe_key(key), True
 
 
 def _certificate(data: bytes, options: Namespace) -> SSHCertificate | None:
@@ -244,16 +234,11 @@ def edit(options: Namespace) -> Answer:
     public = f"{options.file}.pub"
     if options.comment is not None and file_exists(public):
         write_file(public, line)
-    return Answer(options.file, {**describe_key(key, "sha256"), "output": options.file})
+    return Answer(options.file, {**describe_key(key), "output": options.file})
 
 
 def _editable(data: bytes, options: Namespace) -> tuple[SSHKey, str | None]:
     """Return the key to edit and its passphrase; raises KeyImportError."""
     if not any(block.label == b"OPENSSH PRIVATE KEY" for block in iterate_pem(data)):
         raise KeyImportError("only private keys in the format of OpenSSH are edited: convert it")
-    passphrase = passphrase_of(options)
-    if passphrase is None and clear_part(data) is not None:
-        passphrase = ask(options, f"Passphrase for {options.file}: ")
-    if passphrase is None:
-        return private_key(data, options.file, options), None
-    return import_private_key(data, passphrase), passphrase
+    return unlocked_key(data, options.file, options)

@@ -1,4 +1,4 @@
-"""Where the command line has secrets and private keys from: prompts, files, variables, tokens."""
+"""Where the command line has secrets from: prompts, files and variables, never argv."""
 
 from __future__ import annotations
 
@@ -7,32 +7,21 @@ import os
 import sys
 from argparse import ArgumentParser, Namespace
 
-from ssh_keys.cli.files import parse_input, read_input, uses_standard_input
-from ssh_keys.cli.recognition import is_private
+from ssh_keys.cli.files import read_input, uses_standard_input
 from ssh_keys.errors import KeyImportError, KeyPassphraseError
-from ssh_keys.importing import import_private_key, import_public_key
-from ssh_keys.key import SSHKey
-from ssh_keys.pkcs11_tokens import load_pkcs11_keys
-from ssh_keys.sk import SecurityKey
 
 __all__ = [
     "add_passphrase_options",
     "add_pin_options",
-    "add_token_options",
     "ask",
-    "key_of_file",
     "new_passphrase",
     "passphrase_of",
     "pin_of",
-    "private_key",
-    "private_key_of_file",
-    "public_key",
-    "signing_key",
 ]
 
 
 def _add_secret(parser: ArgumentParser, name: str, what: str) -> None:
-    """Add the two ways to give a secret without a prompt; argv is none of them."""
+    """Add the two ways to give a secret without a prompt."""
     group = parser.add_mutually_exclusive_group()
     group.add_argument(f"--{name}-file", metavar="FILE", help=f"first line: {what}")
     group.add_argument(f"--{name}-env", metavar="NAME", help=f"variable: {what}")
@@ -46,14 +35,6 @@ def add_passphrase_options(parser: ArgumentParser, prefix: str = "", what: str =
 def add_pin_options(parser: ArgumentParser) -> None:
     """Add the options for the PIN of a token or authenticator."""
     _add_secret(parser, "pin", "PIN of the token")
-
-
-def add_token_options(parser: ArgumentParser) -> None:
-    """Add the options for a private key that is on a token."""
-    parser.add_argument(
-        "--pkcs11", metavar="MODULE", help="the key is on a token; its file is the public key"
-    )
-    add_pin_options(parser)
 
 
 def _secret_of(options: Namespace, name: str) -> str | None:
@@ -137,58 +118,3 @@ def new_passphrase(options: Namespace, prefix: str = "") -> str | None:
         names = f"--{prefix}passphrase-file, --{prefix}passphrase-env or --no-passphrase"
         raise KeyImportError(f"no passphrase for what is written: give {names}")
     return given
-
-
-def private_key_of_file(filename: str, options: Namespace, prefix: str = "") -> SSHKey:
-    """Read a private key, with the passphrase of the options or of a prompt."""
-    return parse_input(options, filename, lambda data: private_key(data, filename, options, prefix))
-
-
-def private_key(data: bytes, filename: str, options: Namespace, prefix: str = "") -> SSHKey:
-    """Return the private key in data, with the passphrase of the options or of a prompt."""
-    given = passphrase_of(options, prefix)
-    try:
-        return import_private_key(data, given)
-    except KeyPassphraseError as exc:
-        if given is not None:
-            raise
-        answer = ask(options, f"Passphrase for {filename}: ")
-        if answer is None:
-            names = f"--{prefix}passphrase-file or --{prefix}passphrase-env"
-            raise KeyPassphraseError(f"{exc}: give {names}") from None
-    return import_private_key(data, answer)
-
-
-def key_of_file(filename: str, options: Namespace) -> SSHKey:
-    """Read a public key, or the public part of a private one."""
-    return parse_input(options, filename, lambda data: public_key(data, filename, options))
-
-
-def public_key(data: bytes, filename: str, options: Namespace) -> SSHKey:
-    """Return the public key in data, or the public part of a private one."""
-    try:
-        return import_public_key(data)
-    except KeyImportError:
-        if not is_private(data):
-            raise
-        return private_key(data, filename, options).convert_to_public()
-
-
-def signing_key(filename: str, options: Namespace) -> SSHKey:
-    """Return a key that signs: of a private key file, or of the token that has the private part.
-
-    Raises KeyImportError if no token has it.
-    """
-    if options.pkcs11 is None:
-        key = private_key_of_file(filename, options)
-        if isinstance(key, SecurityKey):
-            key.pin = lambda: pin_of(options, "the security key")
-        return key
-    public = parse_input(options, filename, import_public_key)
-    pairs = load_pkcs11_keys(
-        options.pkcs11, lambda label: pin_of(options, f"token {label}"), load_certs=False
-    )
-    for pair in pairs:
-        if pair.public_data == public.public_data:
-            return pair.key
-    raise KeyImportError(f"no token has the private key of {filename!a}")

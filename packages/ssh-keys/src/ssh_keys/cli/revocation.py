@@ -8,8 +8,9 @@ from argparse import ArgumentParser, Namespace
 from ssh_keys.certificate import SSHOpenSSHCertificate
 from ssh_keys.certificate_importing import some_certificates
 from ssh_keys.cli.arguments import MAXIMUM_UINT64, refuse_unused, serials, uint64
+from ssh_keys.cli.descriptions import moment
 from ssh_keys.cli.files import parse_input, refuse_existing, write_output
-from ssh_keys.cli.output import Answer, UsageError, moment, plain
+from ssh_keys.cli.output import Answer, UsageError, plain
 from ssh_keys.errors import KeyImportError
 from ssh_keys.importing import import_public_key, some_public_keys
 from ssh_keys.key import SSHKey
@@ -163,8 +164,7 @@ def _extend(options: Namespace, made: SSHKeyRevocationList) -> Answer:
         made.revoke_serials(authority, first, last)
     for key_id in options.key_id:
         made.revoke_key_id(authority, key_id)
-    options.force = options.force or options.action == "update"
-    return write_output(options, options.file, made.export_krl(), {"version": made.version})
+    return write_output(options.file, made.export_krl(), {"version": made.version})
 
 
 def _revoke(

@@ -11,9 +11,11 @@ from ssh_keys.authorized_options import AuthorizedKeyEntry
 from ssh_keys.bubble_babble import bubblebabble
 from ssh_keys.certificate_base import SSHCertificate
 from ssh_keys.certificate_importing import some_certificates
+from ssh_keys.cli.descriptions import describe_certificate, describe_key
 from ssh_keys.cli.files import parse_input
-from ssh_keys.cli.output import Answer, describe_certificate, describe_key, plain
-from ssh_keys.cli.passphrases import add_passphrase_options, passphrase_of, private_key
+from ssh_keys.cli.input_keys import private_key
+from ssh_keys.cli.output import Answer, plain
+from ssh_keys.cli.passphrases import add_passphrase_options, passphrase_of
 from ssh_keys.cli.recognition import is_private
 from ssh_keys.drunken_bishop import randomart
 from ssh_keys.errors import KeyImportError, UnsupportedKeyError
@@ -25,7 +27,7 @@ from ssh_keys.key_material import FINGERPRINT_HASHES
 from ssh_keys.key_types import decode_ssh_public_key
 from ssh_keys.known_hosts import split_line
 
-__all__ = ["add_commands", "clear_part"]
+__all__ = ["add_commands"]
 
 #: What is printed for a person, and the facts for a program.
 Shown = tuple[str, dict[str, object]]
@@ -75,7 +77,7 @@ def _shown(data: bytes, filename: str, options: Namespace) -> Answer:
     listed, problems = _trust_lines(data, options)
     if listed:
         return _answer(listed, problems)
-    clear = clear_part(data) if passphrase_of(options) is None else None
+    clear = _clear_part(data) if passphrase_of(options) is None else None
     if clear is not None:
         more: dict[str, object] = {"kind": "private key", "encrypted": True}
         return _answer([_key(clear, options, more)])
@@ -147,7 +149,7 @@ def _trusted_key(line: bytes) -> tuple[SSHKey, dict[str, object]]:
     return entry.key, {"options": entry.typed_options.export_options()} if entry.options else {}
 
 
-def clear_part(data: bytes) -> SSHKey | None:
+def _clear_part(data: bytes) -> SSHKey | None:
     """Return the public key in front of an encrypted OpenSSH private key, None without one.
 
     It has no comment: that is among what is encrypted.

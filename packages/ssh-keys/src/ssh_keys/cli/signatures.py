@@ -11,13 +11,15 @@ from ssh_keys.cli.arguments import namespace, time_of
 from ssh_keys.cli.files import (
     STANDARD,
     digest_of,
+    outputs_of,
     parse_input,
     parse_trust,
     refuse_existing,
     write_output,
 )
-from ssh_keys.cli.output import Answer, UsageError, plain
-from ssh_keys.cli.passphrases import add_passphrase_options, add_token_options, signing_key
+from ssh_keys.cli.input_keys import add_token_options, signing_key
+from ssh_keys.cli.output import Answer, UsageError, joined, plain
+from ssh_keys.cli.passphrases import add_passphrase_options
 from ssh_keys.errors import KeyImportError, SignatureError
 from ssh_keys.importing import KeyPairListArg, some_public_keys
 from ssh_keys.krl import MAGIC, SSHKeyRevocationList, import_krl
@@ -75,9 +77,7 @@ def _add_signers(parser: ArgumentParser) -> None:
 
 def sign(options: Namespace) -> Answer:
     """Sign files."""
-    if len(options.file) > 1 and (options.output is not None or STANDARD in options.file):
-        raise UsageError("only one signature can go to --output or to standard output")
-    outputs = [_signature_file(options, name) for name in options.file]
+    outputs = outputs_of(options, lambda name: f"{name}.sig")
     refuse_existing(options, *outputs)
     key = signing_key(options.key, options)
     signer: KeyPairListArg = key
@@ -91,28 +91,19 @@ def sign(options: Namespace) -> Answer:
             signer, digest, is_hashed=True, hash_name=options.hash, namespace=options.namespace
         )
         facts: dict[str, object] = {"fingerprint": key.get_fingerprint()}
-        answers.append(write_output(options, output, signature, facts))
-    if len(answers) == 1:
-        return answers[0]
-    text = "\n".join(answer.text for answer in answers)
-    return Answer(text, {"signatures": [dict(answer.data) for answer in answers]})
+        answers.append(write_output(output, signature, facts))
+    return joined(answers, "signatures")
 
 
-def _signature_file(options: Namespace, name: str) -> str:
-    """Return where the signature of a file goes."""
-    if options.output is not None:
-        return str(options.output)
-    return STANDARD if name == STANDARD else f"{name}.sig"
-
-
-def _answered(options: Namespace, check: Callable[[dict[str, object]], str]) -> Answer:
-    """Make an answer of a check, which is given the facts and returns what to say of a success."""
-    facts: dict[str, object] = {"file": options.file}
+def _answered(facts: dict[str, object], whose: str, check: Callable[[], SSHSignature]) -> Answer:
+    """Make an answer of a check, which returns the signature or raises SignatureError."""
     try:
-        text = check(facts)
+        signature = check()
     except SignatureError as exc:
         return Answer(f"BAD signature: {exc}", {**facts, "good": False, "reason": str(exc)}, 1)
-    return Answer(text, {**facts, "good": True})
+    fingerprint = signature.key.get_fingerprint()
+    text = f"Good signature{whose} with {signature.key.type_name} {fingerprint}"
+    return Answer(text, {**facts, "fingerprint": fingerprint, "good": True})
 
 
 def _signature_of(options: Namespace) -> SSHSignature:
@@ -132,8 +123,7 @@ def _signature(options: Namespace, name: str) -> SSHSignature:
 def verify(options: Namespace) -> Answer:
     """Check the signature of a file, and that somebody who may sign has made it."""
 
-    def check(facts: dict[str, object]) -> str:
-        facts["principal"] = options.principal
+    def check() -> SSHSignature:
         signature = _signature_of(options)
         signers = parse_trust(options, options.allowed_signers, import_allowed_signers)
         _check_revoked(options, signature)
@@ -146,30 +136,25 @@ def verify(options: Namespace) -> Answer:
             is_hashed=True,
             now=options.time,
         )
-        return f"Good signature of {options.principal!a} with {_signer(signature, facts)}"
+        return signature
 
-    return _answered(options, check)
+    facts = {"file": options.file, "principal": options.principal}
+    return _answered(facts, f" of {options.principal!a}", check)
 
 
 def check_novalidate(options: Namespace) -> Answer:
     """Check the signature of a file, and not who has made it."""
 
-    def check(facts: dict[str, object]) -> str:
+    def check() -> SSHSignature:
         signature = _signature_of(options)
         if signature.namespace != options.namespace:
             raise SignatureError(
                 f"signature for {signature.namespace!a}, not for {options.namespace!a}"
             )
         signature.verify(digest_of(options, options.file, signature.hash_name), is_hashed=True)
-        return f"Good signature, of whomever, with {_signer(signature, facts)}"
+        return signature
 
-    return _answered(options, check)
-
-
-def _signer(signature: SSHSignature, facts: dict[str, object]) -> str:
-    fingerprint = signature.key.get_fingerprint()
-    facts["fingerprint"] = fingerprint
-    return f"{signature.key.type_name} {fingerprint}"
+    return _answered({"file": options.file}, ", of whomever,", check)
 
 
 def _check_revoked(options: Namespace, signature: SSHSignature) -> None:

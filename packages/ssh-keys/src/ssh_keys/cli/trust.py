@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from errno import ENOENT
 from os import strerror
 
@@ -26,7 +26,7 @@ __all__ = ["add_commands"]
 def add_commands(commands: dict[str, ArgumentParser]) -> None:
     """Fill the parsers of these commands with their options."""
     parser = commands["known-hosts"]
-    parser.add_argument("action", choices=tuple(_KNOWN_HOSTS_OPTIONS))
+    parser.add_argument("action", choices=tuple(_OPTIONS))
     parser.add_argument("host", nargs="?", help="name or address; not for hash")
     parser.add_argument(
         "--file",
@@ -47,7 +47,7 @@ def add_commands(commands: dict[str, ArgumentParser]) -> None:
 
 
 # What each action has a use for; that of another action would be ignored.
-_KNOWN_HOSTS_OPTIONS = {
+_OPTIONS: dict[str, tuple[str, ...]] = {
     "find": ("host", "port"),
     "check": ("host", "port", "key"),
     "add": ("host", "port", "key", "hashed", "marker"),
@@ -58,33 +58,46 @@ _KNOWN_HOSTS_OPTIONS = {
 
 def known_hosts(options: Namespace) -> Answer:
     """Look into a known_hosts file, or change it."""
-    refuse_unused(options, _KNOWN_HOSTS_OPTIONS)
-    if options.file == STANDARD and options.action not in ("find", "check"):
+    refuse_unused(options, _OPTIONS)
+    changes = options.action in ("add", "remove", "hash")
+    if changes and options.file == STANDARD:
         raise UsageError(f"{options.action} changes a file, not standard input")
-    if options.action in ("remove", "hash") and not file_exists(options.file):
+    if options.action != "hash" and not options.host:
+        raise UsageError(f"{options.action} needs a host")
+    if options.action in ("check", "add") and not options.key:
+        raise UsageError(f"{options.action} needs --key")
+    if changes:
+        _check_editable(options)
+    return _ACTIONS[options.action](options)
+
+
+def _check_editable(options: Namespace) -> None:
+    """Refuse a file that cannot be edited, in the words of `parse_trust`."""
+    if file_exists(options.file):
+        parse_trust(options, options.file, KnownHostsEditor)
+    elif options.action != "add":
         # Editing would make it.
         raise FileNotFoundError(ENOENT, strerror(ENOENT), options.file)
-    if options.action in ("add", "remove", "hash") and file_exists(options.file):
-        parse_trust(options, options.file, KnownHostsEditor)
-    if options.action == "hash":
-        count = hash_known_hosts(options.file)
-        return Answer(f"{count} lines hashed", {"changed": count})
-    if not options.host:
-        raise UsageError(f"{options.action} needs a host")
-    if options.action == "add":
-        return _add(options)
-    if options.action == "check":
-        return _check(options)
-    if options.action == "remove":
-        lines = remove_known_host(options.file, options.host, options.port)
-    else:
-        editor = parse_trust(options, options.file, KnownHostsEditor)
-        lines = editor.find(options.host, options.port)
-    return _lines(lines)
 
 
-def _lines(found: Sequence[KnownHostsLine]) -> Answer:
-    """Show lines; there is none for the host if all of them are skipped when it is looked up."""
+def _find(options: Namespace) -> Answer:
+    editor = parse_trust(options, options.file, KnownHostsEditor)
+    lines = editor.find(options.host, options.port)
+    # What is skipped when the host is looked up, is not found.
+    return _lines(lines, not all(line.problem for line in lines))
+
+
+def _remove(options: Namespace) -> Answer:
+    lines = remove_known_host(options.file, options.host, options.port)
+    return _lines(lines, bool(lines))
+
+
+def _hash(options: Namespace) -> Answer:
+    count = hash_known_hosts(options.file)
+    return Answer(f"{count} lines hashed", {"changed": count})
+
+
+def _lines(found: Sequence[KnownHostsLine], is_yes: bool) -> Answer:
     texts, facts = [], []
     for line in found:
         fact = {"line": line.number, "marker": line.marker, "text": line.text}
@@ -93,14 +106,11 @@ def _lines(found: Sequence[KnownHostsLine]) -> Answer:
             fact["problem"] = line.problem
             texts[-1] += f" ({line.problem})"
         facts.append(fact)
-    none = all(line.problem for line in found)
-    return Answer("\n".join(texts) or "not found", {"lines": facts}, int(none))
+    return Answer("\n".join(texts) or "not found", {"lines": facts}, int(not is_yes))
 
 
 def _check(options: Namespace) -> Answer:
     """Say whether the file trusts a key for a host, as a client would find it."""
-    if not options.key:
-        raise UsageError("check needs --key")
     known = parse_trust(options, options.file, import_known_hosts)
     found = known.lookup(options.host, port=options.port)
     status = found.check(parse_input(options, options.key, import_public_key))
@@ -112,8 +122,6 @@ def _check(options: Namespace) -> Answer:
 
 
 def _add(options: Namespace) -> Answer:
-    if not options.key:
-        raise UsageError("add needs --key")
     key = parse_input(options, options.key, import_public_key)
     marker = f"@{options.marker}" if options.marker else ""
     added = False
@@ -128,3 +136,12 @@ def _add(options: Namespace) -> Answer:
 
     edit_file(options.file, change)
     return Answer("added" if added else "was there already", {"added": added})
+
+
+_ACTIONS: dict[str, Callable[[Namespace], Answer]] = {
+    "find": _find,
+    "check": _check,
+    "add": _add,
+    "remove": _remove,
+    "hash": _hash,
+}
