@@ -6,8 +6,10 @@ import asyncio
 import contextlib
 import errno
 import socket
+import threading
 from collections.abc import Iterator
-from typing import NoReturn
+from pathlib import Path
+from typing import NoReturn, TypedDict
 
 import pytest
 
@@ -17,8 +19,16 @@ from ssh_connection import (
     connect,
     connect_reverse,
 )
+from ssh_keys import Passphrase, SSHKeyPair
 from ssh_transport import ConnectionTimeoutError
 from tests.connection.loopback import HOST, HOST_KEY
+
+
+class Waiting(TypedDict):
+    """Options that clients and servers have."""
+
+    passphrase: Passphrase
+    login_timeout: float
 
 
 @contextlib.contextmanager
@@ -85,6 +95,54 @@ async def test_proxy_command_and_tunnel_that_say_nothing() -> None:
             port = listener.getsockname()[1]
             with pytest.raises(ConnectionTimeoutError):
                 await connect("somewhere", 22, tunnel=f"{HOST}:{port}", **given)
+
+
+async def test_nobody_types_the_passphrase(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    path = tmp_path / ".ssh" / "id_ed25519"
+    path.parent.mkdir()
+    HOST_KEY.write_private_key(path, passphrase="secret", rounds=1)
+    asked = []
+
+    async def ask(name: str) -> NoReturn:
+        asked.append(name)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            asked.append("closed")
+        raise AssertionError
+
+    given: Waiting = {"passphrase": ask, "login_timeout": 0.5}
+    async with asyncio.timeout(20):
+        with pytest.raises(ConnectionTimeoutError, match=r"private keys not read after 0\.5 sec"):
+            await connect(HOST, 1, known_hosts=None, client_keys=path, **given)
+        with pytest.raises(ConnectionTimeoutError, match=r"host keys not read after 0\.5 sec"):
+            await connect_reverse(HOST, 1, server_host_keys=path, **given)
+        # A key that was not named is left out.
+        with pytest.raises(ConnectionRefusedError):
+            await connect(HOST, 1, known_hosts=None, **given)
+    assert asked == [str(path), "closed"] * 3
+    assert "private keys not read" in caplog.text
+
+
+async def test_token_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+
+    def wait(provider: object, pin: object) -> list[SSHKeyPair]:
+        over.wait(20)
+        return []
+
+    monkeypatch.setattr("ssh_connection.connection.client_auth.load_pkcs11_keys", wait)
+    given: ClientKwargs = {"known_hosts": None, "client_keys": None, "login_timeout": 0.05}
+    given["pkcs11_provider"] = "module.so"
+    try:
+        async with asyncio.timeout(10):
+            with pytest.raises(ConnectionTimeoutError, match="no keys of tokens after"):
+                await connect(HOST, 1, **given)
+    finally:
+        over.set()
 
 
 async def test_an_error_of_the_system_keeps_its_name(monkeypatch: pytest.MonkeyPatch) -> None:

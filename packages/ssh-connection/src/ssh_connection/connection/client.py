@@ -52,6 +52,7 @@ from .host_identity import load_host_identity
 from .host_key_update import HOST_KEYS, HostKeyUpdate
 from .host_keys import HostKeyVerifier, KnownHosts, load_known_hosts
 from .revocation import load_revoked_keys
+from .time_limits import step
 from .x509_trust import NO_TRUST, client_x509_trust
 
 __all__ = ["DEFAULT_PORT", "SSHClientConnection"]
@@ -132,7 +133,8 @@ class SSHClientConnection(ClientSessions, ClientTunnel, ClientTunTap, ClientForw
         known_hosts = load_known_hosts(options.known_hosts)
         self = cls(options, (), known_hosts, tunnelled=tunnelled)
         if self._gss is not None and self._config.gss is not None:
-            await check_ticket(self._gss, self._config, self._log)
+            checking = check_ticket(self._gss, self._config, self._log)
+            await step(options, checking, "no answer about a Kerberos ticket")
         self._revoked = load_revoked_keys(options.revoked_keys)
         self._x509_trust = client_x509_trust(
             options.x509_trusted_certs, options.x509_trusted_cert_paths

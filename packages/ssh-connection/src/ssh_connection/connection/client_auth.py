@@ -30,6 +30,7 @@ from ..logging import ConnectionLog, Peer
 from ..options.client import SSHClientConnectionOptions
 from ..userauth.protocols import MaybeAwait, Prompts
 from .device_key import off_loop
+from .time_limits import step
 
 __all__ = ["OptionCredentials", "load_client_keys", "local_username"]
 
@@ -71,16 +72,15 @@ async def load_client_keys(
     if options.key_sources or options.pkcs11_provider:
         certificates = load_certificates(options.client_certs)
     if options.pkcs11_provider:
-        for held in await asyncio.to_thread(
-            load_pkcs11_keys, options.pkcs11_provider, options.pkcs11_pin
-        ):
+        # A module of PKCS#11 that does not return keeps its thread, but nobody who waits for it.
+        loading = asyncio.to_thread(load_pkcs11_keys, options.pkcs11_provider, options.pkcs11_pin)
+        for held in await step(options, loading, "no keys of tokens"):
             pairs += (*_certified(held, certificates), held)
     for source in options.key_sources:
         try:
             # An agent that does not answer must not keep us from trying the other keys.
-            async with asyncio.timeout(options.seconds("login_timeout")):
-                for pair in await source.keypairs():
-                    pairs += (*_certified(pair, certificates), pair)
+            for pair in await step(options, source.keypairs(), "no answer"):
+                pairs += (*_certified(pair, certificates), pair)
         except (OSError, Error) as exc:
             log.info("no keys from %s: %s", type(source).__name__, Peer(exc))
     usable = [pair for pair in off_loop(pairs) if _is_for_users(pair, log)]
@@ -90,14 +90,13 @@ async def load_client_keys(
 async def _load_named(
     keys: KeyPairListArg, options: SSHClientConnectionOptions, *, ignore_encrypted: bool = False
 ) -> Sequence[SSHKeyPair]:
-    return await load_keypairs_async(
-        keys,
-        options.passphrase,
-        options.client_certs,
-        ignore_encrypted=ignore_encrypted,
-        # Deriving a key from a passphrase takes tenths of a second.
-        run=None if options.passphrase is None else asyncio.to_thread,
+    secret = options.passphrase
+    # Deriving a key from a passphrase takes tenths of a second, typing one much longer.
+    run = None if secret is None else asyncio.to_thread
+    loading = load_keypairs_async(
+        keys, secret, options.client_certs, ignore_encrypted=ignore_encrypted, run=run
     )
+    return await (loading if secret is None else step(options, loading, "private keys not read"))
 
 
 def _certified(pair: SSHKeyPair, certificates: Sequence[SSHCertificate]) -> Iterator[SSHKeyPair]:

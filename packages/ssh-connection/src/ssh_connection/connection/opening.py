@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar
 
 from ssh_transport.command import connect_command
-from ssh_transport.errors import ConnectionTimeoutError
 
 from .. import config
 from ..logging import ConnectionLog, Peer
@@ -20,6 +19,7 @@ from ..proxy import proxy_arguments
 from ..tunnel import TunnelSession, parse_destination
 from .client_auth import local_username
 from .server_auth import load_server_resources_async
+from .time_limits import limited, step
 
 if TYPE_CHECKING:
     from .client import SSHClientConnection
@@ -103,7 +103,8 @@ async def open_reverse(
     """
 
     async def prepare(tunnelled: bool) -> S:
-        resources = await load_server_resources_async(options)
+        loading = load_server_resources_async(options)
+        resources = await step(options, loading, "host keys not read")
         return connection(options, resources, tunnelled=tunnelled)
 
     async def hops(text: str, depth: int) -> SSHClientConnection:
@@ -142,33 +143,7 @@ async def open_hops(
 
 
 async def _in_time(options: SSHConnectionOptions, opening: Coroutine[object, object, T]) -> T:
-    return await _limited(opening, options.seconds("connect_timeout"), "not connected")
-
-
-async def _step(options: SSHConnectionOptions, step: Awaitable[T], missing: str) -> T:
-    """Wait for something in front of the login, as long as the login itself may take at the most.
-
-    The timer of the login begins with the connection, and `connect_timeout` is none by default:
-    without this nothing would end the wait for a host that answers nothing at all.
-    """
-    return await _limited(step, options.seconds("login_timeout"), missing)
-
-
-async def _limited(waited: Awaitable[T], seconds: float | None, missing: str) -> T:
-    """Wait for something.
-
-    Raises ConnectionTimeoutError, which says what is missing, if it takes longer.
-    """
-    if seconds is None:
-        return await waited
-    limit = asyncio.timeout(seconds)
-    try:
-        async with limit:
-            return await waited
-    except TimeoutError:
-        if not limit.expired():
-            raise  # of something else: the system has such an error, too
-        raise ConnectionTimeoutError(f"{missing} after {seconds:g} seconds") from None
+    return await limited(opening, options.seconds("connect_timeout"), "not connected")
 
 
 async def _open_client(
@@ -180,7 +155,7 @@ async def _open_client(
 ) -> C:
     if options.canonicalize_hostname:
         naming = config.canonical_options(options)
-        options = await _step(options, naming, f"no canonical name of {options.host!a}")
+        options = await step(options, naming, f"no canonical name of {options.host!a}")
 
     async def prepare(tunnelled: bool) -> C:
         return await connection.prepare(options, tunnelled=tunnelled)
@@ -237,7 +212,7 @@ async def _open(
                 flags=flags,
                 local_addr=options.local_addr,
             )
-            await _step(options, connecting, f"no connection with {host!a} port {port}")
+            await step(options, connecting, f"no connection with {host!a} port {port}")
         await conn.established()
     except BaseException:
         conn.abort()
@@ -289,7 +264,7 @@ async def _open_through(
         opening = tunnel.create_connection(
             lambda: TunnelSession(conn.transport, (host, port)), host, port
         )
-        await _step(options, opening, f"no tunnel to {host!a} port {port}")
+        await step(options, opening, f"no tunnel to {host!a} port {port}")
         await conn.established()
     except BaseException:
         conn.abort()

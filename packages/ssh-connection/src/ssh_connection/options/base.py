@@ -287,9 +287,10 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
 
     login_timeout: Seconds = 120
     """Seconds from the start of the connection in which authentication has to be finished; 0 or
-    None for no limit. On the way there each step may take as long: the look-up of the name and the
-    connection of the socket, each host of a tunnel, and what the agent knows. So a call with the
-    defaults ends, whatever the other side does not do."""
+    None for no limit. On the way there each step may take as long: the keys and their passphrases,
+    a PKCS#11 module, what the agent knows, the look-up of the name and the connection of the
+    socket, and each host of a tunnel. So a call with the defaults ends, whatever others do not do;
+    only a passphrase function that is no coroutine function holds everything."""
 
     keepalive_interval: Seconds = 0
     """Seconds after which the other side is asked whether it is still there."""
