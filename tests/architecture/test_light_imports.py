@@ -24,6 +24,7 @@ _CONFIG = {f"ssh_connection.config.{name}" for name in ("client_options", "files
 #: What is needed by who listens for SOCKS clients, opens tunnels, or looks at packets.
 _SOCKS = {"ssh_connection.socks.handshake", "ssh_connection.socks.listener"}
 _TUNTAP = {f"ssh_connection.tuntap.{name}" for name in ("channel", "device", "framing", "relay")}
+_SUBPROCESS = {f"ssh_connection.subprocess.{name}" for name in ("pipes", "protocol", "transport")}
 _TRACING = {"ssh_connection.tracing", "ssh_transport.tracing"}
 
 #: Modules, and packages with all that is in them, that an import does not load.
@@ -38,6 +39,7 @@ ABSENT: dict[str, set[str]] = {
         *_CONFIG,
         *_SOCKS,
         *_TUNTAP,
+        *_SUBPROCESS,
         *_TRACING,
         "gssapi",
         "shlex",
@@ -49,6 +51,7 @@ ABSENT: dict[str, set[str]] = {
         *_CONFIG,
         *_SOCKS,
         *_TUNTAP,
+        *_SUBPROCESS,
         *_TRACING,
         "gssapi",
         "shlex",

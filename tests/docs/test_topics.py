@@ -1,4 +1,4 @@
-"""The examples of the pages on terminals, on forwarding and on X11 run."""
+"""The examples of the pages on terminals, forwarding, X11 and subprocesses run."""
 
 from __future__ import annotations
 
@@ -131,3 +131,18 @@ async def test_tunnels() -> None:
         with pytest.raises(asyncio.CancelledError):
             await joining
         await wait_gone("tun7")
+
+
+async def test_subprocesses() -> None:
+    async def copy(process: ssh_meta.SSHServerProcess[str]) -> None:
+        process.stdout.write(await process.stdin.read())
+        process.stderr.write(f"{process.command}\n")
+        process.exit(3)
+
+    names = example("subprocesses.md")
+    async with ssh_meta.listen(
+        "127.0.0.1", 0, server_host_keys=[KEY], server_factory=_Anything, process_factory=copy
+    ) as acceptor:
+        port = acceptor.get_port()
+        status, lines = await names["numbered"]("tac", "127.0.0.1", port, **options(port))
+    assert (status, sorted(lines)) == (3, [(1, "input\n"), (2, "tac\n")])

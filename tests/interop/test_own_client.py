@@ -40,6 +40,45 @@ async def test_run_with_input(server: PeerServer, credentials: Credentials) -> N
     assert done.stdout == "HELLO\n"
 
 
+class Upper(ssh_meta.SSHSubprocessProtocol[bytes]):
+    """Joins what comes from the pipes."""
+
+    def __init__(self) -> None:
+        self.data = {1: b"", 2: b""}
+        self.calls: list[str] = []
+        self.over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """More of a pipe."""
+        self.data[fd] += data
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        """The end of a pipe."""
+        self.calls.append(f"{fd} {exc}")
+
+    def process_exited(self) -> None:
+        """The end of the process."""
+        self.calls.append("exited")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """All is over."""
+        self.over.set_result(None)
+
+
+async def test_run_with_a_protocol(server: PeerServer, credentials: Credentials) -> None:
+    command = "echo err >&2; tr a-z A-Z; exit 3"
+    async with connect(server, credentials) as conn:
+        transport, protocol = await conn.create_subprocess(Upper, command)
+        assert isinstance(protocol, Upper)
+        stdin = transport.get_pipe_transport(0)
+        stdin.writelines([b"hello ", b"you\n"])
+        stdin.write_eof()
+        await asyncio.wait_for(protocol.over, 30)
+    assert protocol.data == {1: b"HELLO YOU\n", 2: b"err\n"}
+    assert sorted(protocol.calls) == ["1 None", "2 None", "exited"]
+    assert transport.get_returncode() == 3
+
+
 async def test_many_commands_on_one_connection(
     server: PeerServer, credentials: Credentials
 ) -> None:

@@ -154,6 +154,36 @@ async def process() -> None:
         await made.wait_closed()
 
 
+class Keeping(ssh_meta.SSHSubprocessProtocol[bytes]):
+    """Keeps its transport and one of the pipes, as protocols do, until all is over."""
+
+    def __init__(self) -> None:
+        self.over = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: ssh_meta.SSHSubprocessTransport[bytes]) -> None:
+        """The process runs."""
+        self.transport = transport
+        self.pipe = transport.get_pipe_transport(1)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """All is over."""
+        del self.transport, self.pipe
+        self.over.set_result(None)
+
+
+async def subprocess() -> None:
+    """Processes with callbacks, to the end and cut off."""
+    async with both() as conn:
+        for closing in (True, False):
+            transport, protocol = await conn.create_subprocess(Keeping, "echo", input=b"a")
+            if closing:
+                transport.close()
+            assert isinstance(protocol, Keeping)
+            await protocol.over
+            await transport.wait_closed()
+        await conn.create_subprocess(Keeping, "echo")
+
+
 async def streams() -> None:
     """Streams that are closed, and some that nobody closes."""
     async with both() as conn:
@@ -464,6 +494,7 @@ FREED = [
     streams,
     redirection_that_is_cut,
     edited_lines,
+    subprocess,
     failing_handler,
     refusals,
     cancellation,

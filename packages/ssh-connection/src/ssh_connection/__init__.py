@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from ssh_transport.constants import DisconnectReason as _Reason
 
 from . import editor as _editor
+from . import subprocess as _subprocess
 from . import tuntap as _tuntap
 from ._version import __version__
 from .acceptor import SSHAcceptor
@@ -141,6 +142,12 @@ from .stream import SSHReader, SSHWriter
 
 if _TYPE_CHECKING:
     from .editor import SSHLineEditorChannel
+    from .subprocess import (
+        SSHSubprocessProtocol,
+        SSHSubprocessReadPipe,
+        SSHSubprocessTransport,
+        SSHSubprocessWritePipe,
+    )
     from .tuntap import SSHTunTapChannel
 
 # RFC 4253 section 11.1, under the names of the public API.
@@ -282,6 +289,10 @@ __all__ = [
     "SSHServerConnectionOptions",
     "SSHServerProcess",
     "SSHServerSession",
+    "SSHSubprocessProtocol",
+    "SSHSubprocessReadPipe",
+    "SSHSubprocessTransport",
+    "SSHSubprocessWritePipe",
     "SSHTCPChannel",
     "SSHTCPSession",
     "SSHTunTapChannel",
@@ -312,7 +323,11 @@ __all__ = [
 
 if not _TYPE_CHECKING:
     # Imported when they are first used: most programs serve no terminals, and no networks.
-    _LATE = {"SSHLineEditorChannel": _editor, "SSHTunTapChannel": _tuntap}
+    _LATE = {
+        "SSHLineEditorChannel": _editor,
+        "SSHTunTapChannel": _tuntap,
+        **dict.fromkeys(_subprocess.__all__, _subprocess),
+    }
 
     def __getattr__(name: str) -> object:
         if name not in _LATE:

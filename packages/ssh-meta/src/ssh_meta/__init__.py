@@ -177,10 +177,14 @@ from .scp import scp as scp
 from .server import SSHServerConnection as SSHServerConnection
 
 # The names of ssh-sftp are imported when they are first used: most connections copy no files.
-# So are the channels of line editors and of tunnels, and the names of ssh-keys: some of them it
-# imports that late itself, and a star would ask for them now.
+# So are the channels of line editors and of tunnels, the transports of subprocesses, and the names
+# of ssh-keys: some of them it imports that late itself, and a star would ask for them now.
 if TYPE_CHECKING:
     from ssh_connection import SSHLineEditorChannel as SSHLineEditorChannel
+    from ssh_connection import SSHSubprocessProtocol as SSHSubprocessProtocol
+    from ssh_connection import SSHSubprocessReadPipe as SSHSubprocessReadPipe
+    from ssh_connection import SSHSubprocessTransport as SSHSubprocessTransport
+    from ssh_connection import SSHSubprocessWritePipe as SSHSubprocessWritePipe
     from ssh_connection import SSHTunTapChannel as SSHTunTapChannel
     from ssh_keys import *  # noqa: F403
     from ssh_sftp import *  # noqa: F403

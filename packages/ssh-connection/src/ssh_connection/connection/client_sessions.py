@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import Path
-from typing import Any, AnyStr, Literal, TypeAlias, TypedDict, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, AnyStr, Literal, TypeAlias, TypedDict, Unpack, cast, overload
 
+from .. import subprocess
 from ..channel.session_client import SSHClientChannel, TermSize
 from ..constants import EXTENDED_DATA_STDERR
 from ..opening import Opening
@@ -21,6 +22,9 @@ from ..stream import SSHReader, SSHWriter
 from ..stream_session import SSHClientStreamSession
 from .base import SSHConnection
 from .client_x11 import ClientX11, X11ForwardingArg
+
+if TYPE_CHECKING:
+    from ..subprocess import SSHSubprocessProtocol, SSHSubprocessTransport
 
 __all__ = ["ClientSessions", "EnvArg", "ProcessKwargs", "SessionKwargs"]
 
@@ -36,16 +40,18 @@ EnvArg = (
 
 
 _TextStreams: TypeAlias = tuple[SSHWriter[str], SSHReader[str], SSHReader[str]]
+_TextSubprocess: TypeAlias = "tuple[SSHSubprocessTransport[str], SSHSubprocessProtocol[str]]"
+_ByteSubprocess: TypeAlias = "tuple[SSHSubprocessTransport[bytes], SSHSubprocessProtocol[bytes]]"
 _ByteStreams: TypeAlias = tuple[SSHWriter[bytes], SSHReader[bytes], SSHReader[bytes]]
 
 
 class SessionKwargs(TypedDict, total=False):
     """Keywords of everything that opens a session, besides `command` and `encoding`.
 
-    What is not given is taken from the options of the connection.
+    What is not given, or `()`, is taken from the options of the connection.
     """
 
-    subsystem: str | None
+    subsystem: str | tuple[()] | None
     env: EnvArg | tuple[()]
     send_env: Sequence[str] | tuple[()] | None
     request_pty: bool | Literal["force", "auto"] | tuple[()]
@@ -56,9 +62,9 @@ class SessionKwargs(TypedDict, total=False):
     x11_display: str | tuple[()] | None
     x11_auth_path: str | Path | tuple[()] | None
     x11_single_connection: bool | tuple[()]
-    errors: str
-    window: int
-    max_pktsize: int
+    errors: str | tuple[()]
+    window: int | tuple[()]
+    max_pktsize: int | tuple[()]
 
 
 class ProcessKwargs(SessionKwargs, total=False):
@@ -114,15 +120,16 @@ class ClientSessions(ClientX11):
             raise TypeError(f"a session has no keyword {unknown}")
         options = _client_options(self)
         command = options.command if isinstance(command, tuple) else command
-        subsystem = kwargs.get("subsystem", options.subsystem if command is None else None)
-        term_type = _either(kwargs.get("term_type", ()), options.term_type)
+        chosen = partial(_chosen, options, kwargs)
+        subsystem = chosen("subsystem") if command is None else kwargs.get("subsystem", ()) or None
+        term_type = chosen("term_type")
         channel: SSHClientChannel[AnyStr] = SSHClientChannel(
             self,
             self._require_mux(),
             encoding=options.encoding if isinstance(encoding, tuple) else encoding,
-            errors=kwargs.get("errors", options.errors),
-            window=kwargs.get("window", options.window),
-            max_pktsize=kwargs.get("max_pktsize", options.max_pktsize),
+            errors=chosen("errors"),
+            window=chosen("window"),
+            max_pktsize=chosen("max_pktsize"),
         )
         self._agent_offered |= options.agent_forwarder is not None
         return await channel.create(
@@ -130,34 +137,28 @@ class ClientSessions(ClientX11):
             command,
             subsystem=subsystem,
             agent_forwarding=options.agent_forwarder is not None,
-            env=_environment(
-                _either(kwargs.get("env", ()), options.env),
-                _either(kwargs.get("send_env", ()), options.send_env),
-            ),
+            env=_environment(chosen("env"), chosen("send_env")),
             request_pty=_wants_pty(
-                _either(kwargs.get("request_pty", ()), options.request_pty),
-                term_type,
-                command is None and subsystem is None,
+                chosen("request_pty"), term_type, command is None and subsystem is None
             ),
             term_type=term_type,
-            term_size=_either(kwargs.get("term_size", ()), options.term_size) or (0, 0),
-            term_modes=_either(kwargs.get("term_modes", ()), options.term_modes),
-            prepare=self._x11_preparation(kwargs),
+            term_size=chosen("term_size") or (0, 0),
+            term_modes=chosen("term_modes"),
+            prepare=self._x11_preparation(chosen),
         )
 
     def _x11_preparation(
-        self, kwargs: SessionKwargs
+        self, chosen: Callable[[str], Any]
     ) -> Callable[[SSHClientChannel[Any]], Awaitable[None]] | None:
-        options = _client_options(self)
-        forwarding = _either(kwargs.get("x11_forwarding", ()), options.x11_forwarding)
+        forwarding = chosen("x11_forwarding")
         if not forwarding:
             return None
         return partial(
             self._offer_x11,
             forwarding=forwarding,
-            display=_either(kwargs.get("x11_display", ()), options.x11_display),
-            auth_path=_either(kwargs.get("x11_auth_path", ()), options.x11_auth_path),
-            single=_either(kwargs.get("x11_single_connection", ()), options.x11_single_connection),
+            display=chosen("x11_display"),
+            auth_path=chosen("x11_auth_path"),
+            single=chosen("x11_single_connection"),
         )
 
     @overload
@@ -250,15 +251,75 @@ class ClientSessions(ClientX11):
         kwargs: ProcessKwargs,
     ) -> SSHClientProcess[Any]:
         redirection = {name: kwargs.pop(name, default) for name, default in _REDIRECTION}  # type: ignore[misc]
+        factory = partial(SSHClientProcess[Any], hold_output=True)
         _, session = await self.create_session(
-            lambda: SSHClientProcess[Any](hold_output=True),
-            command,
-            encoding=encoding,
-            **cast(SessionKwargs, kwargs),
+            factory, command, encoding=encoding, **cast(SessionKwargs, kwargs)
         )
         process = cast("SSHClientProcess[Any]", session)
         await process.begin(input=input, **cast(Any, redirection))
         return process
+
+    @overload
+    async def create_subprocess(
+        self,
+        protocol_factory: Callable[[], SSHSubprocessProtocol[bytes]],
+        command: str | bytes | tuple[()] | None = ...,
+        bufsize: int = ...,
+        input: bytes | None = ...,
+        stdin: ProcessSource = ...,
+        stdout: ProcessTarget = ...,
+        stderr: ProcessTarget = ...,
+        encoding: None = ...,
+        **kwargs: Unpack[SessionKwargs],
+    ) -> _ByteSubprocess: ...
+
+    @overload
+    async def create_subprocess(
+        self,
+        protocol_factory: Callable[[], SSHSubprocessProtocol[str]],
+        command: str | bytes | tuple[()] | None = ...,
+        bufsize: int = ...,
+        input: str | None = ...,
+        stdin: ProcessSource = ...,
+        stdout: ProcessTarget = ...,
+        stderr: ProcessTarget = ...,
+        *,
+        encoding: str,
+        **kwargs: Unpack[SessionKwargs],
+    ) -> _TextSubprocess: ...
+
+    async def create_subprocess(
+        self,
+        protocol_factory: Callable[[], SSHSubprocessProtocol[str] | SSHSubprocessProtocol[bytes]],
+        command: str | bytes | tuple[()] | None = (),
+        bufsize: int = DEFAULT_BUFSIZE,
+        input: str | bytes | None = None,
+        stdin: ProcessSource = PIPE,
+        stdout: ProcessTarget = PIPE,
+        stderr: ProcessTarget = PIPE,
+        encoding: str | None = None,
+        **kwargs: Unpack[SessionKwargs],
+    ) -> _TextSubprocess | _ByteSubprocess:
+        """Start a process with a protocol, as `loop.subprocess_exec` of asyncio does.
+
+        Parameters:
+            protocol_factory: makes the `SSHSubprocessProtocol`, which gets the output.
+            encoding: of what is read and written; None for bytes.
+
+        The others and errors as of `create_process`. Returns the transport and the protocol.
+        """
+        protocol = cast("SSHSubprocessProtocol[Any]", protocol_factory())
+        _, session = await self.create_session(
+            partial(subprocess.SSHSubprocessTransport[Any], lambda: protocol),
+            command,
+            encoding=encoding,
+            **kwargs,
+        )
+        transport = cast("SSHSubprocessTransport[Any]", session)
+        await transport.begin(
+            input=input, stdin=stdin, stdout=stdout, stderr=stderr, bufsize=bufsize
+        )
+        return transport, protocol
 
     @overload
     async def run(
@@ -335,9 +396,10 @@ def _client_options(connection: SSHConnection) -> SSHClientConnectionOptions:
     return options
 
 
-def _either(value: Any, default: Any) -> Any:
-    """Return what was given, or the option where nothing was."""
-    return default if value == () and isinstance(value, tuple) else value
+def _chosen(options: SSHClientConnectionOptions, given: SessionKwargs, name: str) -> Any:
+    """Return what was given, or the option where nothing was, which `()` stands for."""
+    value = given.get(name, ())
+    return getattr(options, name) if isinstance(value, tuple) and not value else value
 
 
 def _wants_pty(choice: bool | str, term_type: str | None, shell: bool) -> bool:

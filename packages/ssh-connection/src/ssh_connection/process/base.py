@@ -143,7 +143,7 @@ class SSHProcess(SSHStreamSession[AnyStr]):
                 raise ValueError("only stderr can be redirected to STDOUT")
             receiver = self._receivers[None]
         elif target == PIPE and isinstance(target, int):
-            receiver = self._buffers[datatype]
+            receiver = self._own_receiver(datatype)
         elif target == DEVNULL and isinstance(target, int):
             receiver = DiscardTarget(chan)
         else:
@@ -152,6 +152,10 @@ class SSHProcess(SSHStreamSession[AnyStr]):
             self._targets.append(queue)
             receiver = queue
         self._switch(datatype, receiver)
+
+    def _own_receiver(self, datatype: int | None) -> Receiver[AnyStr]:
+        """What takes data that is not redirected."""
+        return self._buffers[datatype]
 
     def _switch(self, datatype: int | None, receiver: Receiver[AnyStr]) -> None:
         """Send data of one type to another receiver from now on, first what is buffered."""
