@@ -18,6 +18,7 @@ from ssh_connection import (
     connect,
     listen,
 )
+from ssh_connection.options.base import ConfigArg
 from ssh_connection.userauth.protocols import KbdIntChallenge
 from ssh_keys import SSHAuthorizedKeys, generate_private_key
 
@@ -116,7 +117,7 @@ async def echo(process: SSHServerProcess[str]) -> None:
 
 @asynccontextmanager
 async def serving(
-    **kwargs: Unpack[ServerKwargs],
+    *, config: ConfigArg = (), **kwargs: Unpack[ServerKwargs]
 ) -> AsyncIterator[SSHAcceptor[SSHServerConnection]]:
     """A listening server; at the end all of its connections are closed."""
     kwargs.setdefault("server_factory", Server)
@@ -124,7 +125,7 @@ async def serving(
     kwargs.setdefault("auth_fail_delay", 0)
     if not kwargs.keys() & {"process_factory", "session_factory"}:
         kwargs["process_factory"] = echo
-    acceptor = await listen(HOST, 0, **kwargs)
+    acceptor = await listen(HOST, 0, config=config, **kwargs)
     async with acceptor:
         try:
             yield acceptor

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
@@ -13,8 +14,22 @@ import pytest
 
 import ssh_connection
 import ssh_meta
+from ssh_connection.connection.client_sessions import SessionKwargs
 from ssh_meta import DisconnectError
-from tests.meta.support import HOST_KEY, USER_KEY, Server, connected, running_server
+from tests.meta.support import HOST_KEY, USER_KEY, Server, connected, process, running_server
+
+
+class Forwarding(Server):
+    """Listens and connects for its clients."""
+
+    def server_requested(self, listen_host: str, listen_port: int) -> bool:
+        """Listen."""
+        return True
+
+
+class Client(ssh_meta.SSHClient):
+    """Callbacks of an application."""
+
 
 LINE = HOST_KEY.export_public_key().decode()
 OTHER = ssh_meta.generate_private_key("ssh-ed25519")
@@ -258,3 +273,96 @@ async def test_several_servers_on_one_port() -> None:
             pass
         with pytest.raises(OSError, match="in use"):
             await serve(one.get_port())
+
+
+def test_empty_tuple_says_that_an_option_is_not_given() -> None:
+    for kind, names in (
+        (ssh_meta.SSHClientConnectionOptions, ["password_auth", "rekey_bytes", "command"]),
+        (ssh_meta.SSHServerConnectionOptions, ["allow_pty", "login_timeout", "tcp_keepalive"]),
+    ):
+        make: Any = kind
+        for name in names:
+            assert getattr(make(**{name: ()}), name) == getattr(make(), name)
+    base = ssh_meta.SSHClientConnectionOptions(client_keys=[USER_KEY], username="me")
+    made = ssh_meta.SSHClientConnectionOptions(base, client_keys=(), username=())
+    assert (made.client_keys, made.username) == ([USER_KEY], "me")
+
+
+async def test_empty_tuple_says_that_a_keyword_of_a_session_is_not_given() -> None:
+    names = SessionKwargs.__annotations__
+    nothing: Any = dict.fromkeys(["command", "encoding", *names], ())
+    options: Any = {"command": "fail", "errors": "replace", "window": 70_000, "max_pktsize": 5_000}
+    async with running_server() as port, connected(port, **options) as conn:
+        async with conn.create_process(**nothing) as process:
+            assert process.channel.get_encoding() == ("utf-8", "replace")
+            assert process.channel.get_recv_window() == 70_000
+            assert await process.stderr.read() == "it failed\n"
+        stdin, stdout, _ = await conn.open_session(**{**nothing, "command": "echo"})
+        stdin.write("text")
+        stdin.write_eof()
+        assert await stdout.read() == "text"
+
+
+async def test_configuration_behind_a_connected_socket(tmp_path: Path) -> None:
+    for name, text in (("client", "User bob\nSetEnv NAME=value\n"), ("server", "PermitTTY no\n")):
+        (tmp_path / name).write_text(text)
+    near, far = socket.socketpair()
+    serving = asyncio.create_task(
+        ssh_meta.run_server(
+            near,
+            str(tmp_path / "server"),
+            ssh_meta.SSHServerConnectionOptions(server_factory=Server, process_factory=process),
+            server_host_keys=[HOST_KEY],
+            encoding=None,
+        )
+    )
+    options = ssh_meta.SSHClientConnectionOptions(known_hosts=None, client_keys=[USER_KEY])
+    async with ssh_meta.run_client(far, str(tmp_path / "client"), options) as conn:
+        assert conn.get_extra_info("username") == "bob"
+        result = await conn.run("echo", input="text")
+        assert (result.stdout, result.env) == ("text", {"NAME": "value"})
+        with pytest.raises(ssh_meta.ChannelOpenError, match="PTY request failed"):
+            await conn.run("echo", term_type="xterm")
+    async with await asyncio.wait_for(serving, 10) as served:
+        assert served.get_extra_info("username") == "bob"
+
+
+async def test_keywords_of_what_goes_through_a_connection(tmp_path: Path) -> None:
+    """As of `connect` and `listen`: options objects, files and callbacks are among them."""
+    (tmp_path / "config").write_text("User bob\n")
+    accepted: asyncio.Queue[object] = asyncio.Queue()
+    failed: asyncio.Queue[object] = asyncio.Queue()
+
+    def refused(conn: object, exc: Exception) -> None:
+        failed.put_nowait(type(exc))
+
+    server = ssh_meta.SSHServerConnectionOptions(
+        server_factory=Forwarding, server_host_keys=[HOST_KEY], process_factory=process
+    )
+    keys = ssh_meta.SSHClientConnectionOptions(known_hosts=None, client_keys=[USER_KEY])
+    config = str(tmp_path / "config")
+    async with running_server(server_factory=Forwarding) as port, connected(port) as conn:
+        async with conn.connect_ssh("127.0.0.1", port, config=config, options=keys) as inner:
+            assert inner.get_extra_info("username") == "bob"
+        inner, client = await conn.create_ssh_connection(
+            Client, "127.0.0.1", port, config=config, options=keys
+        )
+        assert isinstance(client, Client)
+        assert inner.get_extra_info("username") == "bob"
+        async with conn.listen_ssh(
+            "127.0.0.1", acceptor=accepted.put, error_handler=refused, options=server, port=0
+        ) as listener:
+            there: Any = listener.get_port()
+            async with ssh_meta.connect("127.0.0.1", there, options=keys, username="eve"):
+                assert isinstance(await accepted.get(), ssh_meta.SSHServerConnection)
+            with pytest.raises(ssh_meta.PermissionDenied):
+                await ssh_meta.connect("127.0.0.1", there, known_hosts=None, client_keys=None)
+            assert issubclass(await failed.get(), DisconnectError)  # type: ignore[arg-type]
+        async with (
+            conn.listen_reverse_ssh(
+                "127.0.0.1", 0, acceptor=accepted.put, config=config, options=keys
+            ) as waiting,
+            conn.connect_reverse_ssh("127.0.0.1", waiting.get_port(), options=server) as served,
+        ):
+            assert served.get_extra_info("username") == "bob"
+            assert isinstance(await accepted.get(), ssh_meta.SSHClientConnection)

@@ -208,14 +208,14 @@ async def test_read_parallel(client: SFTPClient, tmp_path: Path) -> None:
     (tmp_path / "f").write_bytes(data)
     async with await client.open("f", "rb") as file:
         result = bytearray(len(data))
-        async for offset, block in file.read_parallel():
+        async for offset, block in await file.read_parallel():
             result[offset : offset + len(block)] = block
             await asyncio.sleep(0)
         assert bytes(result) == data
         assert await file.tell() == len(data)
-        parts = {offset: block async for offset, block in file.read_parallel(1000, 50)}
+        parts = {offset: block async for offset, block in await file.read_parallel(1000, 50)}
         assert parts == {50: data[50:1050]}
-        async for _ in file.read_parallel(-1, 0):
+        async for _ in await file.read_parallel(-1, 0):
             break  # what still comes is dropped
         assert await file.read(5, 0) == data[:5]
 

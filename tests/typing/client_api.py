@@ -23,8 +23,22 @@ from ssh_meta import (
     SSHCompletedProcess,
     SSHKey,
     SSHReader,
+    SSHSubprocessProtocol,
+    SSHSubprocessReadPipe,
+    SSHSubprocessTransport,
+    SSHSubprocessWritePipe,
     SSHWriter,
 )
+
+
+class Subprocess(SSHSubprocessProtocol[bytes]):
+    """Callbacks with the types of the base class."""
+
+    def connection_made(self, transport: SSHSubprocessTransport[bytes]) -> None:
+        """The process runs."""
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """Something came."""
 
 
 class Client(SSHClient):
@@ -66,6 +80,8 @@ async def connecting(sock: socket.socket, agent: SSHAgentClient) -> None:
     assert_type(conn, SSHClientConnection)
     assert_type(client, SSHClient)
     assert_type(await ssh_meta.run_client(sock, username="me"), SSHClientConnection)
+    assert_type(await ssh_meta.run_client(sock, "config"), SSHClientConnection)
+    assert_type(await ssh_meta.connect("host", config=True), SSHClientConnection)
     assert_type(await ssh_meta.get_server_host_key("host"), SSHKey | None)
     assert_type(await ssh_meta.get_server_auth_methods("host", 22, "user"), Sequence[str])
 
@@ -90,6 +106,14 @@ async def running(conn: SSHClientConnection) -> None:
     assert_type(result, SSHCompletedProcess[str])
     assert_type(result.exit_status, int | None)
     assert_type(await conn.create_process("cat"), SSHClientProcess[str])
+    transport, protocol = await conn.create_subprocess(Subprocess, "cat", input=b"bytes")
+    assert_type(transport, SSHSubprocessTransport[bytes])
+    assert_type(protocol, SSHSubprocessProtocol[bytes])
+    assert_type(transport.get_pipe_transport(0), SSHSubprocessWritePipe[bytes])
+    assert_type(transport.get_pipe_transport(2), SSHSubprocessReadPipe[bytes])
+    text, _ = await conn.create_subprocess(SSHSubprocessProtocol[str], encoding="utf-8")
+    assert_type(text, SSHSubprocessTransport[str])
+    await conn.create_subprocess(Subprocess, "cat", encoding="utf-8")  # type: ignore[arg-type]
     async with conn.create_process("cat", encoding=None) as process:
         assert_type(process, SSHClientProcess[bytes])
         assert_type(process.stdin, SSHWriter[bytes])

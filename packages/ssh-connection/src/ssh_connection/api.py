@@ -21,6 +21,7 @@ from .connection.server_auth import load_server_resources_async
 from .listening import open_reverse_server, open_server
 from .merging import make_options, merge_options
 from .opening import opening
+from .options.base import ConfigArg
 from .options.client import SSHClientConnectionOptions
 from .options.keywords import (
     ClientKwargs,
@@ -65,6 +66,7 @@ async def connect(
     flags: int = 0,
     local_addr: tuple[str, int] | tuple[()] | None = (),
     sock: socket.socket | None = None,
+    config: ConfigArg = (),
     options: SSHClientConnectionOptions | None = None,
     **kwargs: Unpack[ClientKwargs],
 ) -> SSHClientConnection:
@@ -78,6 +80,7 @@ async def connect(
         flags: for `getaddrinfo`.
         local_addr: local host and port to connect from.
         sock: connected socket to use instead of making one.
+        config: configuration files to read; see the option.
         options: options object to start from.
         kwargs: the fields of `SSHClientConnectionOptions`.
 
@@ -97,6 +100,7 @@ async def connect(
         tunnel=tunnel,
         family=family,
         local_addr=local_addr,
+        config=config,
         **kwargs,
     )
     return await open_client(SSHClientConnection, merged, sock=sock, flags=flags)
@@ -112,6 +116,7 @@ async def create_connection(
     flags: int = 0,
     local_addr: tuple[str, int] | tuple[()] | None = (),
     sock: socket.socket | None = None,
+    config: ConfigArg = (),
     options: SSHClientConnectionOptions | None = None,
     **kwargs: Unpack[CreateConnectionKwargs],
 ) -> tuple[SSHClientConnection, SSHClient]:
@@ -133,6 +138,7 @@ async def create_connection(
         flags=flags,
         local_addr=local_addr,
         sock=sock,
+        config=config,
         options=options,
         **full,
     )
@@ -142,7 +148,7 @@ async def create_connection(
 @opening
 async def run_client(
     sock: socket.socket,
-    *,
+    config: ConfigArg = (),
     options: SSHClientConnectionOptions | None = None,
     **kwargs: Unpack[ClientKwargs],
 ) -> SSHClientConnection:
@@ -150,12 +156,13 @@ async def run_client(
 
     Parameters:
         sock: the socket; it belongs to the connection from now on.
+        config: configuration files to read; see the option.
         options: options object to start from.
         kwargs: the fields of `SSHClientConnectionOptions`.
 
     Raises as `connect`.
     """
-    merged = await make_options(SSHClientConnectionOptions, options, **kwargs)
+    merged = await make_options(SSHClientConnectionOptions, options, config=config, **kwargs)
     return await open_client(SSHClientConnection, merged, sock=sock)
 
 
@@ -176,6 +183,7 @@ async def listen(
     reuse_port: bool | None = None,
     acceptor: AcceptHandler[SSHServerConnection] | None = None,
     error_handler: ErrorHandler[SSHServerConnection] | None = None,
+    config: ConfigArg = (),
     options: SSHServerConnectionOptions | None = None,
     **kwargs: Unpack[ServerKwargs],
 ) -> SSHAcceptor[SSHServerConnection]:
@@ -194,6 +202,7 @@ async def listen(
         reuse_port: whether several processes may listen on the port.
         acceptor: called with each connection whose client is authenticated.
         error_handler: called with each connection that ended before that, and why.
+        config: configuration files to read; see the option.
         options: options object to start from.
         kwargs: the fields of `SSHServerConnectionOptions`; `server_host_keys` is needed.
 
@@ -210,6 +219,7 @@ async def listen(
         port=port,
         tunnel=tunnel,
         family=family,
+        config=config,
         **kwargs,
     )
     return await open_server(
@@ -241,6 +251,7 @@ async def create_server(
     reuse_port: bool | None = None,
     acceptor: AcceptHandler[SSHServerConnection] | None = None,
     error_handler: ErrorHandler[SSHServerConnection] | None = None,
+    config: ConfigArg = (),
     options: SSHServerConnectionOptions | None = None,
     **kwargs: Unpack[CreateServerKwargs],
 ) -> SSHAcceptor[SSHServerConnection]:
@@ -266,6 +277,7 @@ async def create_server(
         reuse_port=reuse_port,
         acceptor=acceptor,
         error_handler=error_handler,
+        config=config,
         options=options,
         **full,
     )
@@ -296,7 +308,7 @@ async def serve_socket(
 @opening
 async def run_server(
     sock: socket.socket,
-    *,
+    config: ConfigArg = (),
     options: SSHServerConnectionOptions | None = None,
     **kwargs: Unpack[ServerKwargs],
 ) -> SSHServerConnection:
@@ -304,13 +316,14 @@ async def run_server(
 
     Parameters:
         sock: the socket; it belongs to the connection from now on.
+        config: configuration files to read; see the option.
         options: options object to start from.
         kwargs: the fields of `SSHServerConnectionOptions`; `server_host_keys` is needed.
 
     Returns when the client is authenticated. Raises a DisconnectError if it does not get so far,
     OSError, KeyImportError and ValueError as `listen` does.
     """
-    merged = await make_options(SSHServerConnectionOptions, options, **kwargs)
+    merged = await make_options(SSHServerConnectionOptions, options, config=config, **kwargs)
     return await serve_socket(SSHServerConnection, merged, sock)
 
 
@@ -327,6 +340,7 @@ async def connect_reverse(
     flags: int = 0,
     local_addr: tuple[str, int] | tuple[()] | None = (),
     sock: socket.socket | None = None,
+    config: ConfigArg = (),
     options: SSHServerConnectionOptions | None = None,
     **kwargs: Unpack[ServerKwargs],
 ) -> SSHServerConnection:
@@ -351,6 +365,7 @@ async def connect_reverse(
         tunnel=tunnel,
         family=family,
         local_addr=local_addr,
+        config=config,
         **kwargs,
     )
     return await open_reverse(
@@ -372,6 +387,7 @@ async def listen_reverse(
     reuse_port: bool | None = None,
     acceptor: AcceptHandler[SSHClientConnection] | None = None,
     error_handler: ErrorHandler[SSHClientConnection] | None = None,
+    config: ConfigArg = (),
     options: SSHClientConnectionOptions | None = None,
     **kwargs: Unpack[ClientKwargs],
 ) -> SSHAcceptor[SSHClientConnection]:
@@ -393,6 +409,7 @@ async def listen_reverse(
         port=port,
         tunnel=tunnel,
         family=family,
+        config=config,
         **kwargs,
     )
     return await open_reverse_server(

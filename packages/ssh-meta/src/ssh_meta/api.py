@@ -21,6 +21,7 @@ from ssh_connection.api import (
     serve_socket,
 )
 from ssh_connection.opening import opening
+from ssh_connection.options.base import ConfigArg
 
 from .client import SSHClientConnection
 from .keywords import ClientKwargs, CreateConnectionKwargs, CreateServerKwargs, ServerKwargs
@@ -52,6 +53,7 @@ async def connect(
     flags: int = 0,
     local_addr: tuple[str, int] | tuple[()] | None = (),
     sock: socket.socket | None = None,
+    config: ConfigArg = (),
     options: SSHClientConnectionOptions | None = None,
     **kwargs: Unpack[ClientKwargs],
 ) -> SSHClientConnection:
@@ -65,6 +67,7 @@ async def connect(
         flags: for `getaddrinfo`.
         local_addr: local host and port to connect from.
         sock: connected socket to use instead of making one.
+        config: configuration files to read; see the option.
         options: options object to start from.
         kwargs: the fields of `SSHClientConnectionOptions`.
 
@@ -82,6 +85,7 @@ async def connect(
         tunnel=tunnel,
         family=family,
         local_addr=local_addr,
+        config=config,
         **kwargs,
     )
     return await open_client(SSHClientConnection, merged, sock=sock, flags=flags)
@@ -97,6 +101,7 @@ async def create_connection(
     flags: int = 0,
     local_addr: tuple[str, int] | tuple[()] | None = (),
     sock: socket.socket | None = None,
+    config: ConfigArg = (),
     options: SSHClientConnectionOptions | None = None,
     **kwargs: Unpack[CreateConnectionKwargs],
 ) -> tuple[SSHClientConnection, SSHClient]:
@@ -118,6 +123,7 @@ async def create_connection(
         flags=flags,
         local_addr=local_addr,
         sock=sock,
+        config=config,
         options=options,
         **full,
     )
@@ -127,7 +133,7 @@ async def create_connection(
 @opening
 async def run_client(
     sock: socket.socket,
-    *,
+    config: ConfigArg = (),
     options: SSHClientConnectionOptions | None = None,
     **kwargs: Unpack[ClientKwargs],
 ) -> SSHClientConnection:
@@ -135,12 +141,13 @@ async def run_client(
 
     Parameters:
         sock: the socket; it belongs to the connection from now on.
+        config: configuration files to read; see the option.
         options: options object to start from.
         kwargs: the fields of `SSHClientConnectionOptions`.
 
     Result and errors as of `connect`.
     """
-    merged = await make_options(SSHClientConnectionOptions, options, **kwargs)
+    merged = await make_options(SSHClientConnectionOptions, options, config=config, **kwargs)
     return await open_client(SSHClientConnection, merged, sock=sock)
 
 
@@ -161,6 +168,7 @@ async def listen(
     reuse_port: bool | None = None,
     acceptor: AcceptHandler[SSHServerConnection] | None = None,
     error_handler: ErrorHandler[SSHServerConnection] | None = None,
+    config: ConfigArg = (),
     options: SSHServerConnectionOptions | None = None,
     **kwargs: Unpack[ServerKwargs],
 ) -> SSHAcceptor[SSHServerConnection]:
@@ -179,6 +187,7 @@ async def listen(
         reuse_port: whether several processes may listen on the port.
         acceptor: called with each connection whose client is authenticated.
         error_handler: called with each connection that ended before that, and why.
+        config: configuration files to read; see the option.
         options: options object to start from.
         kwargs: the fields of `SSHServerConnectionOptions`; `server_host_keys` is needed.
 
@@ -193,6 +202,7 @@ async def listen(
         port=port,
         tunnel=tunnel,
         family=family,
+        config=config,
         **kwargs,
     )
     return await open_server(
@@ -224,6 +234,7 @@ async def create_server(
     reuse_port: bool | None = None,
     acceptor: AcceptHandler[SSHServerConnection] | None = None,
     error_handler: ErrorHandler[SSHServerConnection] | None = None,
+    config: ConfigArg = (),
     options: SSHServerConnectionOptions | None = None,
     **kwargs: Unpack[CreateServerKwargs],
 ) -> SSHAcceptor[SSHServerConnection]:
@@ -249,6 +260,7 @@ async def create_server(
         reuse_port=reuse_port,
         acceptor=acceptor,
         error_handler=error_handler,
+        config=config,
         options=options,
         **full,
     )
@@ -257,7 +269,7 @@ async def create_server(
 @opening
 async def run_server(
     sock: socket.socket,
-    *,
+    config: ConfigArg = (),
     options: SSHServerConnectionOptions | None = None,
     **kwargs: Unpack[ServerKwargs],
 ) -> SSHServerConnection:
@@ -265,13 +277,14 @@ async def run_server(
 
     Parameters:
         sock: the socket; it belongs to the connection from now on.
+        config: configuration files to read; see the option.
         options: options object to start from.
         kwargs: the fields of `SSHServerConnectionOptions`; `server_host_keys` is needed.
 
     Returns when the client is authenticated. Raises a DisconnectError if it does not get so far,
     OSError, KeyImportError and ValueError as `listen` does.
     """
-    merged = await make_options(SSHServerConnectionOptions, options, **kwargs)
+    merged = await make_options(SSHServerConnectionOptions, options, config=config, **kwargs)
     return await serve_socket(SSHServerConnection, merged, sock)
 
 
@@ -288,6 +301,7 @@ async def connect_reverse(
     flags: int = 0,
     local_addr: tuple[str, int] | tuple[()] | None = (),
     sock: socket.socket | None = None,
+    config: ConfigArg = (),
     options: SSHServerConnectionOptions | None = None,
     **kwargs: Unpack[ServerKwargs],
 ) -> SSHServerConnection:
@@ -312,6 +326,7 @@ async def connect_reverse(
         tunnel=tunnel,
         family=family,
         local_addr=local_addr,
+        config=config,
         **kwargs,
     )
     return await open_reverse(
@@ -333,6 +348,7 @@ async def listen_reverse(
     reuse_port: bool | None = None,
     acceptor: AcceptHandler[SSHClientConnection] | None = None,
     error_handler: ErrorHandler[SSHClientConnection] | None = None,
+    config: ConfigArg = (),
     options: SSHClientConnectionOptions | None = None,
     **kwargs: Unpack[ClientKwargs],
 ) -> SSHAcceptor[SSHClientConnection]:
@@ -354,6 +370,7 @@ async def listen_reverse(
         port=port,
         tunnel=tunnel,
         family=family,
+        config=config,
         **kwargs,
     )
     return await open_reverse_server(

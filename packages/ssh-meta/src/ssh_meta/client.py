@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Unpack
 import ssh_connection
 import ssh_sftp
 from ssh_connection import SSHAcceptor
-from ssh_connection.api import open_reverse, open_server
+from ssh_connection.acceptor import AcceptHandler, ErrorHandler
+from ssh_connection.api import make_options, open_reverse, open_server
 from ssh_connection.connection.client_sessions import EnvArg
 from ssh_connection.opening import opening
+from ssh_connection.options.base import ConfigArg
 
 from .keywords import ServerKwargs
 from .options import SSHClientConnectionOptions, SSHServerConnectionOptions
@@ -79,30 +81,66 @@ class SSHClientConnection(ssh_connection.SSHClientConnection):
 
     @opening
     async def connect_reverse_ssh(
-        self, host: str, port: int | tuple[()] = (), **kwargs: Unpack[ServerKwargs]
+        self,
+        host: str,
+        port: int | tuple[()] = (),
+        *,
+        config: ConfigArg = (),
+        options: ssh_connection.SSHServerConnectionOptions | None = None,
+        **kwargs: Unpack[ServerKwargs],
     ) -> SSHServerConnection:
         """Connect through this server to a client that waits for servers, and serve it.
 
         Parameters:
             host, port: where this server connects to.
-            kwargs: as of `connect_reverse`.
+            config, options, kwargs: as of `connect_reverse`.
 
         Returns and raises as `connect_reverse`.
         """
-        options = SSHServerConnectionOptions(host=host, port=port, tunnel=self, **kwargs)
-        return await open_reverse(SSHServerConnection, options, type(self))
+        merged = await make_options(
+            SSHServerConnectionOptions,
+            options,
+            host=host,
+            port=port,
+            tunnel=self,
+            config=config,
+            **kwargs,
+        )
+        return await open_reverse(SSHServerConnection, merged, type(self))
 
     @opening
     async def listen_ssh(  # type: ignore[override]  # as `listen`, it gives our connections
-        self, host: str = "", port: int | tuple[()] = (), **kwargs: Unpack[ServerKwargs]
+        self,
+        host: str = "",
+        port: int | tuple[()] = (),
+        *,
+        acceptor: AcceptHandler[SSHServerConnection] | None = None,
+        error_handler: ErrorHandler[SSHServerConnection] | None = None,
+        config: ConfigArg = (),
+        options: ssh_connection.SSHServerConnectionOptions | None = None,
+        **kwargs: Unpack[ServerKwargs],
     ) -> SSHAcceptor[SSHServerConnection]:
         """Have this server listen for SSH clients, and serve them here.
 
         Parameters:
             host, port: address on the server; an empty host for all, port 0 for any.
-            kwargs: as of `listen`.
+            acceptor, error_handler, config, options, kwargs: as of `listen`.
 
         Returns and raises as `listen`; ChannelListenError if the server refuses.
         """
-        options = SSHServerConnectionOptions(host=host, port=port, tunnel=self, **kwargs)
-        return await open_server(SSHServerConnection, options, type(self))
+        merged = await make_options(
+            SSHServerConnectionOptions,
+            options,
+            host=host,
+            port=port,
+            tunnel=self,
+            config=config,
+            **kwargs,
+        )
+        return await open_server(
+            SSHServerConnection,
+            merged,
+            type(self),
+            acceptor=acceptor,
+            error_handler=error_handler,
+        )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias, Unpack, cast
 
 import ssh_sftp
 from ssh_connection import SSHReader
+from ssh_connection.options.base import ConfigArg
 from ssh_connection.tunnel import parse_destination
 from ssh_keys.record import Record
 from ssh_sftp import scp as protocol
@@ -50,6 +51,7 @@ class SCPKwargs(ClientKwargs, total=False):
     """Keywords of `scp`."""
 
     port: int | tuple[()]
+    config: ConfigArg
 
 
 class _Place(Record):

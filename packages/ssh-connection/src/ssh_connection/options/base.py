@@ -83,7 +83,14 @@ def _derived(*, init: Literal[False] = False) -> Any:
     return _DERIVED
 
 
-@dataclass_transform(kw_only_default=True, eq_default=False, field_specifiers=(_derived,))
+def _by_position(*, default: Any, kw_only: Literal[False]) -> Any:
+    """Declare an option that may be given without its name."""
+    return default
+
+
+@dataclass_transform(
+    kw_only_default=True, eq_default=False, field_specifiers=(_derived, _by_position)
+)
 class _OptionsMeta(type):
     """Makes options objects: on top of other options.
 
@@ -110,26 +117,22 @@ class _OptionsMeta(type):
         cls.option_names = tuple(names)
         cls.option_set = frozenset(names)
 
-    def __call__(cls, *args: object, **kwargs: Any) -> Any:
-        if len(args) > 1 or (args and "options" in kwargs):
-            raise TypeError(f"{cls.__name__} takes one object with options by position")
-        # As in AsyncSSH, what they are on top of may be given by position.
-        base = args[0] if args else kwargs.pop("options", None)
+    def __call__(cls, options: object = None, **kwargs: Any) -> Any:
         canonical = kwargs.pop("canonical_host", None)
-        if isinstance(base, SSHConnectionOptions):
+        # `()` says "not given", whatever the default may be.
+        kwargs = {name: value for name, value in kwargs.items() if value != ()}
+        if isinstance(options, SSHConnectionOptions):
             names = cls.option_set
-            kwargs = {**{k: v for k, v in base.given.items() if k in names}, **kwargs}
-        elif base is not None:
-            raise TypeError(f"options must be an options object, not {type(base).__name__}")
+            kwargs = {**{k: v for k, v in options.given.items() if k in names}, **kwargs}
+        elif options is not None:
+            raise TypeError(f"options must be an options object, not {type(options).__name__}")
         values = kwargs
         files = _NOTHING
         configured: frozenset[str] = frozenset()
         if kwargs.get("config"):
             files = cls._configure(kwargs, canonical)
-            # `()` says "not given", whatever the default may be.
-            values = {k: v for k, v in kwargs.items() if v != () or k not in files.found}
-            configured = frozenset(files.found.keys() - values.keys())
-            values = {**files.found, **values, **files.replacing}
+            configured = frozenset(files.found.keys() - kwargs.keys())
+            values = {**files.found, **kwargs, **files.replacing}
         made: Any = cls.__new__(cls)  # type: ignore[call-overload]
         made.given, made.configured, made.configuration = kwargs, configured, files.server
         try:
@@ -170,7 +173,7 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
     given now.
     """
 
-    options: SSHConnectionOptions | None = None
+    options: SSHConnectionOptions | None = _by_position(default=None, kw_only=False)
     """Options object to take everything from that is not given here."""
 
     family: int = 0

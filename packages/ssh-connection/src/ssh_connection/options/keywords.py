@@ -1,9 +1,7 @@
 """The keywords of `connect`, `listen` and their like, for type checkers.
 
 Each is a field of an options class; `tests/connection/test_options.py` holds both together. The
-exceptions are the parameters that these functions name themselves, and those that are not built
-yet: they are here so that a call with a harmless value type-checks, and are listed in
-`SSHConnectionOptions.later`.
+exceptions are the parameters that these functions name themselves.
 """
 
 from __future__ import annotations
@@ -25,7 +23,7 @@ from ssh_keys import (
 
 from ..protocols import AgentForwarder, ExecInterceptor, KeyPairSource, SubsystemFactory
 from .algorithms import AlgorithmsArg, PolicyArg
-from .base import ConfigArg, ProxyCommandArg, RevokedKeysArg, Seconds
+from .base import ProxyCommandArg, RevokedKeysArg, Seconds
 from .client import HostKeysHandler, PasswordArg
 from .gss import GSSHostArg
 from .server import AuthorizedKeysArg
@@ -47,7 +45,6 @@ __all__ = [
 class CommonKwargs(TypedDict, total=False):
     """Keywords of clients and servers."""
 
-    config: ConfigArg
     proxy_command: ProxyCommandArg
     connect_timeout: Seconds
     tcp_keepalive: bool

@@ -163,13 +163,17 @@ class SFTPClientFile(Generic[AnyStr]):
     async def read_parallel(
         self, size: int = -1, offset: int | None = None
     ) -> AsyncIterator[tuple[int, bytes]]:
-        """Iterate over (offset, bytes) of a range as the blocks arrive, in any order.
+        """Return an iterator over (offset, bytes) of a range as the blocks arrive, in any order.
 
-        Parameters as in `read`; at most 4 MiB are held for a slow consumer. Raises SFTPError.
+        It is for `async for offset, data in await file.read_parallel()`. Parameters as in `read`;
+        at most 4 MiB are held for a slow consumer. The iterator raises SFTPError.
         """
         start = await self.tell() if offset is None else offset
-        handle = self.handle
-        length = None if size < 0 else size
+        return self._blocks(self.handle, start, None if size < 0 else size)
+
+    async def _blocks(
+        self, handle: bytes, start: int, length: int | None
+    ) -> AsyncIterator[tuple[int, bytes]]:
         async for where, data in self._handler.stream_blocks(
             handle, start, length, self.read_len, self._max_requests
         ):
