@@ -111,6 +111,9 @@ def seeds() -> Iterator[tuple[str, str, bytes]]:
     yield "socks", "4a", b"\4\1\0\x50\0\0\0\1me\0name\0data"
     for kind, address in (("1", b"\1" + bytes(4)), ("3", b"\3\4name"), ("4", b"\4" + bytes(16))):
         yield "socks", f"5-{kind}", b"\5\2\2\0\5\1\0" + address + b"\0\x50data"
+    yield "tunnel", "frame", bytes(14)
+    yield "tunnel", "4", encode_uint32(2) + b"\x45" + bytes(19)
+    yield "tunnel", "6", encode_uint32(24) + b"\x60" + bytes(39)
     compressor = ZlibCompressor()
     stream = [compressor.compress(b"x" * size)[2:] for size in (20, 10, 5000)]
     yield "decompression", "stream", _sized(*stream)

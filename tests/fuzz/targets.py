@@ -17,6 +17,7 @@ import ssh_connection.messages.userauth as userauth_messages
 import ssh_transport.kex.messages as kex_messages
 import ssh_transport.messages as transport_messages
 from ssh_connection.socks.handshake import MAX_FIELD, SocksError, SocksHandshake
+from ssh_connection.tuntap.framing import TunnelMode, packet_start, to_wire
 from ssh_keys import SSHLocalKeyPair, import_private_key
 from ssh_keys.wire import Message, PacketDecodeError, encode_uint32
 from ssh_transport import (
@@ -360,6 +361,17 @@ def socks(data: bytes) -> None:
     assert results[0] == results[1]
 
 
+def tunnel(data: bytes) -> None:
+    """A message of a tunnel: what is a packet or a frame makes the same message."""
+    for mode in TunnelMode:
+        try:
+            start = packet_start(mode, data, 0, len(data))
+        except ProtocolError as exc:
+            _check_reason(exc)
+        else:
+            assert to_wire(mode, data[start:]) == data
+
+
 Target = Callable[[bytes], None]
 
 TARGETS: Mapping[str, Target] = {
@@ -377,6 +389,7 @@ TARGETS: Mapping[str, Target] = {
         client_configuration,
         server_configuration,
         socks,
+        tunnel,
     )
 } | {f"message/{each.__name__}": partial(_message, each) for each in MESSAGES}
 """Every target by name."""
