@@ -116,6 +116,27 @@ async def test_peer_that_hangs_up_is_heard_at_once() -> None:
         assert isinstance(await asyncio.wait_for(owner.lost, WAIT), ConnectionLost)
 
 
+@pytest.mark.parametrize("how", ["close", "abort"])
+async def test_what_was_not_read_does_not_reset_the_connection(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The peer would get an error in place of SSH_MSG_DISCONNECT."""
+    monkeypatch.setattr(login_reads, "_PATIENCE", 600)
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        owner = Owner()
+        await loop.create_connection(lambda: owner.transport, *listener.getsockname())
+        peer, _ = listener.accept()
+        with peer:
+            peer.settimeout(WAIT)
+            peer.sendall(GREETING)
+            getattr(owner.transport, how)()
+            await asyncio.wait_for(owner.lost, WAIT)
+            assert peer.recv(4096).startswith(b"SSH-2.0-")
+            while peer.recv(4096):
+                pass  # to the end, and no ConnectionResetError
+
+
 def test_no_greeting_is_shorter_than_what_is_waited_for() -> None:
     names = (b"",) * 10
     kexinit = 1 + 16 + sum(4 + len(name) for name in names) + 1 + 4

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from math import inf
 
@@ -34,6 +35,7 @@ _PATIENCE = 1.0  # seconds
 
 # No identification string (9 bytes) with an SSH_MSG_KEXINIT behind it (72, of empty lists) is less.
 _LEAST_GREETING = 80
+_UNREAD = 4096  # bytes: more than we wait for without looking
 _SERVICE_ACCEPT = len(ServiceAccept(b"ssh-userauth").encode())
 
 
@@ -98,6 +100,11 @@ class LoginReads:
                 self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
 
     def close(self) -> None:
-        """Login is over, or the socket is gone."""
+        """Login is over, or the socket is about to be closed."""
+        if self._socket is not None and self._low_water != 1 and self._core.closed:
+            # What is closed with bytes that were never read is reset: the peer would hear that in
+            # place of our SSH_MSG_DISCONNECT.
+            with contextlib.suppress(OSError):  # there are none, or the peer has reset it
+                os.read(self._socket.fileno(), _UNREAD)
         self._reset()
         self._socket = None
