@@ -232,11 +232,19 @@ _LIVE = {
     **dict.fromkeys(
         (
             "cast128-cbc",
+            "seed-cbc@ssh.com",
             "arcfour",
+            "ecdh-sha2-1.3.132.0.10",
             "hmac-sha2-256-96",
             "hmac-sha2-512-96",
             "hmac-sha2-256-96-etm@openssh.com",
             "hmac-sha2-512-96-etm@openssh.com",
+            *(
+                row.name.decode()
+                for table in (KEX_METHODS, MACS)
+                for row in table
+                if row.name.endswith(b"@ssh.com")
+            ),
         ),
         "AsyncSSH",
     ),

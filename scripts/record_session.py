@@ -159,9 +159,32 @@ _ASYNCSSH_KEX = (
     "curve448-sha512",
     "diffie-hellman-group15-sha512",
     "diffie-hellman-group17-sha512",
+    "diffie-hellman-group14-sha256@ssh.com",
+    "diffie-hellman-group14-sha224@ssh.com",
+    "diffie-hellman-group15-sha256@ssh.com",
+    "diffie-hellman-group15-sha384@ssh.com",
+    "diffie-hellman-group16-sha384@ssh.com",
+    "diffie-hellman-group16-sha512@ssh.com",
+    "diffie-hellman-group18-sha512@ssh.com",
+    "diffie-hellman-group-exchange-sha224@ssh.com",
+    "diffie-hellman-group-exchange-sha384@ssh.com",
+    "diffie-hellman-group-exchange-sha512@ssh.com",
+    "ecdh-sha2-1.3.132.0.10",
 )
-_ASYNCSSH_CIPHERS = ("blowfish-cbc", "cast128-cbc", "arcfour", "arcfour128", "arcfour256")
+_ASYNCSSH_CIPHERS = (
+    "blowfish-cbc",
+    "cast128-cbc",
+    "seed-cbc@ssh.com",
+    "arcfour",
+    "arcfour128",
+    "arcfour256",
+)
 _ASYNCSSH_MACS = (
+    "hmac-sha256-2@ssh.com",
+    "hmac-sha224@ssh.com",
+    "hmac-sha256@ssh.com",
+    "hmac-sha384@ssh.com",
+    "hmac-sha512@ssh.com",
     "hmac-sha2-256-96",
     "hmac-sha2-512-96",
     "hmac-sha2-256-96-etm@openssh.com",

@@ -347,9 +347,19 @@ OTHER_KEX = (
     "diffie-hellman-group17-sha512",
     "rsa2048-sha256",
     "rsa1024-sha1",
+    *sorted(row.name.decode() for row in KEX_METHODS if row.name.endswith(b"@ssh.com")),
+    "ecdh-sha2-1.3.132.0.10",
 )
-OTHER_CIPHERS = ("blowfish-cbc", "cast128-cbc", "arcfour", "arcfour128", "arcfour256")
+OTHER_CIPHERS = (
+    "blowfish-cbc",
+    "cast128-cbc",
+    "seed-cbc@ssh.com",
+    "arcfour",
+    "arcfour128",
+    "arcfour256",
+)
 OTHER_MACS = (
+    *sorted(row.name.decode() for row in MACS if row.name.endswith(b"@ssh.com")),
     "hmac-sha2-256-96",
     "hmac-sha2-512-96",
     "hmac-sha2-256-96-etm@openssh.com",

@@ -124,6 +124,7 @@ def test_names_in_order_of_preference() -> None:
         "3des-cbc",
         "blowfish-cbc",
         "cast128-cbc",
+        "seed-cbc@ssh.com",
         "arcfour256",
         "arcfour128",
         "arcfour",

@@ -24,6 +24,7 @@ SLOW = {
     b"sntrup761x25519-sha512@openssh.com",
     b"diffie-hellman-group17-sha512",
     b"diffie-hellman-group18-sha512",
+    b"diffie-hellman-group18-sha512@ssh.com",
     b"rsa2048-sha256",
 }
 QUICK = [row for row in METHODS if row.name not in SLOW]
@@ -52,6 +53,17 @@ def test_names_in_order_of_preference() -> None:
         "diffie-hellman-group-exchange-sha256",
         "diffie-hellman-group14-sha256",
         "rsa2048-sha256",
+        "diffie-hellman-group14-sha256@ssh.com",
+        "diffie-hellman-group14-sha224@ssh.com",
+        "diffie-hellman-group15-sha256@ssh.com",
+        "diffie-hellman-group15-sha384@ssh.com",
+        "diffie-hellman-group16-sha384@ssh.com",
+        "diffie-hellman-group16-sha512@ssh.com",
+        "diffie-hellman-group18-sha512@ssh.com",
+        "diffie-hellman-group-exchange-sha224@ssh.com",
+        "diffie-hellman-group-exchange-sha384@ssh.com",
+        "diffie-hellman-group-exchange-sha512@ssh.com",
+        "ecdh-sha2-1.3.132.0.10",
         "diffie-hellman-group-exchange-sha1",
         "diffie-hellman-group14-sha1",
         "diffie-hellman-group1-sha1",
@@ -75,10 +87,10 @@ def test_row_says_what_the_name_says(method: KexAlgorithm) -> None:
     name = method.name.decode()
     assert (method.status is Status.INSECURE) is name.endswith("sha1")
     assert method.post_quantum is name.startswith(("mlkem", "sntrup"))
-    hashes = {"sha1": "sha1", "sha256": "sha256", "sha384": "sha384", "sha512": "sha512"}
     suffix = name.partition("@")[0].rpartition("-")[2]
-    curves = {"nistp256": "sha256", "nistp384": "sha384", "nistp521": "sha512"}
-    assert method.hash_name == (hashes.get(suffix) or curves[suffix])
+    # RFC 5656 section 6.2.1: by the size of the curve.
+    curves = {"nistp256": "sha256", "1.3.132.0.10": "sha256", "nistp384": "sha384"}
+    assert method.hash_name == curves.get(suffix, "sha512" if suffix == "nistp521" else suffix)
     assert method.available()
 
 

@@ -35,6 +35,11 @@ def test_names_in_order_of_preference() -> None:
         "umac-128@openssh.com",
         "umac-64-etm@openssh.com",
         "umac-64@openssh.com",
+        "hmac-sha256-2@ssh.com",
+        "hmac-sha224@ssh.com",
+        "hmac-sha256@ssh.com",
+        "hmac-sha384@ssh.com",
+        "hmac-sha512@ssh.com",
         "hmac-sha1-etm@openssh.com",
         "hmac-sha1",
         "hmac-sha2-256-96-etm@openssh.com",
@@ -65,10 +70,13 @@ def test_only_encrypt_then_mac_by_default() -> None:
 def test_row_says_what_the_name_says(row: MACAlgorithm) -> None:
     name, etm = row.name.decode(), row.name.endswith(b"-etm@openssh.com")
     assert row.etm is etm
-    sizes = {"sha2-256": 32, "sha2-512": 64, "sha1": 20, "md5": 16, "umac-128": 16, "umac-64": 8}
+    sizes = {f"sha{bits}": bits // 8 for bits in (224, 256, 384, 512)}
+    sizes |= {"sha2-256": 32, "sha2-512": 64, "sha1": 20, "md5": 16, "umac-128": 16, "umac-64": 8}
     (size,) = (size for text, size in sizes.items() if text in name)
     assert row.digest_size == (12 if "-96" in name else size)
-    assert row.key_size == (16 if "umac" in name else size)
+    # That of hmac-sha256@ssh.com is what ssh.com made of it.
+    short = "umac" in name or name == "hmac-sha256@ssh.com"
+    assert row.key_size == (16 if short else size)
 
 
 @pytest.mark.parametrize(
@@ -172,9 +180,8 @@ def test_same_as_the_standard_library(
     row: MACAlgorithm, key: bytes, packets: list[tuple[bytes, bytes]]
 ) -> None:
     name = row.name.decode()
-    digest = next(d for d in ("sha2-256", "sha2-512", "sha1", "md5") if d in name).replace(
-        "sha2-", "sha"
-    )
+    plain = name.replace("sha2-", "sha")
+    digest = next(d for d in ("sha224", "sha256", "sha384", "sha512", "sha1", "md5") if d in plain)
     mac = row.new(key)
     for head, body in packets:
         expected = hmac.digest(key, head + body, digest)[: row.digest_size]

@@ -143,6 +143,7 @@ def test_patterns_change_a_preset() -> None:
         b"ecdh-sha2-nistp256",
         b"ecdh-sha2-nistp384",
         b"ecdh-sha2-nistp521",
+        b"ecdh-sha2-1.3.132.0.10",
     )
     assert changed.host_key_algorithms == fips.host_key_algorithms
     assert changed.select(ciphers="+aes128-cbc").name == "fips, changed"

@@ -25,6 +25,7 @@ class Hash(Protocol):
 # Named once: finding an algorithm by its name takes as long as a block of it.
 HASHES: dict[str, Callable[[bytes], Hash]] = {
     "sha1": hashlib.sha1,
+    "sha224": hashlib.sha224,
     "sha256": hashlib.sha256,
     "sha384": hashlib.sha384,
     "sha512": hashlib.sha512,

@@ -101,6 +101,7 @@ _NEEDS_GSSAPI = "the gssapi package: install the extra gssapi"
 _P256 = NISTCurve(ec.SECP256R1())
 _P384 = NISTCurve(ec.SECP384R1())
 _P521 = NISTCurve(ec.SECP521R1())
+_SECP256K1 = NISTCurve(ec.SECP256K1())
 _X25519 = X25519()
 _X448 = X448()
 _CURVE25519 = CurveExchange(_X25519)
@@ -157,6 +158,18 @@ _ROWS: tuple[KexAlgorithm, ...] = (
     _group_exchange(b"diffie-hellman-group-exchange-sha256", "sha256", _DEFAULT),
     _group(b"diffie-hellman-group14-sha256", "sha256", 2048, _SUPPORTED),
     _rsa(b"rsa2048-sha256", "sha256", rsa.RSA2048_SHA256, _SUPPORTED),
+    # Of ssh.com: known groups with other hashes. And a curve that has no name in RFC 5656.
+    _group(b"diffie-hellman-group14-sha256@ssh.com", "sha256", 2048, _SUPPORTED),
+    _group(b"diffie-hellman-group14-sha224@ssh.com", "sha224", 2048, _SUPPORTED),
+    _group(b"diffie-hellman-group15-sha256@ssh.com", "sha256", 3072, _SUPPORTED),
+    _group(b"diffie-hellman-group15-sha384@ssh.com", "sha384", 3072, _SUPPORTED),
+    _group(b"diffie-hellman-group16-sha384@ssh.com", "sha384", 4096, _SUPPORTED),
+    _group(b"diffie-hellman-group16-sha512@ssh.com", "sha512", 4096, _SUPPORTED),
+    _group(b"diffie-hellman-group18-sha512@ssh.com", "sha512", 8192, _SUPPORTED),
+    _group_exchange(b"diffie-hellman-group-exchange-sha224@ssh.com", "sha224", _SUPPORTED),
+    _group_exchange(b"diffie-hellman-group-exchange-sha384@ssh.com", "sha384", _SUPPORTED),
+    _group_exchange(b"diffie-hellman-group-exchange-sha512@ssh.com", "sha512", _SUPPORTED),
+    _two_messages(b"ecdh-sha2-1.3.132.0.10", "sha256", CurveExchange(_SECP256K1), _SUPPORTED),
     _group_exchange(b"diffie-hellman-group-exchange-sha1", "sha1", _INSECURE),
     _group(b"diffie-hellman-group14-sha1", "sha1", 2048, _INSECURE),
     _group(b"diffie-hellman-group1-sha1", "sha1", 1024, _INSECURE),

@@ -29,7 +29,9 @@ def _umac(name: bytes, bits: int, etm: bool, status: Status) -> MACAlgorithm:
     return MACAlgorithm(name, 16, bits // 8, etm, new, status, nettle_available)
 
 
+_SHA224 = _hmac(hashes.SHA224())
 _SHA256 = _hmac(hashes.SHA256())
+_SHA384 = _hmac(hashes.SHA384())
 _SHA512 = _hmac(hashes.SHA512())
 _SHA1 = _hmac(hashes.SHA1())
 _MD5 = _hmac(hashes.MD5())
@@ -57,6 +59,12 @@ MACS: Registry[MACAlgorithm] = Registry(
         _umac(b"umac-128@openssh.com", 128, False, _SUPPORTED),
         _umac(b"umac-64-etm@openssh.com", 64, True, _SUPPORTED),
         _umac(b"umac-64@openssh.com", 64, False, _SUPPORTED),
+        # Of ssh.com, from before RFC 6668 and beside it.
+        MACAlgorithm(b"hmac-sha256-2@ssh.com", 32, 32, False, _SHA256, _SUPPORTED),
+        MACAlgorithm(b"hmac-sha224@ssh.com", 28, 28, False, _SHA224, _SUPPORTED),
+        MACAlgorithm(b"hmac-sha256@ssh.com", 16, 32, False, _SHA256, _SUPPORTED),
+        MACAlgorithm(b"hmac-sha384@ssh.com", 48, 48, False, _SHA384, _SUPPORTED),
+        MACAlgorithm(b"hmac-sha512@ssh.com", 64, 64, False, _SHA512, _SUPPORTED),
         # Broken hashes, and tags that were cut for no reason.
         MACAlgorithm(b"hmac-sha1-etm@openssh.com", 20, 20, True, _SHA1, _INSECURE),
         MACAlgorithm(b"hmac-sha1", 20, 20, False, _SHA1, _INSECURE),
