@@ -7,7 +7,6 @@ import socket
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,11 @@ from ssh_connection import (
     SSHWriter,
 )
 from ssh_connection.server import NewTunTapSession
-from ssh_connection.tuntap import TunnelMode, relay
 from ssh_connection.x11.authfile import read_authority
 from ssh_keys import Error
 from tests.cut import Cut, Scenario, Way, cut_everywhere
 
+from .devices import stand_ins
 from .loopback import HOST, Server, client, server_side, serving
 from .packets import frame, ipv4
 
@@ -295,32 +294,14 @@ async def tunnel_streams(cut: Cut) -> None:
 
 
 async def tunnel(cut: Cut) -> None:
-    """Between sockets that stand for devices, which need a privilege."""
-    networks = []
-
-    def open_device(mode: TunnelMode, unit: int | None) -> tuple[FileIO, str]:
-        mine, network = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        mine.setblocking(False)
-        network.setblocking(False)
-        networks.append(network)
-        return FileIO(mine.detach(), "r+"), "tap0"
-
     class Tunnels(Server):
         def tap_requested(self, unit: int | None) -> bool:
             return True
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(relay, "open_device", open_device)
-        try:
-            async with (
-                logged_in(cut, server_factory=Tunnels) as conn,
-                conn.forward_tap(),
-            ):
-                networks[0].send(frame())
-                await asyncio.get_running_loop().sock_recv(networks[1], 100)
-        finally:
-            for network in networks:
-                network.close()
+    with stand_ins() as networks:
+        async with logged_in(cut, server_factory=Tunnels) as conn, conn.forward_tap():
+            networks[0].send(frame())
+            await asyncio.get_running_loop().sock_recv(networks[1], 100)
 
 
 SCENARIOS = [

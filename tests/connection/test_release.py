@@ -9,9 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from ssh_connection import SSHClientConnection, SSHServerConnection
+from ssh_connection import SSHClientConnection, SSHReader, SSHServerConnection, SSHWriter
+from ssh_connection.server import TunTapHandler
 
+from .devices import stand_ins
 from .loopback import USER_KEY, Server, authorized, client, server_side, serving
+from .packets import frame, ipv4
 
 WAIT = 10
 
@@ -31,6 +34,19 @@ class Forgetful(Server):
     def connection_made(self, conn: SSHServerConnection) -> None:
         """Nothing."""
 
+    def tun_requested(self, unit: int | None) -> TunTapHandler:
+        """Send the first packet back."""
+
+        async def echo(reader: SSHReader[bytes], writer: SSHWriter[bytes]) -> None:
+            writer.write(await reader.read())
+            await reader.read()
+
+        return echo
+
+    def tap_requested(self, unit: int | None) -> bool:
+        """Open a device."""
+        return True
+
 
 async def use(conn: SSHClientConnection, what: str) -> None:
     """Do something with a connection."""
@@ -39,9 +55,18 @@ async def use(conn: SSHClientConnection, what: str) -> None:
             assert listener.get_port()
     elif what == "keepalive":
         conn.set_keepalive(10)
+    elif what == "tunnel":
+        reader, writer = await conn.open_tun()
+        writer.write(ipv4())
+        assert await reader.read() == ipv4()
+    elif what == "device":
+        with stand_ins() as networks:
+            await conn.forward_tap()
+            networks[0].send(frame())
+            assert await asyncio.get_running_loop().sock_recv(networks[1], 100) == frame()
 
 
-@pytest.mark.parametrize("what", ["nothing", "forwarding", "keepalive"])
+@pytest.mark.parametrize("what", ["nothing", "forwarding", "keepalive", "tunnel", "device"])
 async def test_connection_is_freed_when_it_is_closed(what: str) -> None:
     async with serving(server_factory=Forgetful) as server:
         conn = await client(server, password="secret")

@@ -8,8 +8,9 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from io import FileIO
 from typing import Any
 
@@ -29,6 +30,7 @@ from ssh_connection.tuntap.framing import TunnelMode
 from tests.event_loops import LoopFactory, event_loops
 from tests.networks import INTERFACES, assert_joined, free_unit, needs_devices, wait_gone
 
+from .devices import stand_ins
 from .loopback import Server, client, server_side, serving
 from .packets import FAMILY_4, ipv4, ipv6
 from .test_tuntap import Peer
@@ -209,17 +211,13 @@ async def test_without_a_connection() -> None:
     await wait_gone(f"tun{unit}")
 
 
+@dataclass
 class Tunnel:
-    """The relay of a tunnel: one end of a pair of sockets is the device, a test plays the peer."""
+    """The relay of a tunnel between a network and a peer, both of which are played by the test."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, mode: TunnelMode, **options: int) -> None:
-        mine, self.network = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        mine.setblocking(False)
-        opened = FileIO(mine.detach(), "r+")
-        monkeypatch.setattr(relay, "open_device", lambda mode, unit: (opened, "tun5"))
-        self.forwarder, session = relay.open_relay(mode, None)
-        self.peer = Peer(session, mode, **options)
-        self.network.setblocking(False)
+    network: socket.socket
+    forwarder: relay.TunTapForwarder
+    peer: Peer
 
     @property
     def chan(self) -> Channel:
@@ -230,7 +228,21 @@ class Tunnel:
         """End it."""
         self.forwarder.close()
         await self.forwarder.wait_closed()
-        self.network.close()
+
+
+OpenTunnel = Callable[..., Tunnel]
+
+
+@pytest.fixture
+def open_tunnel() -> Iterator[OpenTunnel]:
+    """Makes tunnels; takes what `Peer` takes behind the session."""
+    with stand_ins() as networks:
+
+        def make(mode: TunnelMode = TunnelMode.POINT_TO_POINT, **options: int) -> Tunnel:
+            forwarder, session = relay.open_relay(mode, None)
+            return Tunnel(networks[-1], forwarder, Peer(session, mode, **options))
+
+        yield make
 
 
 async def turns() -> None:
@@ -240,9 +252,9 @@ async def turns() -> None:
 
 
 async def test_packets_of_the_device(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    open_tunnel: OpenTunnel, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tunnel = Tunnel(monkeypatch, TunnelMode.POINT_TO_POINT, most=1504)
+    tunnel = open_tunnel(most=1504)
     packets = [ipv4(bytes(1480)), ipv6(b"x"), b"\x88\xcc neither", ipv4(bytes(1481)), ipv4(b"y")]
     for packet in packets:
         tunnel.network.send(packet)
@@ -254,8 +266,8 @@ async def test_packets_of_the_device(
     await tunnel.close()
 
 
-async def test_packets_for_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    tunnel = Tunnel(monkeypatch, TunnelMode.POINT_TO_POINT)
+async def test_packets_for_the_device(open_tunnel: OpenTunnel) -> None:
+    tunnel = open_tunnel()
     packets = [ipv4(bytes([n]) * n) for n in range(50)]
     tunnel.peer.send_run(*((0, FAMILY_4 + packet) for packet in packets))
     assert [tunnel.network.recv(65536) for _ in packets] == packets
@@ -263,9 +275,9 @@ async def test_packets_for_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
     await tunnel.close()
 
 
-async def test_a_device_that_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_device_that_takes_nothing(open_tunnel: OpenTunnel) -> None:
     """Packets are lost, none is kept, and the window stays open."""
-    tunnel = Tunnel(monkeypatch, TunnelMode.POINT_TO_POINT)
+    tunnel = open_tunnel()
     packet = ipv4(bytes(1000))
     for _ in range(5000):
         tunnel.peer.send(94, 0, FAMILY_4 + packet)
@@ -282,9 +294,9 @@ async def test_a_device_that_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     await tunnel.close()
 
 
-async def test_a_peer_that_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_peer_that_takes_nothing(open_tunnel: OpenTunnel) -> None:
     """The device is not read any more, and drops what it can not hold."""
-    tunnel = Tunnel(monkeypatch, TunnelMode.POINT_TO_POINT, window=0)
+    tunnel = open_tunnel(window=0)
     packet = ipv4(bytes(1400))
     for _ in range(2000):
         try:
@@ -303,9 +315,9 @@ async def test_a_peer_that_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 async def test_the_end_of_the_peer_s_packets_closes_the_device(
-    monkeypatch: pytest.MonkeyPatch,
+    open_tunnel: OpenTunnel,
 ) -> None:
-    tunnel = Tunnel(monkeypatch, TunnelMode.POINT_TO_POINT)
+    tunnel = open_tunnel()
     tunnel.network.send(ipv4(b"last"))
     await turns()
     tunnel.peer.send(96, 0)
@@ -313,11 +325,10 @@ async def test_the_end_of_the_peer_s_packets_closes_the_device(
     kinds = [message[0] for message in tunnel.peer.sent()]
     assert kinds == [94, 96, 97]
     assert tunnel.network.recv(1) == b""
-    tunnel.network.close()
 
 
-async def test_a_malformed_packet_closes_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    tunnel = Tunnel(monkeypatch, TunnelMode.POINT_TO_POINT)
+async def test_a_malformed_packet_closes_the_device(open_tunnel: OpenTunnel) -> None:
+    tunnel = open_tunnel()
     tunnel.peer.send(94, 0, ipv4())
     assert [message[0] for message in tunnel.peer.sent()] == [97]
     tunnel.network.send(ipv4())  # nobody wants it any more
@@ -325,11 +336,10 @@ async def test_a_malformed_packet_closes_the_device(monkeypatch: pytest.MonkeyPa
     tunnel.peer.send(97, 0)
     await asyncio.wait_for(tunnel.forwarder.wait_closed(), 20)
     assert tunnel.peer.sent() == []
-    tunnel.network.close()
 
 
-async def test_a_device_that_is_closed_closes_the_channel(monkeypatch: pytest.MonkeyPatch) -> None:
-    tunnel = Tunnel(monkeypatch, TunnelMode.POINT_TO_POINT)
+async def test_a_device_that_is_closed_closes_the_channel(open_tunnel: OpenTunnel) -> None:
+    tunnel = open_tunnel()
     await tunnel.close()
     assert [message[0] for message in tunnel.peer.sent()] == [97]
     assert tunnel.forwarder.get_extra_info("interface") is None
@@ -379,10 +389,10 @@ async def test_transport() -> None:
 
 
 def test_a_device_is_closed_when_there_are_no_threads_any_more(
-    monkeypatch: pytest.MonkeyPatch,
+    open_tunnel: OpenTunnel,
 ) -> None:
     async def run() -> None:
-        tunnel = Tunnel(monkeypatch, TunnelMode.ETHERNET)
+        tunnel = open_tunnel(TunnelMode.ETHERNET)
         await asyncio.get_running_loop().shutdown_default_executor()
         await tunnel.close()
 
