@@ -40,6 +40,7 @@ from .pair import Clock
 ROLES = st.sampled_from(list(Role))
 SIZES = st.one_of(st.integers(1, 64), st.integers(65, 70_000))
 PLACES = st.integers(0, 1 << 20)
+GOODBYE = 11, "had enough"
 LOCAL = SSHLocalKeyPair(generate_private_key("ssh-ed25519"))
 
 
@@ -98,6 +99,8 @@ class Side:
         self.steps: list[SlowStep] = []
         self.undecided: list[Event] = []
         self.end: Disconnected | None = None
+        self.left = False  # the application has disconnected,
+        self.said_so = False  # and to somebody who is there
         self.exchanges = 0
         self.ready = False
         self.paused = False
@@ -275,6 +278,16 @@ class Network(RuleBasedStateMachine):
         for side in self.sides.values():
             side.core.handle_timer(self.clock.now)
 
+    @rule(role=ROLES, really=st.sampled_from([False] * 19 + [True]))
+    def leave(self, role: Role, really: bool) -> None:
+        """An application disconnects, at whatever point the connection is."""
+        side = self.sides[role]
+        if really and not side.core.closed:
+            side.left = True
+            side.said_so = bool(side.core.peer_version)
+            side.core.disconnect(*GOODBYE)
+            side.notice()
+
     # --- What has to hold ---
 
     @invariant()
@@ -286,9 +299,19 @@ class Network(RuleBasedStateMachine):
     @invariant()
     def ends_only_for_a_reason(self) -> None:
         for side in getattr(self, "sides", {}).values():
-            if not self.tampered:
+            if not self.tampered and not any(each.left for each in self.sides.values()):
                 assert not side.core.closed
             assert side.end is None or isinstance(side.end.error, DisconnectError)
+
+    @invariant()
+    def both_mean_the_same_connection(self) -> None:
+        """What was changed before there were keys is found by those who then have keys."""
+        sides = getattr(self, "sides", {}).values()
+        if sides and all(side.exchanges for side in sides):
+            client, server = sides
+            assert client.core.session_id == server.core.session_id
+            if client.exchanges == server.exchanges == 1:
+                assert client.core.algorithms == server.core.algorithms
 
     def settle(self) -> None:
         """Let everything that is under way come to its end."""
@@ -323,12 +346,25 @@ class Network(RuleBasedStateMachine):
                 side.notice()
                 assert side.end is not None
             return
+        if any(side.left for side in self.sides.values()):
+            self.check_farewell()
+            return
         for role, side in self.sides.items():
             assert side.ready
             assert side.exchanges == self.other(role).exchanges >= 1
             assert side.received == self.other(role).sent
             assert side.core.session_id == self.other(role).core.session_id
             assert not side.core.blocked
+
+    def check_farewell(self) -> None:
+        """Whom the other one left behind knows it, and why."""
+        for role, side in self.sides.items():
+            side.core.eof_received()
+            side.notice()
+            assert side.end is not None
+            assert side.end.by_peer is (self.other(role).said_so and not side.left)
+            if side.left or side.end.by_peer:
+                assert (side.end.error.code, side.end.error.reason) == GOODBYE
 
 
 class HostileNetwork(Network):
@@ -366,6 +402,25 @@ class HostileNetwork(Network):
         if wire := self.tamper(role):
             place %= len(wire)
             wire[place:place] = wire[place : place + count]
+            self.tampered = True
+
+    @rule(role=ROLES, first=PLACES, second=PLACES, count=st.integers(1, 200))
+    def swap(self, role: Role, first: int, second: int, count: int) -> None:
+        """Pieces arrive in another order."""
+        if wire := self.tamper(role):
+            first, second = sorted((first % len(wire), second % len(wire)))
+            one = slice(first, min(first + count, second))
+            two = slice(second, second + count)
+            if wire[one] != wire[two]:
+                wire[two], wire[one] = wire[one], wire[two]
+                self.tampered = True
+
+    @rule(role=ROLES, count=st.integers(1, 4000))
+    def reflect(self, role: Role, count: int) -> None:
+        """A side gets back what it said itself."""
+        other = Role.SERVER if role is Role.CLIENT else Role.CLIENT
+        if wire := self.tamper(role):
+            self.tamper(other)[:0] = wire[:count]
             self.tampered = True
 
     @rule(role=ROLES, really=st.sampled_from([False] * 9 + [True]))
