@@ -88,7 +88,7 @@ async def listening(sock: socket.socket) -> None:
 
 async def wrong_calls() -> None:
     """What is not an option, or not of its type."""
-    await ssh_meta.listen("", 22, username="me")  # type: ignore[call-arg]
+    await ssh_meta.listen("", 22, password="me")  # type: ignore[call-arg]
     await ssh_meta.listen("", 22, sftp_factory="yes")  # type: ignore[arg-type]
     await ssh_meta.listen("", 22, agent_path=None)  # type: ignore[call-arg]
     await ssh_meta.create_server(Server, "", 22, server_factory=Server)  # type: ignore[misc]

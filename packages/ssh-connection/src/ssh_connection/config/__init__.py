@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .denied_user import DeniedUser
     from .directives import Directive
     from .file_rules import FileRules, UserRules
-    from .server_options import ServerConfig, ServerRules, server_config
+    from .server_options import ServerConfig, ServerRules, login_of, server_config
 
 __all__ = [
     "DeniedUser",
@@ -32,6 +32,7 @@ __all__ = [
     "canonical_options",
     "client_config",
     "client_values",
+    "login_of",
     "server_config",
 ]
 
@@ -45,6 +46,7 @@ _HOME = {
     "canonical_options": "canonical",
     "client_config": "client_options",
     "client_values": "client_options",
+    "login_of": "server_options",
     "server_config": "server_options",
 }
 

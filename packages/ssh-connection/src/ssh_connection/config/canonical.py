@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from typing import TypeVar
 
 from ssh_keys.patterns import PatternList, parse_address
 
+from ..merging import make_options
+from ..options.base import SSHConnectionOptions
 from ..options.client import SSHClientConnectionOptions
 
 __all__ = ["canonical_options"]
 
+O = TypeVar("O", bound=SSHConnectionOptions)  # noqa: E741
 
-async def canonical_options(options: SSHClientConnectionOptions) -> SSHClientConnectionOptions:
+
+async def canonical_options(options: O) -> O:
     """Return options with the canonical name of the host, and what files say about that.
 
     Raises OSError if there is none, and the short name may not be used.
@@ -20,13 +25,13 @@ async def canonical_options(options: SSHClientConnectionOptions) -> SSHClientCon
     if (options.tunnel or options.proxy_command) and options.canonicalize_hostname != "always":
         return options
     host = await _canonical_name(options)
-    if options.config:
+    if options.config and isinstance(options, SSHClientConnectionOptions):
         # The files are evaluated again, with the commands that they have run.
-        return await asyncio.to_thread(type(options), options=options, canonical_host=host)
-    return type(options)(options=options, host=host, canonicalize_hostname=False)
+        return await asyncio.to_thread(type(options), options, canonical_host=host)
+    return await make_options(type(options), options, host=host, canonicalize_hostname=False)
 
 
-async def _canonical_name(options: SSHClientConnectionOptions) -> str:
+async def _canonical_name(options: SSHConnectionOptions) -> str:
     host = options.host.lower()
     if not host or parse_address(host) is not None:
         return host
@@ -60,7 +65,7 @@ async def _look_up(name: str, family: int) -> str | None:
     return next((entry[3].rstrip(".").lower() for entry in found if entry[3]), name)
 
 
-def _is_permitted(name: str, found: str, options: SSHClientConnectionOptions) -> bool:
+def _is_permitted(name: str, found: str, options: SSHConnectionOptions) -> bool:
     """Whether an alias may lead from one name to the other: the name service is not trusted."""
     if parse_address(found) is not None:
         return False

@@ -104,7 +104,8 @@ def evaluate_client(
     for file in files:
         evaluation.run(file)
     host = _host_name(evaluation)
-    if canonical is not None or evaluation.wants_final:
+    wanted = any(given.get(name) for name in ("canonical", "final"))
+    if canonical is not None or evaluation.wants_final or wanted:
         host = (canonical or host).lower()
         values: Values = {**_SETTLED, **evaluation.values, "hostname": [(host,)]}
         target = target.replace(host=host, final=True)

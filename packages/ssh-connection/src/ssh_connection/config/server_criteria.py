@@ -24,6 +24,7 @@ class Login(Record):
         groups: gives the names of the groups of a user; none for one that does not exist.
         addr: address that the client comes from.
         local_addr, local_port: where it came to.
+        host: name of the client's host; by default its address stands for it.
     """
 
     user: str
@@ -31,6 +32,7 @@ class Login(Record):
     addr: str
     local_addr: str = ""
     local_port: int = 0
+    host: str = ""
 
 
 class ServerEvaluation(Evaluation):
@@ -123,7 +125,8 @@ class ServerEvaluation(Evaluation):
             return bool(login.user) and patterns.matches(login.groups(login.user))
         if name in ("address", "host"):
             # Names of hosts are not looked up, so `Host` is about addresses, too.
-            return bool(login.addr) and _address_list(argument, login.addr)
+            text = (login.host if name == "host" else "") or login.addr
+            return bool(text) and _address_list(argument, text)
         if name == "localaddress":
             return bool(login.local_addr) and _address_list(argument, login.local_addr)
         if name == "localport":

@@ -194,11 +194,12 @@ def _keep_possible_methods(options: dict[str, object]) -> bool:
     return bool(possible) or not methods
 
 
-def server_config(config: object) -> tuple[ServerRules, ServerConfig]:
-    """Return what configuration files say about everybody, and all of it.
+def server_config(config: object, login: Login | None = None) -> tuple[ServerRules, ServerConfig]:
+    """Return what configuration files say about everybody or somebody, and all of it.
 
     Parameters:
         config: the option.
+        login: who that is; None for everybody.
 
     Raises OSError and ConfigParseError.
     """
@@ -206,7 +207,7 @@ def server_config(config: object) -> tuple[ServerRules, ServerConfig]:
     reader = ConfigReader(SERVER_ALIASES, FOLDER, None)
     files = [reader.read(path) for path, _ in config_paths(config, usual)]
     made = ServerConfig(files)
-    rules = made.rules(None)
+    rules = made.rules(login)
     if rules.options.get("rdns_lookup"):
         for place in _directives(files):
             if _is_about_names(place):
@@ -224,15 +225,16 @@ def _is_about_names(directive: Directive) -> bool:
     return False
 
 
-def login_of(user: str, addr: str, local: tuple[str, int]) -> Login:
+def login_of(user: str, addr: str, local: tuple[str, int], host: str = "") -> Login:
     """Return who wants to log in.
 
     Parameters:
         user: name of the user, empty if it is not known yet.
         addr: address of the client.
         local: address and port that it came to.
+        host: name of the client's host; by default its address stands for it.
     """
-    return Login(user, cache(user_groups), addr, *local)
+    return Login(user, cache(user_groups), addr, *local, host)
 
 
 def _directives(files: Sequence[File]) -> list[Directive]:

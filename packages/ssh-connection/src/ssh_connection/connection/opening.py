@@ -31,6 +31,7 @@ __all__ = ["open_client", "open_hops", "open_reverse"]
 C = TypeVar("C", bound="SSHClientConnection")
 S = TypeVar("S", bound="SSHServerConnection")
 N = TypeVar("N", bound="_New")
+O = TypeVar("O", bound=SSHConnectionOptions)  # noqa: E741
 T = TypeVar("T")
 
 Through: TypeAlias = Callable[[str, int], Awaitable["SSHClientConnection"]]
@@ -41,6 +42,9 @@ DEFAULT_PORT: Final = 22
 
 MAX_HOPS: Final = 10
 """Hosts in a row that a connection goes through; more of them is a configuration in a circle."""
+
+_OF_ONE_HOST: Final = frozenset({"host", "port", "host_key_alias", "proxy_command", "tunnel"})
+"""Options that say which host is meant, and how it is reached."""
 
 
 class _New(Protocol):
@@ -102,15 +106,20 @@ async def open_reverse(
     Raises what `connect_reverse` does.
     """
 
-    async def prepare(tunnelled: bool) -> S:
-        loading = load_server_resources_async(options)
-        resources = await step(options, loading, "host keys not read")
-        return connection(options, resources, tunnelled=tunnelled)
+    async def open_named() -> S:
+        named = await _named(options)
 
-    async def hops(text: str, depth: int) -> SSHClientConnection:
-        return await open_hops(through, through.options_class(), text, depth)
+        async def prepare(tunnelled: bool) -> S:
+            loading = load_server_resources_async(named)
+            resources = await step(named, loading, "host keys not read")
+            return connection(named, resources, tunnelled=tunnelled)
 
-    return await _in_time(options, _open(prepare, options, sock, flags, hops, 0))
+        async def hops(text: str, depth: int) -> SSHClientConnection:
+            return await open_hops(through, through.options_class(), text, depth)
+
+        return await _open(prepare, named, sock, flags, hops, 0)
+
+    return await _in_time(options, open_named())
 
 
 async def open_hops(
@@ -131,13 +140,16 @@ async def open_hops(
     before, _, last = hops.rpartition(",")
     user, host, port = parse_destination(last.strip())
     # Each hop is a host of its own: what identifies the destination does not hold for it.
-    kwargs: dict[str, object] = {"host": host, "host_key_alias": None, "proxy_command": ()}
-    # What a configuration file says about the first host is left to it.
-    kwargs["tunnel"] = before or (() if options.config else None)
-    kwargs["port"] = port or ()
+    kwargs = {name: value for name, value in options.given.items() if name not in _OF_ONE_HOST}
+    kwargs |= {"host": host, "host_key_alias": None}
+    if before or not options.config:
+        # What a configuration file says about the first host is left to it.
+        kwargs["tunnel"] = before or None
+    if port:
+        kwargs["port"] = port
     if user is not None:
         kwargs["username"] = user
-    make = partial(type(options), options=options, **kwargs)  # type: ignore[arg-type]
+    make = partial(type(options), **kwargs)  # type: ignore[arg-type]
     made = await asyncio.to_thread(make) if options.config else make()
     return await _open_client(connection, made, None, 0, depth + 1)
 
@@ -153,9 +165,7 @@ async def _open_client(
     flags: int,
     depth: int,
 ) -> C:
-    if options.canonicalize_hostname:
-        naming = config.canonical_options(options)
-        options = await step(options, naming, f"no canonical name of {options.host!a}")
+    options = await _named(options)
 
     async def prepare(tunnelled: bool) -> C:
         return await connection.prepare(options, tunnelled=tunnelled)
@@ -164,6 +174,14 @@ async def _open_client(
         return await open_hops(connection, options, text, depth)
 
     return await _open(prepare, options, sock, flags, hops, depth)
+
+
+async def _named(options: O) -> O:
+    """Return options with the canonical name of the host, if that is asked for."""
+    if not options.canonicalize_hostname:
+        return options
+    naming = config.canonical_options(options)
+    return await step(options, naming, f"no canonical name of {options.host!a}")
 
 
 async def _open(
@@ -226,8 +244,7 @@ async def _open_by_proxy(
     host: str,
     port: int,
 ) -> N:
-    user = getattr(options, "username", ())
-    name = user if isinstance(user, str) else local_username()
+    name = getattr(options, "username", ()) or local_username()
     words = proxy_arguments(options.proxy_command, host, port, name)
     conn = await prepare(True)
     log = conn.log

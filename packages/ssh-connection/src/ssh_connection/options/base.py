@@ -190,6 +190,10 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
     name or a list of them, or True for those of OpenSSH itself. What is given here as an option
     goes first. By default no file is read."""
 
+    reload: bool = False
+    """Whether the configuration files of `options` are read again where nothing else is given on
+    top of them: an object that is used as it is keeps what they said when it was made."""
+
     tunnel: str | SSHClientConnection | tuple[()] | None = ()
     """Connection to go through, or [user@]host[:port] of a host to go through, with commas between
     several. A server listens there."""
@@ -200,6 +204,24 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
 
     local_addr: tuple[str, int] | None = None
     """Local host and port to connect from."""
+
+    canonicalize_hostname: bool | Literal["always"] | tuple[()] = ()
+    """Whether the host that is connected to is given its full name with `canonical_domains`, by
+    looking for one that exists; "always" also for connections through a tunnel or a proxy command.
+    The configuration files of a client are then evaluated once more."""
+
+    canonical_domains: Sequence[str] = ()
+    """Domains to look for the host in."""
+
+    canonicalize_fallback_local: bool = True
+    """Whether a name that is in none of the domains may be left as it is; if not, OSError."""
+
+    canonicalize_max_dots: int = 1
+    """Dots that a name may have and still be looked for in the domains."""
+
+    canonicalize_permitted_cnames: Sequence[tuple[str, str]] = ()
+    """Which names may stand for which others: pairs of pattern lists, for the name that was looked
+    for and for the canonical name that the name service gave for it."""
 
     connect_timeout: Seconds = None
     """Seconds that connecting may take, from the look-up of the name to authentication, all in all.
@@ -345,6 +367,8 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
                 given[name] = parse(name, given[name])
         if not isinstance(self.port, tuple):
             check_port("port", self.port)
+        if self.canonicalize_hostname not in ((), False, True, "always"):
+            raise ValueError("canonicalize_hostname must be True, False or 'always'")
         if self.keepalive_count_max < 1:
             raise ValueError("keepalive_count_max must be at least 1")
         if given.get("rekey_bytes", 1024) < 1024 or given.get("rekey_seconds", 1) <= 0:

@@ -43,7 +43,6 @@ PasswordArg: TypeAlias = str | Callable[[], str | Awaitable[str | None] | None] 
 """A password, or what is called when one is needed: it returns the password, None for none."""
 
 
-
 class SSHClientConnectionOptions(SSHConnectionOptions):
     """Options of `connect` and `create_connection`."""
 
@@ -65,23 +64,13 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
     """Host key algorithms, the preferred first; by default those of keys that are known for the
     host come first. `default` stands for the same."""
 
-    canonicalize_hostname: bool | Literal["always"] | tuple[()] = ()
-    """Whether the host is given its full name with `canonical_domains`, by looking for one that
-    exists; "always" also for connections through a tunnel or a proxy command. The configuration
-    files are then evaluated once more."""
+    canonical: bool = False
+    """Whether the host is given by its canonical name: configuration files are evaluated a second
+    time then, in which `Match canonical` applies and, as in OpenSSH, `Match final` as well."""
 
-    canonical_domains: Sequence[str] = ()
-    """Domains to look for the host in."""
-
-    canonicalize_fallback_local: bool = True
-    """Whether a name that is in none of the domains may be left as it is; if not, OSError."""
-
-    canonicalize_max_dots: int = 1
-    """Dots that a name may have and still be looked for in the domains."""
-
-    canonicalize_permitted_cnames: Sequence[tuple[str, str]] = ()
-    """Which names may stand for which others: pairs of pattern lists, for the name that was looked
-    for and for the canonical name that the name service gave for it."""
+    final: bool = False
+    """Whether configuration files are evaluated a second time, in which `Match final` applies and,
+    as in OpenSSH, `Match canonical` as well, though no `Match final` in them asks for it."""
 
     server_host_keys_handler: HostKeysHandler | None = None
     """Called when the server tells its host keys after authentication, as OpenSSH's does, with four
@@ -211,8 +200,6 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
             value = getattr(self, name)
             if isinstance(value, str):
                 _check_name(name, value)
-        if self.canonicalize_hostname not in ((), False, True, "always"):
-            raise ValueError("canonicalize_hostname must be True, False or 'always'")
         if self.client_host is not None:
             _check_name("client_host", self.client_host)
             if not self.client_host.isascii():

@@ -45,7 +45,13 @@ __all__ = [
 class CommonKwargs(TypedDict, total=False):
     """Keywords of clients and servers."""
 
+    reload: bool
     proxy_command: ProxyCommandArg
+    canonicalize_hostname: bool | Literal["always"] | tuple[()]
+    canonical_domains: Sequence[str]
+    canonicalize_fallback_local: bool
+    canonicalize_max_dots: int
+    canonicalize_permitted_cnames: Sequence[tuple[str, str]]
     connect_timeout: Seconds
     tcp_keepalive: bool
     policy: PolicyArg
@@ -85,11 +91,8 @@ class CreateConnectionKwargs(CommonKwargs, total=False):
     known_hosts: KnownHostsArg | tuple[()] | None
     host_key_alias: str | tuple[()] | None
     server_host_key_algs: AlgorithmsArg
-    canonicalize_hostname: bool | Literal["always"] | tuple[()]
-    canonical_domains: Sequence[str]
-    canonicalize_fallback_local: bool
-    canonicalize_max_dots: int
-    canonicalize_permitted_cnames: Sequence[tuple[str, str]]
+    canonical: bool
+    final: bool
     server_host_keys_handler: HostKeysHandler | None
     username: str | tuple[()]
     password: PasswordArg
@@ -126,6 +129,11 @@ class CreateConnectionKwargs(CommonKwargs, total=False):
 class CreateServerKwargs(CommonKwargs, total=False):
     """Keywords of `create_server`: fields of `SSHServerConnectionOptions`."""
 
+    accept_addr: str
+    accept_port: int
+    username: str
+    client_host: str
+    client_addr: str
     server_version: str | bytes | tuple[()]
     server_host_keys: KeyPairListArg | tuple[()] | None
     server_host_certs: CertListArg

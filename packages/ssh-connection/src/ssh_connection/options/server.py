@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, Self, TypeAlias, cast
 
 from ssh_keys import (
     CertListArg,
@@ -16,6 +16,7 @@ from ssh_keys import (
 )
 
 from .. import config
+from ..addresses import check_port
 from ..protocols import ExecInterceptor, SubsystemFactory
 from ..userauth.gssapi import GSSAPI_KEYEX, GSSAPI_WITH_MIC
 from ..userauth.server import SERVER_METHODS
@@ -32,12 +33,32 @@ __all__ = ["AuthorizedKeysArg", "SSHServerConnectionOptions"]
 AuthorizedKeysArg: TypeAlias = str | Path | SSHAuthorizedKeys | Sequence[str | Path] | None
 """File names, or an `SSHAuthorizedKeys`."""
 
+_ABOUT = ("username", "client_addr", "client_host", "accept_addr", "accept_port")
+"""The options that say whom the configuration file is asked about."""
+
 
 class SSHServerConnectionOptions(SSHConnectionOptions):
     """Options of `listen` and `create_server`."""
 
     server_factory: Callable[[], SSHServer] | None = None
     """Makes the object whose callbacks are called, one per connection; `SSHServer` by default."""
+
+    accept_addr: str = ""
+    """Whom `Match` in the configuration file is about until there is a client, in this and the four
+    options below: the address that it would connect to. It is for who asks what a file says about
+    somebody (`sshd -T -C`); each login is evaluated with what it is really about."""
+
+    accept_port: int = 0
+    """The port that the client would connect to, for `Match LocalPort`."""
+
+    username: str = ""
+    """The user who would log in, for `Match User` and `Match Group`."""
+
+    client_host: str = ""
+    """The name of the client's host, for `Match Host`; by default its address."""
+
+    client_addr: str = ""
+    """The address of the client, for `Match Address`."""
 
     server_version: str | bytes | tuple[()] = ()
     """Software version in our identification string, without the `SSH-2.0-`."""
@@ -166,7 +187,12 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
 
     @classmethod
     def _configure(cls, given: Mapping[str, object], canonical: str | None) -> Configured:
-        rules, configuration = config.server_config(given["config"])
+        user, addr, host, local, port = (given.get(name) for name in _ABOUT)
+        login = None
+        if user or addr or host or local or port:
+            where = (str(local or ""), cast(int, port or 0))
+            login = config.login_of(str(user or ""), str(addr or ""), where, str(host or ""))
+        rules, configuration = config.server_config(given["config"], login)
         found = {n: value for n, value in rules.options.items() if n in cls.option_names}
         return Configured(found, {}, rules.places, configuration)
 
@@ -175,7 +201,7 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
 
         Raises ValueError for what contradicts each other, ConfigParseError if that is in a file.
         """
-        given = {n: value for n, value in self.given.items() if n != "config" and value != ()}
+        given = {name: value for name, value in self.given.items() if name != "config"}
         names = type(self).option_names
         found = {name: value for name, value in rules.options.items() if name in names}
         try:
@@ -188,6 +214,7 @@ class SSHServerConnectionOptions(SSHConnectionOptions):
         if not isinstance(self.session_encoding, tuple):
             self.encoding = self.session_encoding
         super().__post_init__()
+        check_port("accept_port", self.accept_port)
         self.idle_timeout = parse_seconds("idle_timeout", self.idle_timeout)
         gss = self.gss is not None and self.gss.auth
         switches = {
