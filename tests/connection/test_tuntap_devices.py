@@ -185,8 +185,8 @@ print("opened", name)
 
 
 async def test_other_systems(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "platform", "darwin")
     async with connected() as (conn, _):
+        monkeypatch.setattr(sys, "platform", "darwin")
         with pytest.raises(OSError, match="supported on Linux only") as caught:
             await conn.forward_tun()
         assert caught.value.errno == errno.EOPNOTSUPP

@@ -68,7 +68,7 @@ def to_wire(mode: TunnelMode, packet: bytes) -> bytes:
         return packet
     version = packet[0] >> 4 if packet else 0
     if len(packet) < _SHORTEST.get(version, 1 << 32):
-        raise ValueError(f"{len(packet)} bytes that begin with {packet[:1]!r} are no IP packet")
+        raise ValueError(f"{len(packet)} bytes, IP version {version}: no IP packet")
     return _FAMILY.pack(_FAMILIES[version]) + packet
 
 
