@@ -46,6 +46,7 @@ OPTIONAL: dict[str, set[str]] = {
 #: Modules that own an event loop, a socket or a clock. Every other module is sans-IO.
 IO_MODULES = (
     "ssh_agent.client",
+    "ssh_agent.signing",
     "ssh_agent.unix",
     "ssh_agent.win32",
     "ssh_connection.acceptor",

@@ -15,6 +15,7 @@ from ssh_agent.errors import (
 )
 from ssh_agent.forwarding import ForwardedRequests
 from ssh_agent.keypair import SSHAgentKeyPair
+from ssh_agent.signing import key_in_agent
 from ssh_agent.streams import AgentOpener, AgentReader, AgentWriter
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "SSHAgentKeyPair",
     "__version__",
     "connect_agent",
+    "key_in_agent",
 ]

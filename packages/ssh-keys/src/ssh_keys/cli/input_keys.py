@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 
 from ssh_keys.cli.files import parse_input
 from ssh_keys.cli.passphrases import add_pin_options, ask, passphrase_of, pin_of
@@ -22,11 +23,18 @@ __all__ = [
     "unlocked_key",
 ]
 
+#: Where ssh-agent says how to get a key in an agent: it depends on us, so we do not import it.
+AGENT_ENTRY_POINTS = "ssh_keys.agent"
+
 
 def add_token_options(parser: ArgumentParser) -> None:
-    """Add the options for a private key that is on a token."""
-    parser.add_argument(
-        "--pkcs11", metavar="MODULE", help="the key is on a token; its file is the public key"
+    """Add the options for a private key that is in no file: its file is that of the public key."""
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--pkcs11", metavar="MODULE", help="the key is on a token")
+    place.add_argument(
+        "--agent",
+        action="store_true",
+        help="the key is in the agent of SSH_AUTH_SOCK; needs the distribution ssh-agent",
     )
     add_pin_options(parser)
 
@@ -67,16 +75,28 @@ def public_key_of_file(filename: str, options: Namespace) -> SSHKey:
 
 
 def signing_key(filename: str, options: Namespace) -> SSHKey:
-    """Return a key that signs: of a private key file, or of the token that has the private part.
+    """Return a key that signs: of a private key file, or where its private part is.
 
-    Raises KeyImportError if no token has it.
+    Raises KeyImportError if no token has it, and ValueError if the agent does not.
     """
+    if options.agent:
+        return _agent_key(parse_input(options, filename, import_public_key))
     if options.pkcs11 is not None:
         return _token_key(filename, options)
     key = parse_input(options, filename, lambda data: private_key(data, filename, options))
     if isinstance(key, SecurityKey):
         key.pin = lambda: pin_of(options, "the security key")
     return key
+
+
+def _agent_key(public: SSHKey) -> SSHKey:
+    # Takes longer to import than all that most commands need.
+    from importlib.metadata import entry_points
+
+    for found in entry_points(group=AGENT_ENTRY_POINTS):
+        key_in_agent: Callable[[SSHKey], SSHKey] = found.load()
+        return key_in_agent(public)
+    raise KeyImportError("keys in an agent need the distribution ssh-agent")
 
 
 def _token_key(filename: str, options: Namespace) -> SSHKey:
