@@ -9,7 +9,7 @@ import socket
 import stat
 import sys
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +226,27 @@ async def test_packets_behind_a_reset_are_dropped_in_silence(
             accepted.close()
             # In one run: the loop has no time to hear of the reset.
             pair.server.receive(*[encode(SSH_MSG_CHANNEL_DATA, 0, b"data")] * 20)
+            await closed(pair)
+    assert not caplog.records
+
+
+async def test_a_peer_that_goes_when_it_has_read_all(caplog: pytest.LogCaptureFixture) -> None:
+    """The loop hears of the end and of room for more at once, and the room is of no use."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        async with Pair() as pair:
+            serve_forwards(pair.server, window=1 << 24)
+            await tcp_opener(pair.client, "127.0.0.1", port)(RecordingSession, "127.0.0.1", 1)
+            accepted, _ = server.accept()
+            accepted.setblocking(False)
+            channel: Any = next(iter(pair.server.mux.channels))
+            forwarder = channel._session._forwarder
+            while not forwarder._pending:  # as much as the system and the transport hold
+                pair.server.receive(encode(SSH_MSG_CHANNEL_DATA, 0, bytes(32000)))
+            with suppress(BlockingIOError):
+                while accepted.recv(1 << 20):
+                    pass
+            accepted.close()
             await closed(pair)
     assert not caplog.records
 

@@ -80,7 +80,12 @@ class SSHForwarder(asyncio.Protocol):
         self._paused = True
 
     def resume_writing(self) -> None:
-        """The socket takes more: give back what it has taken."""
+        """The socket takes more."""
+        # A write from in here that fails would make asyncio end the connection twice.
+        asyncio.get_running_loop().call_soon(self._resume)
+
+    def _resume(self) -> None:
+        """Write what was kept, and give back what the socket has taken."""
         self._paused = False
         size, self._unacknowledged = self._unacknowledged, 0
         self._write_pending()
