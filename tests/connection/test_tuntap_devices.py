@@ -122,6 +122,19 @@ async def test_devices_of_both_sides_end_together(kind: str) -> None:
         await gone()
 
 
+async def test_a_device_that_is_down() -> None:
+    """As new ones are: what comes before somebody brings it up is lost."""
+    needs_devices()
+    forwarder, session = relay.open_relay(TunnelMode.POINT_TO_POINT, None)
+    peer = Peer(session)
+    for _ in range(1000):
+        peer.send(94, 0, FAMILY_4 + ipv4(bytes(1000)))
+    assert peer.chan.receive_room + peer.chan.credit == peer.chan.window
+    assert not peer.chan.is_closing()
+    forwarder.close()
+    await forwarder.wait_closed()
+
+
 async def test_a_device_that_somebody_has() -> None:
     needs_devices()
     async with connected() as (conn, _):
