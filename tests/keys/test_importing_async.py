@@ -95,3 +95,14 @@ def test_functions_that_do_not_wait_refuse_coroutines(folder: Path) -> None:
         warnings.simplefilter("error")
         with pytest.raises(TypeError, match="_async"):
             ssh_keys.read_private_key(folder / "first", ask)
+
+
+def test_a_certificate_is_loaded_once(tmp_path: Path) -> None:
+    """As the one beside its key that is also named, whoever does that: it is tried once."""
+    key, path = make_key("ssh-ed25519"), str(tmp_path / "id")
+    key.write_private_key(path)
+    key.generate_user_certificate(key, "id").write_certificate(f"{path}-cert.pub")
+    pairs = ssh_keys.load_keypairs(path, certlist=[f"{path}-cert.pub"] * 2)
+    assert [pair.certificate is None for pair in pairs] == [False, True]
+    loaded = asyncio.run(ssh_keys.load_keypairs_async(path, certlist=f"{path}-cert.pub"))
+    assert [pair.public_data for pair in loaded] == [pair.public_data for pair in pairs]

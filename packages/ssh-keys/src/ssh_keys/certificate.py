@@ -29,7 +29,7 @@ from ssh_keys.key_material import MINIMUM_RSA_BITS, printable
 from ssh_keys.patterns import match_wildcard, parse_address
 from ssh_keys.record import Record
 from ssh_keys.signature_algorithms import HOST_KEY_ALGORITHMS, certificate_algorithm
-from ssh_keys.time_values import current_time
+from ssh_keys.time_values import FOREVER, current_time
 from ssh_keys.wire import Reader, encode_string, encode_uint32, encode_uint64
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CertificateFields", "CertificateType", "SSHOpenSSHCertificate", "sign_certificate"]
 
-FOREVER = 0xFFFFFFFFFFFFFFFF
+MAXIMUM_SERIAL = 0xFFFFFFFFFFFFFFFF
 MAXIMUM_PRINCIPALS = 256
 _NO_OPTIONS: Mapping[str, bytes] = {}
 

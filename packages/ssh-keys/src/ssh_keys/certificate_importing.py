@@ -198,7 +198,8 @@ def certificates_for(
         certificates: certificates of any keys.
     """
     others = [each.contents for each in certificates if isinstance(each, SSHX509Certificate)]
-    for certificate in certificates:
+    # Each once, where it is named last: the one beside the file of the key may be named, too.
+    for certificate in reversed(dict.fromkeys(reversed(certificates))):
         if certificate.key.public_data != key_blob:
             continue
         if isinstance(certificate, SSHX509Certificate) and not certificate.intermediates:

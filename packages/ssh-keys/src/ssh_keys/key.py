@@ -7,7 +7,7 @@ from os import PathLike, urandom
 from typing import TypeVar
 
 from ssh_keys.certificate import (
-    FOREVER,
+    MAXIMUM_SERIAL,
     CertificateFields,
     CertificateType,
     SSHOpenSSHCertificate,
@@ -18,7 +18,7 @@ from ssh_keys.errors import KeyGenerationError, KeyImportError
 from ssh_keys.exporting import encode_private_key, encode_public_key
 from ssh_keys.files import append_file, write_file
 from ssh_keys.key_material import KeyMaterial
-from ssh_keys.time_values import TimeValue, parse_time
+from ssh_keys.time_values import FOREVER, TimeValue, parse_time
 from ssh_keys.x509.certificate import SSHX509Certificate
 from ssh_keys.x509.generation import HolderKind, X509Request, sign_x509_certificate
 from ssh_keys.x509.purposes import X509Purposes
@@ -399,7 +399,7 @@ def _certificate_fields(
 ) -> CertificateFields:
     if isinstance(principals, str):
         principals = [name.strip() for name in principals.split(",")] if principals else ()
-    if not 0 <= serial <= FOREVER:
+    if not 0 <= serial <= MAXIMUM_SERIAL:
         raise KeyGenerationError(f"serial number {serial} is out of range")
     try:
         valid_after, valid_before = (parse_time(moment) for moment in validity)

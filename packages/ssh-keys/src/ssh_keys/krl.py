@@ -7,14 +7,14 @@ from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from os import PathLike
 
-from ssh_keys.certificate import SSHOpenSSHCertificate
+from ssh_keys.certificate import MAXIMUM_SERIAL, SSHOpenSSHCertificate
 from ssh_keys.errors import (
     KeyGenerationError,
     KeyImportError,
     KeyTruncatedError,
     UnsupportedKeyError,
 )
-from ssh_keys.files import read_file, write_file
+from ssh_keys.files import parse_file, write_file
 from ssh_keys.formats.armour import decode_base64
 from ssh_keys.key import SSHKey
 from ssh_keys.key_material import format_fingerprint
@@ -43,7 +43,6 @@ FORMAT_VERSION = 1
 SECTION_CERTIFICATES, SECTION_EXPLICIT_KEY, SECTION_SHA1 = 1, 2, 3
 SECTION_SIGNATURE, SECTION_SHA256, SECTION_EXTENSION = 4, 5, 255
 CERT_KEY_ID, CERT_EXTENSION = 0x23, 0x39
-MAXIMUM_SERIAL = 0xFFFFFFFFFFFFFFFF
 
 
 class _Authority:
@@ -346,7 +345,4 @@ def import_krl(data: bytes) -> SSHKeyRevocationList:
 
 def read_krl(filename: str | PathLike[str]) -> SSHKeyRevocationList:
     """Read a revocation list from a file; raises OSError, and KeyImportError as `import_krl`."""
-    try:
-        return import_krl(read_file(filename))
-    except KeyImportError as exc:
-        raise type(exc)(f"{str(filename)!r}: {exc}") from None
+    return parse_file(filename, import_krl)

@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from ssh_keys.certificate import SSHOpenSSHCertificate
+from ssh_keys.certificate import MAXIMUM_SERIAL, SSHOpenSSHCertificate
 from ssh_keys.certificate_importing import parse_certificate_line
 from ssh_keys.errors import KeyGenerationError, KeyImportError, UnsupportedKeyError
 from ssh_keys.importing import parse_public_line
 from ssh_keys.key import SSHKey
 from ssh_keys.key_material import printable
-from ssh_keys.krl import MAXIMUM_SERIAL, SSHKeyRevocationList, decode_fingerprint
+from ssh_keys.krl import SSHKeyRevocationList, decode_fingerprint
 from ssh_keys.signature_algorithms import CERTIFICATE_KEY_TYPES, X509_KEY_TYPES
 
 __all__ = ["extend_krl", "parse_serials", "parse_subject_line", "subject_lines"]

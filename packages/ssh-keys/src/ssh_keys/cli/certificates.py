@@ -6,9 +6,8 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 from functools import partial
 
-from ssh_keys.certificate import SSHOpenSSHCertificate
+from ssh_keys.certificate import MAXIMUM_SERIAL, SSHOpenSSHCertificate
 from ssh_keys.cli.arguments import (
-    MAXIMUM_UINT64,
     PERMITTED,
     bound_of,
     certificate_option,
@@ -106,7 +105,7 @@ def _check(options: Namespace) -> None:
         # Without any name, some servers take a certificate to be for everybody.
         raise UsageError(f"--principals with an empty name: {options.principals!a}")
     serial, step = options.serial
-    if serial + step * (len(options.file) - 1) > MAXIMUM_UINT64:
+    if serial + step * (len(options.file) - 1) > MAXIMUM_SERIAL:
         raise UsageError("there are not so many serial numbers")
 
 
