@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 
 from ssh_connection.config.client_keywords import CLIENT_KEYWORDS
 from ssh_connection.config.server_keywords import SERVER_KEYWORDS
-from ssh_keys.wire import encode_boolean, encode_mpint, encode_string, encode_uint32
+from ssh_keys.wire import encode_boolean, encode_string, encode_uint32
 from ssh_transport import CIPHERS, Role
 from ssh_transport.compression import ZlibCompressor
-from ssh_transport.kex.dh_groups import BUILT_IN
+from ssh_transport.kex.messages import KexDhGexRequestOld, KexGSSContinue, KexGSSError
 from ssh_transport.messages import encode_ext_info
 from ssh_transport.negotiation import encode_kexinit, our_offer
 from ssh_transport.packet_writer import PacketWriter
-from tests.fuzz.targets import KEX_ROWS, MESSAGES, Repeatable, _config
+from tests.fuzz.targets import KEX_HOST_KEY, KEX_ROWS, MESSAGES, Repeatable, _config
+from tests.recorded.session import fixed_rsa_key
 from tests.transport.gss_mechanism import SharedKeyContext
+from tests.transport.kex_driver import Exchange
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -83,7 +86,7 @@ _VALUES: Mapping[str, Mapping[str, object]] = {
 
 
 def seeds() -> Iterator[tuple[str, str, bytes]]:
-    """Target, name and content of each input."""
+    """Target, name and content of each input that is the same each time."""
     yield "identification", "server", _CLIENT + b"Hello\r\nthere\nSSH-2.0-x y\r\nmore"
     yield "identification", "client", _SERVER + b"SSH-2.0-x\n"
     yield "identification", "old", _CLIENT + b"SSH-1.5-x\n"
@@ -105,7 +108,6 @@ def seeds() -> Iterator[tuple[str, str, bytes]]:
         for name, values in _VALUES.items():
             fields = b"".join(kind.encode(values[kind.name]) for kind in kinds)
             yield f"message/{declaration.__name__}", name, fields
-    yield from _kex_seeds()
     yield from _configuration_seeds()
     yield "socks", "4", b"\4\1\0\x50\x7f\0\0\1me\0data"
     yield "socks", "4a", b"\4\1\0\x50\0\0\0\1me\0name\0data"
@@ -120,22 +122,33 @@ def seeds() -> Iterator[tuple[str, str, bytes]]:
     yield "decompression", "bomb", _sized(zlib.compress(bytes(100_000)))
 
 
-def _kex_seeds() -> Iterator[tuple[str, str, bytes]]:
-    for index, row in enumerate(KEX_ROWS):
-        number = encode_mpint(3)
-        reply = encode_string(b"key") + encode_string(_POINT) + encode_string(b"signature")
-        numbers = encode_string(b"key") + number + encode_string(b"signature")
+def kex_seeds() -> Iterator[tuple[str, str, bytes]]:
+    """What both sides of a whole exchange send, and what else they may: not the same each time."""
+    for row in KEX_ROWS:
         name = row.name.decode()
-        yield "kex_method", f"{name}-client", bytes([index, 0]) + _sized(reply, numbers)
+        exchange = Exchange(
+            row,
+            client_random=Repeatable(),
+            server_random=Repeatable(),
+            host_key=KEX_HOST_KEY,
+            client_gss=lambda: SharedKeyContext(True),
+            server_gss=lambda: SharedKeyContext(False),
+        )
+        with fixed_rsa_key(name):
+            exchange.run()
+        client, server = exchange.client.sent, exchange.server.sent
+        yield f"kex/{name}", "client", _CLIENT + _sized(*server)
+        yield f"kex/{name}", "server", _SERVER + _sized(*client)
+        if b"group-exchange" in row.name:
+            old = KexDhGexRequestOld(3072).encode()
+            yield f"kex/{name}", "server-old", _SERVER + _sized(old, *client[1:])
         if row.name.startswith(b"gss-"):
-            yield from _gss_seeds(index, name, b"gex" in row.name)
-            continue
-        sizes = encode_uint32(2048) + encode_uint32(3072) + encode_uint32(8192)
-        server = _sized(b"\0" + sizes if b"exchange" in row.name else number, number)
-        yield "kex_method", f"{name}-server", bytes([index, 255]) + server
-        if b"exchange" in row.name:
-            old = _sized(b"\1" + encode_uint32(3072), number)
-            yield "kex_method", f"{name}-server-old", bytes([index, 255]) + old
+            group = server[:1] if b"gss-gex" in row.name else []
+            for what, message in (
+                ("continue", KexGSSContinue(b"token")),
+                ("error", KexGSSError(1, 2, b"text", b"en")),
+            ):
+                yield f"kex/{name}", what, _CLIENT + _sized(*group, message.encode())
 
 
 _LATER_CRITERIA = b"""host
@@ -238,42 +251,17 @@ def _configuration_seeds() -> Iterator[tuple[str, str, bytes]]:
         yield "client_configuration", f"host-{host or 'none'}", host.encode() + b"\n" + _CLIENT_FILE
     yield "client_configuration", "later-criteria", _LATER_CRITERIA
     yield "server_configuration", "whole", _SERVER_FILE
-    for number, keyword in enumerate(CLIENT_KEYWORDS):
-        line = f"h\n{keyword} yes\n{keyword}={number}\nMatch final\n{keyword} a:b c\n"
+    for keyword in CLIENT_KEYWORDS:
+        line = f"h\n{keyword} yes\n{keyword}=7\nMatch final\n{keyword} a:b c\n"
         yield "client_configuration", keyword, line.encode()
-    for number, keyword in enumerate(SERVER_KEYWORDS):
-        line = f"{keyword} yes\nMatch User bob\n{keyword} {number}\n{keyword} a:b c\n"
+    for keyword in SERVER_KEYWORDS:
+        line = f"{keyword} yes\nMatch User bob\n{keyword} 7\n{keyword} a:b c\n"
         yield "server_configuration", keyword, line.encode()
-
-
-def _gss_seeds(index: int, name: str, group_exchange: bool) -> Iterator[tuple[str, str, bytes]]:
-    """What both sides of the small mechanism send; numbers are chosen by the first byte."""
-    client, server = SharedKeyContext(True), SharedKeyContext(False)
-    token = client.step(b"")
-    init = encode_string(token) + encode_string(bytes(31) + b"\x09")
-    sizes = encode_uint32(2048) + encode_uint32(2048) + encode_uint32(4096)
-    yield (
-        "kex_method",
-        f"{name}-server",
-        bytes([index, 255]) + _sized(*((sizes, init) if group_exchange else (init,))),
-    )
-    answer = encode_string(server.step(token))
-    done = encode_string(bytes(31) + b"\x09") + encode_string(b"mic") + encode_boolean(True)
-    error = encode_uint32(1) + encode_uint32(2) + encode_string(b"text") + encode_string(b"en")
-    offer = encode_mpint(BUILT_IN[2048].p) + encode_mpint(2)
-    first = (offer,) if group_exchange else ()
-    for what, payloads in (
-        # Indexes into (CONTINUE, HOSTKEY, COMPLETE, ERROR), and without HOSTKEY behind it.
-        ("complete", (b"\1" + encode_string(b"host key"), b"\1" + done + answer)),
-        ("continue", (b"\0" + answer,)),
-        ("error", (b"\3" + error,)),
-    ):
-        yield "kex_method", f"{name}-client-{what}", bytes([index, 0]) + _sized(*first, *payloads)
 
 
 def main() -> None:
     """Write them."""
-    for target, name, data in seeds():
+    for target, name, data in chain(seeds(), kex_seeds()):
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name.replace("/", "-")).write_bytes(data)

@@ -7,7 +7,7 @@ corpus in every test run.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from functools import cache, partial
 from itertools import pairwise
 
@@ -46,9 +46,11 @@ from ssh_transport.messages import KexInit
 from ssh_transport.negotiation import decode_kexinit, guess_is_right, negotiate, our_offer
 from ssh_transport.packet import MAX_PAYLOAD, PacketReader
 from ssh_transport.packet_writer import PacketWriter
-from ssh_transport.protocols import KexContext, KexStep
+from ssh_transport.protocols import KexAlgorithm, KexContext, KexStep
 from tests.fuzz.configuration import client_configuration, server_configuration
+from tests.recorded.session import fixed_rsa_key
 from tests.transport.gss_mechanism import SharedKeyContext
+from tests.transport.kex_driver import exchange_hash
 
 _KEY = b"""\
 -----BEGIN PRIVATE KEY-----
@@ -245,43 +247,54 @@ def ext_info(data: bytes) -> None:
     assert transport_messages.encode_ext_info(extensions)[1:] == data
 
 
-#: A new RSA key for each input takes too long.
-KEX_ROWS = [row for row in KEX_METHODS if row.name[:4] not in (b"gss-", b"rsa1", b"rsa2")]
 #: Over a small mechanism; the other groups are in use without GSS-API.
 _GSS_FAMILIES = (b"gss-curve25519-", b"gss-nistp256-", b"gss-group14-sha256-", b"gss-gex-sha256-")
-KEX_ROWS += [row for row in KEX_METHODS if row.name.startswith(_GSS_FAMILIES)]
+KEX_ROWS = [
+    row
+    for row in KEX_METHODS
+    if not row.name.startswith(b"gss-") or row.name.startswith(_GSS_FAMILIES)
+]
+KEX_HOST_KEY = b"host key"
 
 
-def kex_method(data: bytes) -> None:
-    """The peer's messages of each method, in both roles."""
-    if len(data) < 2:
-        return
-    row, role = KEX_ROWS[data[0] % len(KEX_ROWS)], _role(data[1:])
-    context = KexContext(role, row.hash_name, Repeatable(), host_key=b"host key")
+def kex_complete(row: KexAlgorithm, data: bytes) -> bool:
+    """Give a method the peer's messages; the first byte is the role. Returns whether it ended well.
+
+    A message starts with its number; one that is not expected there becomes one that is.
+    """
+    role = _role(data)
+    context = KexContext(role, row.hash_name, Repeatable(), host_key=KEX_HOST_KEY)
     context.gss = lambda: SharedKeyContext(role is Role.CLIENT)
-    run = row.client(context) if role is Role.CLIENT else row.server(context)
-    wanted = next(run)
+    with fixed_rsa_key(row.name.decode()):
+        run = row.client(context) if role is Role.CLIENT else row.server(context)
+        wanted = next(run)
     try:
-        for payload in _payloads(data[2:]):
-            if not isinstance(wanted, KexStep):
-                # Whatever the exchange hash is, and the signature of it.
-                wanted = run.send(b"proof")
-            if not isinstance(wanted, KexStep) or wanted.expect is None:
+        for payload in _payloads(data[1:]):
+            assert isinstance(wanted, KexStep)
+            if wanted.expect is None:
                 break
-            wanted = run.send(_with_number(wanted, payload))
+            numbers = (wanted.expect, *wanted.or_expect)
+            if payload[0] not in numbers:
+                payload = bytes([numbers[payload[0] % len(numbers)]]) + payload[1:]
+            wanted = run.send(payload)
+            if not isinstance(wanted, KexStep):
+                known = wanted.host_key if role is Role.CLIENT else KEX_HOST_KEY
+                digest = exchange_hash(row.hash_name, wanted, known)
+                wanted = run.send(digest)
+        assert isinstance(wanted, KexStep)
+        if wanted.failure is not None:
+            raise wanted.failure
+        return wanted.expect is None
     except (KeyExchangeFailed, ProtocolError) as exc:
         _check_reason(exc)
+        return False
     finally:
         run.close()
 
 
-def _with_number(wanted: KexStep, payload: bytes) -> bytes:
-    """A message that the method expects; where several are, the first byte says which."""
-    assert wanted.expect is not None
-    if not wanted.or_expect:
-        return bytes([wanted.expect]) + payload
-    numbers = (wanted.expect, *wanted.or_expect)
-    return bytes([numbers[payload[0] % len(numbers)] if payload else wanted.expect]) + payload[1:]
+def _kex_method(row: KexAlgorithm, data: bytes) -> None:
+    """The peer's messages of a key exchange method, in both roles."""
+    kex_complete(row, data)
 
 
 def decompression(data: bytes) -> None:
@@ -374,7 +387,7 @@ def tunnel(data: bytes) -> None:
 
 Target = Callable[[bytes], None]
 
-TARGETS: Mapping[str, Target] = {
+TARGETS: dict[str, Target] = {
     target.__name__: target
     for target in (
         identification,
@@ -383,7 +396,6 @@ TARGETS: Mapping[str, Target] = {
         encrypted_packets,
         kexinit,
         ext_info,
-        kex_method,
         decompression,
         connected,
         client_configuration,
@@ -391,5 +403,7 @@ TARGETS: Mapping[str, Target] = {
         socks,
         tunnel,
     )
-} | {f"message/{each.__name__}": partial(_message, each) for each in MESSAGES}
+}
+TARGETS |= {f"message/{each.__name__}": partial(_message, each) for each in MESSAGES}
+TARGETS |= {f"kex/{row.name.decode()}": partial(_kex_method, row) for row in KEX_ROWS}
 """Every target by name."""

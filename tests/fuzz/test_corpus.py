@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from ssh_keys.wire import Message
-from tests.fuzz.targets import MESSAGES, TARGETS
+from ssh_transport.protocols import KexAlgorithm
+from tests.fuzz.seeds import seeds
+from tests.fuzz.targets import KEX_ROWS, MESSAGES, TARGETS, kex_complete
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -21,7 +23,7 @@ def target_of(path: Path) -> str:
 
 
 #: What costs a millisecond and more per input is searched less.
-ROUNDS = {"connected": 8, "kex_method": 3}
+ROUNDS = {"connected": 8, "kex": 3}
 
 
 def changed(data: bytes, source: random.Random) -> bytes:
@@ -49,7 +51,7 @@ def test_input_and_its_neighbours(path: Path) -> None:
     if len(path.name) == 40:
         return  # what a fuzzer found, named by its hash, has had its neighbours tried
     source = random.Random(path.name)
-    for _ in range(ROUNDS.get(target_of(path), 20)):
+    for _ in range(ROUNDS.get(target_of(path).partition("/")[0], 20)):
         target(changed(data, source))
 
 
@@ -59,13 +61,30 @@ def test_target_takes_nothing_and_has_a_corpus(name: str) -> None:
     assert list((CORPUS / name).iterdir())
 
 
+SEEDS = {f"{target}/{name.replace('/', '-')}": data for target, name, data in seeds()}
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_seed_is_in_the_corpus(name: str) -> None:
+    """And is what it should be: an input that begins with the index of a row means another one
+    when there are new rows.
+    """
+    path = CORPUS / name
+    assert path.exists(), "run python -m tests.fuzz.seeds"
+    assert path.read_bytes() == SEEDS[name]
+
+
 @pytest.mark.parametrize("declaration", MESSAGES, ids=lambda each: each.__name__)
 def test_every_message_has_inputs_that_it_reads(declaration: type[Message]) -> None:
     """A fuzzer that has to invent a whole message never gets behind its fields."""
     for name in ("usual", "least"):
-        path = CORPUS / "message" / declaration.__name__ / name
-        assert path.exists(), "run python -m tests.fuzz.seeds"
-        declaration.decode(path.read_bytes())
+        declaration.decode((CORPUS / "message" / declaration.__name__ / name).read_bytes())
+
+
+@pytest.mark.parametrize("name", ["client", "server"])
+@pytest.mark.parametrize("row", KEX_ROWS, ids=lambda row: row.name.decode())
+def test_every_method_has_inputs_that_get_to_its_end(row: KexAlgorithm, name: str) -> None:
+    assert kex_complete(row, (CORPUS / "kex" / row.name.decode() / name).read_bytes())
 
 
 def test_nothing_in_the_corpus_is_for_a_target_that_is_gone() -> None:

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Protocol
 from unittest import mock
@@ -346,14 +347,25 @@ def fixed_library(session: Session) -> Iterator[None]:
     That is the transient RSA key of RFC 4432, here one of the tree. ML-KEM encapsulation and ECDSA
     signatures are such too: they belong to our server only, which no recording has them for.
     """
-    bits = {"rsa2048-sha256": "rsa", "rsa1024-sha1": "rsa1024"}.get(session.kex)
-    if bits is None:
+    with fixed_rsa_key(session.kex):
+        yield
+
+
+@contextmanager
+def fixed_rsa_key(kex: str) -> Iterator[None]:
+    """Give a key exchange method of RFC 4432 a key of the tree."""
+    name = {"rsa2048-sha256": "rsa", "rsa1024-sha1": "rsa1024"}.get(kex)
+    if name is None:
         yield
         return
-    key = load_ssh_private_key if bits == "rsa" else load_pem_private_key
-    loaded = key((KEYS / bits).read_bytes(), None)
-    with mock.patch("ssh_transport.kex.rsa.rsa.generate_private_key", return_value=loaded):
+    with mock.patch("ssh_transport.kex.rsa.rsa.generate_private_key", return_value=_rsa_key(name)):
         yield
+
+
+@cache
+def _rsa_key(name: str) -> object:
+    load = load_ssh_private_key if name == "rsa" else load_pem_private_key
+    return load((KEYS / name).read_bytes(), None)
 
 
 def drive(talk: Talk, wire: Wire) -> None:
