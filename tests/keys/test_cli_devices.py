@@ -197,6 +197,25 @@ def test_resident_keys(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert [entry["comment"] for entry in only] == ["ada"]
 
 
+@pytest.mark.usefixtures("token")
+def test_resident_keys_of_one_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """None of them replaces another, and if one cannot be written, none is."""
+    for number, user in enumerate(("ada", "a/b", "a_b")):
+        words = ("generate", f"id-{number}", "--type", "ed25519-sk", "--resident", "--user", user)
+        assert run([*words, "--no-passphrase", *PIN]) == 0
+    capsys.readouterr()
+    (tmp_path / "out").mkdir()
+    write = ("resident-keys", "--output", "out", "--no-passphrase", *PIN)
+    said = facts(capsys, *write, "--force", status=1)["error"]
+    assert said == "two keys would go to 'out/id_ed25519_sk_rk_a_b': take one, with --user"
+    assert list((tmp_path / "out").iterdir()) == []
+    assert run([*write, "--user", "a/b"]) == 0
+    assert run([*write, "--user", "ada"]) == 0
+    (tmp_path / "out" / "id_ed25519_sk_rk_ada").unlink()
+    capsys.readouterr()
+    assert "_ada.pub' exists" in str(facts(capsys, *write, "--user", "ada", status=1)["error"])
+
+
 # --- PKCS#11 ---------------------------------------------------------------------------------
 
 

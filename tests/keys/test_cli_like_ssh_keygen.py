@@ -192,6 +192,9 @@ def test_show_several_files(capsys: pytest.CaptureFixture[str]) -> None:
 def test_sign_several_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a", "b"):
         (folder / name).write_bytes(name.encode())
+    assert run(["sign", "a", "none", "--key", "ca"]) == 1
+    assert capsys.readouterr().err == "ssh-keys: 'none': No such file or directory\n"
+    assert not (folder / "a.sig").exists()
     assert run(["sign", "a", "b", "--key", "ca"]) == 0
     assert capsys.readouterr().out == "a.sig\nb.sig\n"
     (folder / "signers").write_bytes(b"me " + make_key("ssh-rsa").export_public_key())

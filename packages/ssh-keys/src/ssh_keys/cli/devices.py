@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from pathlib import Path
 
 from ssh_keys.cli.descriptions import describe_key
@@ -53,16 +54,26 @@ def resident_keys(options: Namespace) -> Answer:
         user=options.user,
         touch_required=not options.no_touch_required,
     )
-    facts, texts = [], []
-    for key in keys:
-        described = describe_key(key)
-        if options.output:
-            path = Path(options.output) / _file_name(key)
-            refuse_existing(options, str(path))
-            described = write_new_key(key, path, passphrase)
-        facts.append(described)
-        texts.append(str(described.get("private") or _line(key)))
+    if options.output:
+        paths = _new_files(options, keys)
+        facts = [
+            write_new_key(key, path, passphrase) for key, path in zip(keys, paths, strict=True)
+        ]
+        texts = list(map(str, paths))
+    else:
+        facts = list(map(describe_key, keys))
+        texts = list(map(_line, keys))
     return Answer("\n".join(texts) or "no keys", {"keys": facts}, 0 if keys else 1)
+
+
+def _new_files(options: Namespace, keys: Sequence[SSHKey]) -> list[Path]:
+    """Return the files of the private keys; raises FileExistsError before any is written."""
+    paths = [Path(options.output) / _file_name(key) for key in keys]
+    for path in paths:
+        refuse_existing(options, str(path), f"{path}.pub")
+        if paths.count(path) > 1:
+            raise FileExistsError(f"two keys would go to '{path}': take one, with --user")
+    return paths
 
 
 def _file_name(key: SSHKey) -> str:

@@ -84,14 +84,22 @@ def sign(options: Namespace) -> Answer:
     if options.certificate is not None:
         certificate = parse_input(options, options.certificate, import_certificate)
         signer = (key, certificate)
-    answers = []
-    for name, output in zip(options.file, outputs, strict=True):
-        digest = digest_of(options, name, options.hash)
-        signature = create_sshsig(
-            signer, digest, is_hashed=True, hash_name=options.hash, namespace=options.namespace
+    # All of them before one is written: the last file may be what cannot be read.
+    signatures = [
+        create_sshsig(
+            signer,
+            digest_of(options, name, options.hash),
+            is_hashed=True,
+            hash_name=options.hash,
+            namespace=options.namespace,
         )
-        facts: dict[str, object] = {"fingerprint": key.get_fingerprint()}
-        answers.append(write_output(output, signature, facts))
+        for name in options.file
+    ]
+    facts: dict[str, object] = {"fingerprint": key.get_fingerprint()}
+    answers = [
+        write_output(output, signature, facts)
+        for output, signature in zip(outputs, signatures, strict=True)
+    ]
     return joined(answers, "signatures")
 
 
