@@ -55,7 +55,9 @@ async def test_key_added_by_us_is_listed_and_signs(agent: RunningAgent, algorith
         assert pair.get_algorithm() == algorithm
         assert pair.get_comment() == f"my {algorithm}"
         assert pair.public_data == key.public_data
-        assert pair.sig_algorithms == key.sig_algorithms
+        assert pair.sig_algorithms == tuple(
+            name for name in key.sig_algorithms if not name.endswith(b"@ssh.com")
+        )
         for sig_algorithm in pair.sig_algorithms:
             signature = await pair.sign(b"data", sig_algorithm)
             key.convert_to_public().verify(b"data", signature, [sig_algorithm])

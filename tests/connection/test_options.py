@@ -334,6 +334,11 @@ def test_policy_by_default() -> None:
     assert b"ssh-ed448" not in modern.own_signatures + modern.ca_signatures + modern.own_host_keys
     chosen = SSHClientConnectionOptions(signature_algs="ssh-ed25519").algorithms
     assert chosen.own_signatures == (b"ssh-ed25519",)
+    # RSA keys are no rare type: their rare names have to be chosen.
+    name = b"ssh-rsa-sha256@ssh.com"
+    assert name not in default.own_signatures + default.ca_signatures + default.own_host_keys
+    chosen = SSHClientConnectionOptions(signature_algs=f"+{name.decode()}").algorithms
+    assert name in chosen.own_signatures
     for algorithms in (default, modern):
         everything = algorithms.own_host_keys + algorithms.ca_signatures + algorithms.signatures
         assert b"ssh-rsa" not in everything

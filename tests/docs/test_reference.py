@@ -48,7 +48,7 @@ TRIED = {
     "AsyncSSH": {
         *(name for case in live.OTHERS for name in str(case).split("+")),
         *(name for name, programs in live.COMPRESSION.items() if "asyncssh" in programs),
-        *live.ED448,
+        *live.RARE_HOST_KEYS,
     },
     "PuTTY": {name for case in live.PLINK for name in str(case).split("+")},
     "TinySSH": {*live.TINYSSH_KEX},

@@ -418,34 +418,42 @@ def test_compression(compression: str, peer: str, openssh_config: Path, folder: 
     assert algorithms.compression_cs == algorithms.compression_sc == compression.encode()
 
 
+#: Types of keys that OpenSSH has no program for, and the names of their host keys.
+RARE_KEYS = ("ssh-ed448", "ecdsa-sha2-1.3.132.0.10")
+RARE_HOST_KEYS = (
+    *RARE_KEYS,
+    *(f"{name}-cert-v01@openssh.com" for name in RARE_KEYS),
+    *(f"ssh-rsa-sha{size}@ssh.com" for size in (224, 256, 384, 512)),
+)
+
+
 @pytest.fixture(scope="module")
-def ed448(folder: Path) -> Path:
-    """A certificate of the Ed448 key, which OpenSSH has no program for."""
+def rare(folder: Path) -> Path:
+    """The folder, with these keys and their certificates."""
     authority = import_private_key((folder / "authority").read_bytes())
-    key = import_private_key((folder / "ssh-ed448").read_bytes())
-    certificate = authority.generate_host_certificate(key, "ed448", principals=[HOST])
-    path = folder / "ssh-ed448-cert.pub"
-    certificate.write_certificate(str(path))
-    return path
+    for name in RARE_KEYS:
+        key = generate_private_key(name)
+        key.write_private_key(folder / name)
+        key.write_public_key(folder / f"{name}.pub")
+        certificate = authority.generate_host_certificate(key, name, principals=[HOST])
+        certificate.write_certificate(folder / f"{name}-cert.pub")
+    return folder
 
 
-ED448 = ("ssh-ed448", "ssh-ed448-cert-v01@openssh.com")
-
-
-@pytest.mark.parametrize("host_key", ED448)
-def test_ed448_client_with_asyncssh(host_key: str, ed448: Path, folder: Path) -> None:
+@pytest.mark.parametrize("host_key", RARE_HOST_KEYS)
+def test_rare_host_key_of_asyncssh(host_key: str, rare: Path) -> None:
     case = Case("curve25519-sha256", host_key, _CHACHA, "hmac-sha2-256")
     session = session_of(case, "asyncssh", Role.CLIENT)
-    with PEERS["asyncssh"](session, folder) as wire:
-        greet(session, wire, folder)
+    with PEERS["asyncssh"](session, rare) as wire:
+        greet(session, wire, rare)
 
 
-@pytest.mark.parametrize("host_key", ED448)
-def test_ed448_server_with_asyncssh(host_key: str, ed448: Path, folder: Path) -> None:
+@pytest.mark.parametrize("host_key", RARE_HOST_KEYS)
+def test_rare_host_key_with_asyncssh(host_key: str, rare: Path) -> None:
     case = Case("curve25519-sha256", host_key, _CHACHA, "hmac-sha2-256")
     session = session_of(case, "asyncssh-client", Role.SERVER)
-    with PEERS["asyncssh-client"](session, folder) as wire:
-        greet(session, wire, folder)
+    with PEERS["asyncssh-client"](session, rare) as wire:
+        greet(session, wire, rare)
 
 
 TINYSSH_KEX = ("curve25519-sha256", "sntrup761x25519-sha512@openssh.com")

@@ -27,6 +27,8 @@ KEY_TYPES = (
     "ecdsa-sha2-nistp521",
     "ssh-rsa",
 )
+#: ECDSA on a curve that RFC 5656 has no name for, secp256k1. OpenSSH has no such keys.
+SECP256K1 = "ecdsa-sha2-1.3.132.0.10"
 
 
 def make_key(name: str, number: int = 0) -> SSHKey:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from ssh_keys import HOST_KEY_ALGORITHMS, SIGNATURE_ALGORITHMS, Registry, Status, sig_algorithm_of
+from ssh_keys.signature_algorithms import names_unless_chosen
 
 
 @dataclass(frozen=True)
@@ -158,3 +159,30 @@ def test_no_signature_with_sha1_by_default() -> None:
     for table in (SIGNATURE_ALGORITHMS, HOST_KEY_ALGORITHMS):
         for name in table.names(Status.DEFAULT):
             assert table[name].sig_algorithm not in (b"ssh-rsa", b"ssh-dss")
+
+
+SSH_COM = tuple(f"ssh-rsa-sha{size}@ssh.com".encode() for size in (512, 384, 256, 224))
+SECP256K1 = b"ecdsa-sha2-1.3.132.0.10"
+
+
+def test_names_that_asyncssh_has_are_never_on_by_default() -> None:
+    forms = (SECP256K1, b"x509v3-" + SECP256K1, SECP256K1 + b"-cert-v01@openssh.com")
+    for name in (*forms, *SSH_COM):
+        assert HOST_KEY_ALGORITHMS[name].status is Status.SUPPORTED
+        assert HOST_KEY_ALGORITHMS.select(name.decode()) == (name,)
+    for name in (SECP256K1, *SSH_COM):
+        assert SIGNATURE_ALGORITHMS[name].sig_algorithm == name
+
+
+def test_the_names_of_ssh_com_are_for_plain_keys() -> None:
+    with_sha = [row.name for row in HOST_KEY_ALGORITHMS if b"@ssh.com" in row.name]
+    assert with_sha == [*SSH_COM]
+    assert {HOST_KEY_ALGORITHMS[name].key_algorithm for name in SSH_COM} == {b"ssh-rsa"}
+
+
+def test_names_unless_chosen() -> None:
+    """A key of a rare type is used as it is; an RSA key has names that are better known."""
+    names = names_unless_chosen(SIGNATURE_ALGORITHMS)
+    assert {b"rsa-sha2-256", b"rsa-sha2-512", SECP256K1, b"ssh-ed448"} <= {*names}
+    assert not {*names} & {*SSH_COM, b"ssh-rsa", b"ssh-dss"}
+    assert names_unless_chosen(SIGNATURE_ALGORITHMS[name] for name in SSH_COM) == SSH_COM

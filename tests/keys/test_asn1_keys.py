@@ -27,10 +27,10 @@ from ssh_keys.formats import der, pbe
 from ssh_keys.formats.armour import encode_pem, iterate_pem
 from ssh_keys.formats.block_ciphers import CIPHERS
 
-from .support import KEY_TYPES, make_key, needs_ssh_keygen, ssh_keygen
+from .support import KEY_TYPES, SECP256K1, make_key, needs_ssh_keygen, ssh_keygen
 
-ALL_TYPES = (*KEY_TYPES, "ssh-ed448", "ssh-dss")
-CLASSIC_TYPES = ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp521", "ssh-rsa", "ssh-dss")
+ALL_TYPES = (*KEY_TYPES, SECP256K1, "ssh-ed448", "ssh-dss")
+CLASSIC_TYPES = ("ecdsa-sha2-nistp256", "ecdsa-sha2-nistp521", SECP256K1, "ssh-rsa", "ssh-dss")
 PEM_CIPHERS = ("aes128-cbc", "aes192-cbc", "aes256-cbc", "des3-cbc", "des-cbc")
 PBES1 = (
     ("des-cbc", "md5"),
@@ -367,7 +367,7 @@ def test_malformed_armour(text: str) -> None:
 
 
 def test_kinds_that_ssh_does_not_have() -> None:
-    for other in (x25519.X25519PrivateKey.generate(), ec.generate_private_key(ec.SECP256K1())):
+    for other in (x25519.X25519PrivateKey.generate(), ec.generate_private_key(ec.SECP224R1())):
         data = other.private_bytes(
             serialization.Encoding.DER,
             serialization.PrivateFormat.PKCS8,

@@ -29,9 +29,17 @@ from ssh_keys.certificate_options import encode_option_list
 from ssh_keys.time_values import FOREVER, parse_time
 from ssh_keys.wire import encode_string
 
-from .support import KEY_TYPES, VECTORS, make_key, needs_ssh_keygen, needs_vectors, ssh_keygen
+from .support import (
+    KEY_TYPES,
+    SECP256K1,
+    VECTORS,
+    make_key,
+    needs_ssh_keygen,
+    needs_vectors,
+    ssh_keygen,
+)
 
-ALL_TYPES = (*KEY_TYPES, "ssh-ed448", "ssh-dss")
+ALL_TYPES = (*KEY_TYPES, SECP256K1, "ssh-ed448", "ssh-dss")
 CA = make_key("ssh-ed25519", 7)
 KEY = make_key("ecdsa-sha2-nistp256")
 USER, HOST = CertificateType.USER, CertificateType.HOST

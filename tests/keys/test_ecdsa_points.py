@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssh_keys import KeyImportError
-from ssh_keys.ecdsa import CURVES, Curve, check_point, encode_point, load_point
+from ssh_keys.ecdsa import CURVES, Curve, ECDSAKey, check_point, encode_point, load_point
+from ssh_keys.wire import Reader, encode_mpint, encode_string
 
 curves = pytest.mark.parametrize("curve", CURVES.values(), ids=lambda curve: curve.name.decode())
 
@@ -36,10 +37,10 @@ def encode(curve: Curve, x: int, y: int) -> bytes:
 
 
 def point_with(curve: Curve, start: int) -> tuple[int, int]:
-    """The first point with an x of `start` or more; p = 3 (mod 4) for all three curves."""
+    """The first point with an x of `start` or more; p = 3 (mod 4) for all the curves."""
     x = start
     while True:
-        square = (x**3 - 3 * x + curve.b) % curve.p
+        square = (x**3 + curve.a * x + curve.b) % curve.p
         y = pow(square, (curve.p + 1) // 4, curve.p)
         if y * y % curve.p == square:
             return x, y
@@ -77,7 +78,8 @@ def test_points_of_another_form(curve: Curve) -> None:
         encode(curve, curve.p, y),
         encode(curve, 0, 0),
         encode(curve, (1 << 8 * size) - 1, (1 << 8 * size) - 1),
-        b"\0",
+        b"\0",  # the point at infinity
+        b"\0" * len(good),
         b"",
         good[:-1],
         good + b"\0",
@@ -85,3 +87,17 @@ def test_points_of_another_form(curve: Curve) -> None:
         bytes((6 + (y & 1),)) + good[1:],  # hybrid form
     ):
         assert not accepted(curve, bad)
+
+
+@curves
+def test_private_values_have_one_form(curve: Curve) -> None:
+    """A value behind the order of the group belongs to the same point (SEC 1 section 3.2.1)."""
+    made = ec.derive_private_key(5, curve.make())
+    point, order = encode_point(curve, made.public_key()), curve.make().group_order
+    for value, good in ((5, True), (order + 5, False), (order, False), (5 - order, False)):
+        fields = b"".join((encode_string(curve.name), encode_string(point), encode_mpint(value)))
+        if good:
+            assert ECDSAKey.decode_private(curve.name, Reader(fields)).public_data.endswith(point)
+        else:
+            with pytest.raises(KeyImportError, match="out of range"):
+                ECDSAKey.decode_private(curve.name, Reader(fields))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,12 +24,12 @@ from ssh_keys import (
 from ssh_keys.rsa import RSAKey
 from ssh_keys.wire import encode_mpint, encode_string
 
-from .support import KEY_TYPES, make_key
+from .support import KEY_TYPES, SECP256K1, make_key
 
 DATA = b"what is signed"
 
 
-@pytest.fixture(params=KEY_TYPES)
+@pytest.fixture(params=[*KEY_TYPES, SECP256K1])
 def key(request: pytest.FixtureRequest) -> SSHKey:
     """A private key of each type."""
     return make_key(request.param)
@@ -59,6 +60,28 @@ def test_sha1_is_refused_unless_named() -> None:
     with pytest.raises(SignatureError, match="ssh-rsa is not allowed"):
         key.verify(DATA, signature)
     key.verify(DATA, signature, [b"ssh-rsa"])
+
+
+@pytest.mark.parametrize("size", [224, 256, 384, 512])
+def test_rsa_under_the_names_of_ssh_com(size: int) -> None:
+    key, name = make_key("ssh-rsa"), f"ssh-rsa-sha{size}@ssh.com".encode()
+    signature = key.sign(DATA, name)
+    raw = signature[4 + len(name) + 4 :]
+    public = key.public_key_object()
+    assert isinstance(public, rsa.RSAPublicKey)
+    hash_ = {
+        224: hashes.SHA224(),
+        256: hashes.SHA256(),
+        384: hashes.SHA384(),
+        512: hashes.SHA512(),
+    }[size]
+    public.verify(raw, DATA, padding.PKCS1v15(), hash_)
+    key.verify(DATA, signature, [name])
+    with pytest.raises(SignatureError, match=f"{name.decode()} is not allowed"):
+        key.verify(DATA, signature)
+    other = b"ssh-rsa-sha%d@ssh.com" % (256 if size == 512 else 512)
+    with pytest.raises(SignatureError, match="wrong"):
+        key.verify(DATA, encode_string(other) + encode_string(raw), [other])
 
 
 def test_signature_algorithm_of_another_key(key: SSHKey) -> None:

@@ -27,14 +27,24 @@ from ssh_keys import (
 from ssh_keys.formats.armour import encode_pem
 from ssh_keys.sshsig import signed_data
 
-from .support import KEY_TYPES, VECTORS, make_key, needs_ssh_keygen, needs_vectors, public_line
+from .support import (
+    KEY_TYPES,
+    SECP256K1,
+    VECTORS,
+    make_key,
+    needs_ssh_keygen,
+    needs_vectors,
+    public_line,
+)
 
 ED, CA = make_key("ssh-ed25519"), make_key("ssh-ed25519", 7)
 LINE, CA_LINE = public_line("ssh-ed25519"), public_line("ssh-ed25519", 7)
 DATA = b"what is signed"
 
 
-@pytest.mark.parametrize("name", [*KEY_TYPES, "ssh-ed448", "ssh-mldsa44-ed25519@openssh.com"])
+@pytest.mark.parametrize(
+    "name", [*KEY_TYPES, SECP256K1, "ssh-ed448", "ssh-mldsa44-ed25519@openssh.com"]
+)
 @pytest.mark.parametrize("hash_name", ["sha256", "sha512"])
 def test_sign_and_verify(name: str, hash_name: str) -> None:
     key = make_key(name)

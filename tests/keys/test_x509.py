@@ -32,10 +32,10 @@ from ssh_keys import (
 )
 from ssh_keys.wire import encode_string, encode_uint32
 
-from .support import KEY_TYPES, make_key
+from .support import KEY_TYPES, SECP256K1, make_key
 from .x509_support import MOMENT, build, leaf, middle, needs_openssl, openssl, root
 
-ALL = (*KEY_TYPES, "ssh-ed448", "ssh-dss")
+ALL = (*KEY_TYPES, SECP256K1, "ssh-ed448", "ssh-dss")
 CA = make_key("ecdsa-sha2-nistp256", 9)
 KEY = make_key("ecdsa-sha2-nistp256", 10)
 NAMES = {

@@ -116,6 +116,13 @@ def test_two_sides_of_one_policy_connect(name: str) -> None:
     assert not pair.client.closed
 
 
+@pytest.mark.parametrize("name", ["modern", "pq", "fips", "cnsa2"])
+def test_no_secp256k1_and_no_names_of_ssh_com(name: str) -> None:
+    policy = Policy.named(name)
+    for names in (policy.host_key_algorithms, policy.sig_algorithms):
+        assert not [each for each in names if b"1.3.132" in each or each.endswith(b"@ssh.com")]
+
+
 def test_cnsa2_and_modern_have_no_key_exchange_in_common() -> None:
     pair = Pair(
         client={"policy": Policy.named("cnsa2")},

@@ -30,6 +30,7 @@ _PUBLIC_FIELDS = {
     b"ecdsa-sha2-nistp256": 2,
     b"ecdsa-sha2-nistp384": 2,
     b"ecdsa-sha2-nistp521": 2,
+    b"ecdsa-sha2-1.3.132.0.10": 2,
     b"ssh-rsa": 2,
     b"ssh-dss": 4,
 }
@@ -65,7 +66,10 @@ class SSHAgentKeyPair(SSHKeyPair):
         self, agent: AgentSigner, algorithm: bytes, public_data: bytes, comment: bytes | None
     ) -> None:
         sig_algorithms = dict.fromkeys(
-            row.sig_algorithm for row in HOST_KEY_ALGORITHMS if row.key_algorithm == algorithm
+            row.sig_algorithm
+            for row in HOST_KEY_ALGORITHMS
+            # An agent cannot be asked for the RSA signatures of ssh.com: there are no flags.
+            if row.key_algorithm == algorithm and not row.name.endswith(b"@ssh.com")
         )
         super().__init__(algorithm, tuple(sig_algorithms), public_data, comment)
         self._agent = agent

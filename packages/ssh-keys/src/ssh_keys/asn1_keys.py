@@ -30,7 +30,12 @@ __all__ = ["decode_private_der", "decode_public_der", "key_from_object"]
 
 _PARAMETERS, _PUBLIC = 0xA0, 0xA1
 #: Bytes of a private value by the identifier of its curve (RFC 5480 section 2.1.1.1).
-_VALUE_SIZES = {"1.2.840.10045.3.1.7": 32, "1.3.132.0.34": 48, "1.3.132.0.35": 66}
+_VALUE_SIZES = {
+    "1.2.840.10045.3.1.7": 32,
+    "1.3.132.0.34": 48,
+    "1.3.132.0.35": 66,
+    "1.3.132.0.10": 32,
+}
 
 
 def key_from_object(key: PrivateKeyTypes | PublicKeyTypes) -> SSHKey:

@@ -1,4 +1,8 @@
-"""ECDSA keys on the NIST curves (RFC 5656): `ecdsa-sha2-nistp256`, `-nistp384`, `-nistp521`."""
+"""ECDSA keys (RFC 5656): `ecdsa-sha2-nistp256`, `-nistp384`, `-nistp521`, and on secp256k1.
+
+A curve that RFC 5656 does not name is called by its object identifier (section 6.1), so keys on
+secp256k1 (SEC 2 section 2.4.1) are `ecdsa-sha2-1.3.132.0.10`.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +30,7 @@ UNCOMPRESSED = b"\x04"
 
 
 class Curve(Record):
-    """One curve of RFC 5656 section 10.1 and the hash of section 6.2.1 that goes with it.
+    """One curve (RFC 5656 section 10) and the hash of section 6.2.1 that goes with it.
 
     Attributes:
         name: identifier of RFC 5656.
@@ -34,7 +38,7 @@ class Curve(Record):
         make: makes the curve as an object of `cryptography`.
         scheme: ECDSA with the hash of RFC 5656.
         p: the prime of the field (FIPS 186-4 section D.1.2).
-        b: of the equation y^2 = x^3 - 3x + b.
+        a, b: of the equation y^2 = x^3 + ax + b.
     """
 
     name: bytes
@@ -42,6 +46,7 @@ class Curve(Record):
     make: Callable[[], ec.EllipticCurve]
     scheme: ec.ECDSA
     p: int
+    a: int
     b: int
 
     @property
@@ -64,6 +69,7 @@ CURVES = {
             ec.SECP256R1,
             ec.ECDSA(hashes.SHA256()),
             2**256 - 2**224 + 2**192 + 2**96 - 1,
+            -3,
             0x5AC635D8AA3A93E7B3EBBD55769886BC651D06B0CC53B0F63BCE3C3E27D2604B,
         ),
         Curve(
@@ -72,6 +78,7 @@ CURVES = {
             ec.SECP384R1,
             ec.ECDSA(hashes.SHA384()),
             2**384 - 2**128 - 2**96 + 2**32 - 1,
+            -3,
             int(
                 "b3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875a"
                 "c656398d8a2ed19d2a85c8edd3ec2aef",
@@ -84,11 +91,21 @@ CURVES = {
             ec.SECP521R1,
             ec.ECDSA(hashes.SHA512()),
             2**521 - 1,
+            -3,
             int(
                 "51953eb9618e1c9a1f929a21a0b68540eea2da725b99b315f3b8b489918ef10"
                 "9e156193951ec7e937b1652c0bd3bb1bf073573df883d2c34f1ef451fd46b503f00",
                 16,
             ),
+        ),
+        Curve(
+            b"1.3.132.0.10",
+            256,
+            ec.SECP256K1,
+            ec.ECDSA(hashes.SHA256()),
+            2**256 - 2**32 - 977,
+            0,
+            7,
         ),
     )
 }
@@ -177,13 +194,13 @@ class ECDSAKey(SSHKey):
     ) -> ECDSAKey:
         """Read the private fields: curve, point, private value (PROTOCOL.key)."""
         curve, point = read_point(curve_name, reader)
-        value = reader.mpint()
-        if value < 1 or value.bit_length() > curve.bits:
+        value, group = reader.mpint(), curve.make()
+        if not 0 < value < group.group_order:
             raise KeyImportError("ECDSA private value out of range")
         check_form(curve, point)
         size = len(point) // 2
         x, y = (int.from_bytes(half, "big") for half in (point[1 : 1 + size], point[1 + size :]))
-        numbers = ec.EllipticCurvePublicNumbers(x, y, curve.make())
+        numbers = ec.EllipticCurvePublicNumbers(x, y, group)
         try:
             # This checks that the two belong together, which costs less than deriving one.
             private_key = ec.EllipticCurvePrivateNumbers(value, numbers).private_key()
@@ -263,7 +280,7 @@ def check_point(curve: Curve, point: bytes) -> None:
     half = len(point) // 2 + 1
     x, y = int.from_bytes(point[1:half], "big"), int.from_bytes(point[half:], "big")
     p = curve.p
-    if x >= p or y >= p or (y * y - (x * x - 3) * x - curve.b) % p:
+    if x >= p or y >= p or (y * y - (x * x + curve.a) * x - curve.b) % p:
         raise KeyImportError("ECDSA point is not on its curve")
 
 

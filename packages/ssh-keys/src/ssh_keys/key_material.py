@@ -15,6 +15,7 @@ from hashlib import new as new_hash
 from typing import TYPE_CHECKING, Self
 
 from ssh_keys.errors import KeyExportError, SignatureError
+from ssh_keys.signature_algorithms import SIGNATURE_ALGORITHMS, names_unless_chosen
 from ssh_keys.wire import PacketDecodeError, Reader, encode_string
 
 if TYPE_CHECKING:
@@ -56,8 +57,8 @@ def format_fingerprint(public_data: bytes, hash_name: str = "sha256") -> str:
 
 
 @cache
-def _without_sha1(names: tuple[bytes, ...]) -> tuple[bytes, ...]:
-    return tuple(name for name in names if name not in (b"ssh-rsa", b"ssh-dss"))
+def _unless_chosen(names: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    return names_unless_chosen(SIGNATURE_ALGORITHMS[name] for name in names)
 
 
 class CommentHolder:
@@ -168,10 +169,11 @@ class KeyMaterial(CommentHolder, ABC):
     def default_sig_algorithms(self) -> tuple[bytes, ...]:
         """The signature algorithms that `verify` accepts unless told otherwise.
 
-        All of the key except those that rest on SHA-1 (`ssh-rsa`, `ssh-dss`), which have to be
-        asked for by name.
+        Those that are on by default, all sound ones for a type of key that has none of them. What
+        rests on SHA-1 (`ssh-rsa`, `ssh-dss`), and RSA under the names of ssh.com, has to be asked
+        for by name.
         """
-        return _without_sha1(self.sig_algorithms)
+        return _unless_chosen(self.sig_algorithms)
 
     @property
     def private_data(self) -> bytes:

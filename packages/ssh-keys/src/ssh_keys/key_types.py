@@ -172,7 +172,7 @@ def generate_private_key(
 
     Parameters:
         alg_name: name of the key type: `ssh-ed25519`, `ecdsa-sha2-nistp256` (384, 521),
-            `ssh-rsa`, `ssh-mldsa44-ed25519`, `ssh-ed448`, `ssh-dss`.
+            `ssh-rsa`, `ssh-mldsa44-ed25519`, `ssh-ed448`, `ecdsa-sha2-1.3.132.0.10`, `ssh-dss`.
         comment: the comment of the key.
         key_size: for RSA, size in bits, 2048 to 16384 (default 3072).
         exponent: for RSA, the public exponent, 65537 (default) or 3.

@@ -43,6 +43,10 @@ _RSA_MECHANISMS = {
     b"rsa-sha2-512": "SHA512_RSA_PKCS",
     b"rsa-sha2-256": "SHA256_RSA_PKCS",
     b"rsa2048-sha256": "SHA256_RSA_PKCS",
+    b"ssh-rsa-sha224@ssh.com": "SHA224_RSA_PKCS",
+    b"ssh-rsa-sha256@ssh.com": "SHA256_RSA_PKCS",
+    b"ssh-rsa-sha384@ssh.com": "SHA384_RSA_PKCS",
+    b"ssh-rsa-sha512@ssh.com": "SHA512_RSA_PKCS",
     b"ssh-rsa": "SHA1_RSA_PKCS",
 }
 #: Curve by its object identifier in DER, which is what tokens call it.
@@ -50,11 +54,17 @@ _CURVE_OIDS = {
     encode_oid("1.2.840.10045.3.1.7"): b"nistp256",
     encode_oid("1.3.132.0.34"): b"nistp384",
     encode_oid("1.3.132.0.35"): b"nistp521",
+    encode_oid("1.3.132.0.10"): b"1.3.132.0.10",
 }
 #: PINs that tokens were opened with, as keyed digests, by label and serial number of the token.
 _LOGINS: dict[tuple[str, bytes], bytes] = {}
 _SALT = urandom(32)
-_CURVE_HASHES = {b"nistp256": "sha256", b"nistp384": "sha384", b"nistp521": "sha512"}
+_CURVE_HASHES = {
+    b"nistp256": "sha256",
+    b"nistp384": "sha384",
+    b"nistp521": "sha512",
+    b"1.3.132.0.10": "sha256",
+}
 
 
 class TokenKey(Protocol):
@@ -183,7 +193,7 @@ def load_pkcs11_keys(
 ) -> Sequence[SSHPKCS11KeyPair]:
     """Return the key pairs on the tokens of a PKCS#11 module.
 
-    RSA keys, ECDSA keys on the NIST curves and Ed25519 keys that may sign; others are left out.
+    RSA, ECDSA and Ed25519 keys of the types that SSH has, if they may sign; others are left out.
     Needs the extra `pkcs11`.
 
     Parameters:

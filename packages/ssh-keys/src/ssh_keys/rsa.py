@@ -1,4 +1,6 @@
-"""RSA keys (RFC 4253 section 6.6, RFC 8332): `ssh-rsa` with three signature algorithms.
+"""RSA keys (RFC 4253 section 6.6): `ssh-rsa`, with the signature algorithms of RFC 8332 and others.
+
+`ssh-rsa-sha256@ssh.com` and its like are what Tectia called the same signatures before RFC 8332.
 
 Policy on sizes: keys of 1024 to 16384 bits can be read (OpenSSH reads no smaller ones either, and
 larger ones cost a peer seconds to use); keys are made with 2048 bits or more; `verify` refuses
@@ -26,6 +28,10 @@ MAXIMUM_EXPONENT_SIZE = 8
 _HASHES: dict[bytes, hashes.HashAlgorithm] = {
     b"rsa-sha2-512": hashes.SHA512(),
     b"rsa-sha2-256": hashes.SHA256(),
+    b"ssh-rsa-sha512@ssh.com": hashes.SHA512(),
+    b"ssh-rsa-sha384@ssh.com": hashes.SHA384(),
+    b"ssh-rsa-sha256@ssh.com": hashes.SHA256(),
+    b"ssh-rsa-sha224@ssh.com": hashes.SHA224(),
     b"ssh-rsa": hashes.SHA1(),
 }
 _ALGORITHMS = tuple(_HASHES)

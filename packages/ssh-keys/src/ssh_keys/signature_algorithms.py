@@ -1,11 +1,13 @@
 """The tables of signature and host key algorithms that the transport negotiates.
 
-A key type can have several signature algorithms (RSA has three, RFC 8332), and a name in
+A key type can have several signature algorithms (RSA has seven), and a name in
 `server_host_key_algorithms` or of a publickey request stands for a key or certificate type together
 with one signature algorithm.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from ssh_keys.algorithms import Registry, Status
 from ssh_keys.record import Record
@@ -19,6 +21,7 @@ __all__ = [
     "X509_KEY_TYPES",
     "SignatureAlgorithm",
     "certificate_algorithm",
+    "names_unless_chosen",
     "plain_signature",
     "sig_algorithm_of",
 ]
@@ -67,6 +70,16 @@ _PLAIN: Registry[SignatureAlgorithm] = Registry(
         _plain(b"ssh-mldsa44-ed25519", Status.SUPPORTED),
         _plain(b"ssh-mldsa44-ed25519@openssh.com", Status.SUPPORTED),
         _plain(b"ssh-ed448", Status.SUPPORTED),
+        _plain(b"ecdsa-sha2-1.3.132.0.10", Status.SUPPORTED),
+        *(
+            SignatureAlgorithm(name, b"ssh-rsa", name, Status.SUPPORTED)
+            for name in (
+                b"ssh-rsa-sha512@ssh.com",
+                b"ssh-rsa-sha384@ssh.com",
+                b"ssh-rsa-sha256@ssh.com",
+                b"ssh-rsa-sha224@ssh.com",
+            )
+        ),
         _plain(b"ssh-rsa", Status.INSECURE),
         _plain(b"ssh-dss", Status.INSECURE),
     ),
@@ -91,9 +104,11 @@ def _certificate_row(row: SignatureAlgorithm) -> SignatureAlgorithm:
     )
 
 
-#: The rows for certificates; for RSA there are three names for one type of certificate.
+#: The rows for certificates; for RSA there are three names for one type of certificate, and none
+#: with the signatures of ssh.com.
 CERTIFICATE_ALGORITHMS: Registry[SignatureAlgorithm] = Registry(
-    "certificate algorithm", map(_certificate_row, _PLAIN)
+    "certificate algorithm",
+    (_certificate_row(row) for row in _PLAIN if not row.name.endswith(b"@ssh.com")),
 )
 
 #: Key type by type of the certificate.
@@ -117,6 +132,7 @@ X509_ALGORITHMS: Registry[SignatureAlgorithm] = Registry(
         _x509(b"x509v3-ecdsa-sha2-nistp521", b"ecdsa-sha2-nistp521"),
         _x509(b"x509v3-rsa2048-sha256", b"rsa2048-sha256"),
         _x509(b"x509v3-ssh-ed448", b"ssh-ed448"),
+        _x509(b"x509v3-ecdsa-sha2-1.3.132.0.10", b"ecdsa-sha2-1.3.132.0.10"),
         _x509(b"x509v3-ssh-rsa", b"ssh-rsa", Status.INSECURE),
         _x509(b"x509v3-ssh-dss", b"ssh-dss", Status.INSECURE),
     ),
@@ -132,6 +148,22 @@ SIGNATURE_ALGORITHMS: Registry[SignatureAlgorithm] = _PLAIN.extended(*X509_ALGOR
 HOST_KEY_ALGORITHMS: Registry[SignatureAlgorithm] = Registry(
     "host key algorithm", (*X509_ALGORITHMS, *CERTIFICATE_ALGORITHMS, *_PLAIN)
 )
+
+
+def names_unless_chosen(rows: Iterable[SignatureAlgorithm]) -> tuple[bytes, ...]:
+    """Return the names that a key is used with, or believed with, if nobody chose any.
+
+    Those that are on by default; for a type of key that has none of them, the sound ones: whoever
+    has a key of a rare type, or trusts one, means it.
+    """
+    rows = tuple(rows)
+    usual = {row.key_algorithm for row in rows if row.status is Status.DEFAULT}
+    return tuple(
+        row.name
+        for row in rows
+        if row.status is Status.DEFAULT
+        or (row.status is Status.SUPPORTED and row.key_algorithm not in usual)
+    )
 
 
 def plain_signature(sig_algorithm: bytes) -> bytes:

@@ -31,6 +31,7 @@ ALGORITHMS = {
     b"ecdsa-sha2-nistp256": 3,
     b"ecdsa-sha2-nistp384": 3,
     b"ecdsa-sha2-nistp521": 3,
+    b"ecdsa-sha2-1.3.132.0.10": 3,
     b"ssh-ed25519": 4,
     b"ssh-ed448": 6,
 }

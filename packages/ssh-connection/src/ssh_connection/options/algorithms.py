@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TypeAlias, cast
 
-from ssh_keys import HOST_KEY_ALGORITHMS, SIGNATURE_ALGORITHMS, Algorithm, Registry, Status
+from ssh_keys import HOST_KEY_ALGORITHMS, SIGNATURE_ALGORITHMS, Algorithm, Registry
 from ssh_keys.record import Record
 from ssh_keys.signature_algorithms import (
     X509_ALGORITHMS,
     certificate_algorithm,
+    names_unless_chosen,
     plain_signature,
 )
 from ssh_transport import CIPHERS, COMPRESSIONS, KEX_METHODS, MACS, Policy
@@ -80,8 +81,6 @@ _TABLES: dict[str, tuple[Registry[Algorithm], str]] = {
 }
 ALGORITHM_OPTIONS = tuple(_TABLES)
 """The options that choose algorithms."""
-
-_SOUND = (Status.DEFAULT, Status.SUPPORTED)
 
 
 def certificate_names(names: Sequence[bytes]) -> tuple[bytes, ...]:
@@ -163,10 +162,10 @@ def _algorithms(
     own_signatures, ca_signatures = signatures, names["ca_signature_algs"]
     if given is None:
         # Whoever has a key of a rare type, or trusts an authority that has one, means it.
-        sound = SIGNATURE_ALGORITHMS.names(*_SOUND)
-        own_host_keys = HOST_KEY_ALGORITHMS.names(*_SOUND)
-        own_signatures = signatures if "signature_algs" in chosen else sound
-        ca_signatures = ca_signatures if "ca_signature_algs" in chosen else sound
+        every = names_unless_chosen(SIGNATURE_ALGORITHMS)
+        own_host_keys = names_unless_chosen(HOST_KEY_ALGORITHMS)
+        own_signatures = signatures if "signature_algs" in chosen else every
+        ca_signatures = ca_signatures if "ca_signature_algs" in chosen else every
     if "server_host_key_algs" in chosen:
         own_host_keys = names["server_host_key_algs"]
     return Algorithms(

@@ -229,7 +229,7 @@ def to_openssh(algorithm: bytes, public_data: bytes, plain: bytes) -> bytes:
             fields = b"".join(map(encode_mpint, (n, e, d, iqmp, p, q)))
         elif algorithm in (b"ssh-ed25519", b"ssh-ed448"):
             fields += encode_string(private.string() + Reader(fields).string())
-        elif algorithm == b"ssh-dss" or algorithm.startswith(b"ecdsa-sha2-"):
+        elif algorithm == b"ssh-dss" or algorithm.startswith(b"ecdsa-sha2-nistp"):
             fields += encode_mpint(private.mpint())
         else:
             raise UnsupportedKeyError(f"PPK with the key type {printable(algorithm)}")
@@ -250,7 +250,7 @@ def to_putty(algorithm: bytes, private_data: bytes) -> bytes:
         return encode_string(reader.string()[:size])
     if algorithm == b"ssh-dss":
         return encode_mpint([reader.mpint() for _ in range(5)][-1])
-    if algorithm.startswith(b"ecdsa-sha2-"):
+    if algorithm.startswith(b"ecdsa-sha2-nistp"):
         reader.string(), reader.string()
         return encode_mpint(reader.mpint())
     raise KeyExportError(f"PuTTY has no {algorithm.decode()} keys")
