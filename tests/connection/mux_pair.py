@@ -98,7 +98,7 @@ class Services:
 class End:
     """One side: core, services, mux."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, mark: int, **options: int) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, mark: int, **options: Any) -> None:
         self.core = MemoryCore(mark)
         self.services = Services()
         self.mux = Mux(self.core, self.services, loop, **options)

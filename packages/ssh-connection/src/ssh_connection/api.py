@@ -171,7 +171,7 @@ async def run_client(
 
 @opening
 async def listen(
-    host: str = "",
+    host: str | None = "",
     port: int | tuple[()] = (),
     *,
     tunnel: str | SSHClientConnection | tuple[()] | None = (),
@@ -190,7 +190,7 @@ async def listen(
     """Listen for SSH clients.
 
     Parameters:
-        host: address to listen on; empty for all.
+        host: address to listen on; empty or None for all.
         port: port to listen on, 22 by default; 0 for one that is free, see `SSHAcceptor.get_port`.
         tunnel: connection whose server listens for us (RFC 4254 section 7.1), or
             `[user@]host[:port]` of such a server, which is connected to for this.
@@ -239,7 +239,7 @@ async def listen(
 @opening
 async def create_server(
     server_factory: Callable[[], SSHServer] | None,
-    host: str = "",
+    host: str | None = "",
     port: int | tuple[()] = (),
     *,
     tunnel: str | SSHClientConnection | tuple[()] | None = (),

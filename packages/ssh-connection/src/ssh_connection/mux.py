@@ -40,6 +40,7 @@ from .constants import (
     SSH_MSG_REQUEST_FAILURE,
     SSH_MSG_REQUEST_SUCCESS,
 )
+from .decoding import DEFAULT_TEXT_ERRORS, decode_text
 from .errors import ChannelOpenError
 from .global_requests import GlobalRequests
 from .messages.connection import (
@@ -113,12 +114,14 @@ class Mux:
         *,
         max_channels: int = DEFAULT_MAX_CHANNELS,
         max_pending_opens: int = DEFAULT_MAX_PENDING_OPENS,
+        text_errors: str = DEFAULT_TEXT_ERRORS,
     ) -> None:
         self.core = core
         self.loop = loop
         self._services = services
         self._max_channels = max_channels
         self._max_pending_opens = max_pending_opens
+        self._text_errors = text_errors
         self._channels: dict[int, Channel] = {}
         # Dictionaries for sets: an empty one takes 64 bytes instead of 216.
         self._accepted: dict[int, None] = {}
@@ -395,13 +398,14 @@ class Mux:
 
     def _on_open_failure(self, packet: bytes, start: int, end: int) -> None:
         reply = ChannelOpenFailure.decode(packet, start, end)
+        text = decode_text(reply.description, self._text_errors, "reason of an open failure")
         channel = self._find(SSH_MSG_CHANNEL_OPEN_FAILURE, reply.recipient_channel)
         channel.on_open_failure()
         waiter = self._opening.pop(channel.number)
         self.remove(channel)
         if not waiter.done():
-            text, lang = printable(reply.description), printable(reply.language_tag)
-            waiter.set_exception(ChannelOpenError(reply.reason_code, text, lang))
+            lang = printable(reply.language_tag)
+            waiter.set_exception(ChannelOpenError(reply.reason_code, printable(text), lang))
 
     # --- Opening: the peer's -----------------------------------------------------------------
 

@@ -156,7 +156,7 @@ async def run_client(
 
 @opening
 async def listen(
-    host: str = "",
+    host: str | None = "",
     port: int | tuple[()] = (),
     *,
     tunnel: str | SSHClientConnection | tuple[()] | None = (),
@@ -175,7 +175,7 @@ async def listen(
     """Listen for SSH clients: `await` it, or use it in `async with`.
 
     Parameters:
-        host: address to listen on; empty for all.
+        host: address to listen on; empty or None for all.
         port: port to listen on, 22 by default; 0 for one that is free, see `SSHAcceptor.get_port`.
         tunnel: connection whose server listens for us (RFC 4254 section 7.1), or
             `[user@]host[:port]` of such a server, which is connected to for this.
@@ -222,7 +222,7 @@ async def listen(
 @opening
 async def create_server(
     server_factory: Callable[[], SSHServer] | None,
-    host: str = "",
+    host: str | None = "",
     port: int | tuple[()] = (),
     *,
     tunnel: str | SSHClientConnection | tuple[()] | None = (),

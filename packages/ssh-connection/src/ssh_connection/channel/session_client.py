@@ -15,6 +15,7 @@ from ..constants import (
     SIGNAL_NAMES,
     SIGNAL_NUMBERS,
 )
+from ..decoding import DEFAULT_TEXT_ERRORS, decode_text
 from ..errors import ChannelOpenError, ExitSignal
 from ..messages.connection import (
     BreakRequest,
@@ -60,10 +61,12 @@ class SSHClientChannel(SSHChannel[AnyStr]):
         errors: str = "strict",
         window: int = DEFAULT_WINDOW,
         max_pktsize: int = DEFAULT_MAX_PKTSIZE,
+        utf8_decode_errors: str = DEFAULT_TEXT_ERRORS,
     ) -> None:
         super().__init__(
             conn, mux, encoding=encoding, errors=errors, window=window, max_pktsize=max_pktsize
         )
+        self._text_errors = utf8_decode_errors
         self._env: dict[str, str] = {}
         self._command: str | None = None
         self._subsystem: str | None = None
@@ -164,7 +167,7 @@ class SSHClientChannel(SSHChannel[AnyStr]):
         self._exit_signal = (
             request.signal_name,
             request.core_dumped,
-            request.error_message.decode("utf-8", "backslashreplace"),
+            decode_text(request.error_message, self._text_errors, "message of an exit signal"),
             request.language_tag.decode("ascii", "backslashreplace"),
         )
         if self._client_session is not None:

@@ -113,7 +113,7 @@ class SSHClientConnection(ClientSessions, ClientTunnel, ClientTunTap, ClientForw
         self._host_key_blob = self._host_key_signature = b""
         self._established: asyncio.Future[None] = self._loop.create_future()
         port = DEFAULT_PORT if isinstance(options.port, tuple) else options.port
-        username = local_username() if isinstance(options.username, tuple) else options.username
+        username = options.username if isinstance(options.username, str) else local_username()
         self._extra.update(
             host=host,
             port=port,
@@ -259,6 +259,7 @@ class SSHClientConnection(ClientSessions, ClientTunnel, ClientTunTap, ClientForw
             keypairs=self._bound_keypairs(),
             sig_algorithms=options.algorithms.own_signatures,
             allow_trivial=not options.disable_trivial_auth,
+            text_errors=options.utf8_decode_errors,
             log=self._log.debug,
             gss=self._gss,
             host=self._host_identity,
@@ -295,7 +296,8 @@ class SSHClientConnection(ClientSessions, ClientTunnel, ClientTunTap, ClientForw
     def _auth_succeeded(self) -> None:
         self._log.info("authenticated as %s", Peer(self._extra["username"]))
         self._auth = None
-        self._start_channels(Mux(self._core, self, self._loop))
+        text_errors = self._options.utf8_decode_errors
+        self._start_channels(Mux(self._core, self, self._loop, text_errors=text_errors))
         client = self._client
         assert client is not None
         self._guard(client.auth_completed)

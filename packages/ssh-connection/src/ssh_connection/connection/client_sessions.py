@@ -130,6 +130,7 @@ class ClientSessions(ClientX11):
             errors=chosen("errors"),
             window=chosen("window"),
             max_pktsize=chosen("max_pktsize"),
+            utf8_decode_errors=options.utf8_decode_errors,
         )
         self._agent_offered |= options.agent_forwarder is not None
         return await channel.create(

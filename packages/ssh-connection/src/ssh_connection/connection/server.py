@@ -288,9 +288,15 @@ class SSHServerConnection(ServerTunTap, ServerSessions):
         self._extra["username"] = user
         if self._gss is not None:
             self._extra.update(self._gss.extra_info())
-        self._start_channels(
-            Mux(self._core, self, self._loop, max_channels=self.server_options.max_channels)
+        options = self.server_options
+        mux = Mux(
+            self._core,
+            self,
+            self._loop,
+            max_channels=options.max_channels,
+            text_errors=options.utf8_decode_errors,
         )
+        self._start_channels(mux)
         self._startup_over(None)
         if not self._established.done():
             self._established.set_result(None)

@@ -13,6 +13,7 @@ from ssh_keys.x509.purposes import parse_purposes
 
 from ..addresses import check_port
 from ..channel.link import DEFAULT_MAX_PKTSIZE
+from ..decoding import DEFAULT_TEXT_ERRORS
 from ..errors import ConfigParseError
 from .algorithms import (
     ALGORITHM_OPTIONS,
@@ -235,6 +236,11 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
     (`modern`, which is the default, `compat`, `legacy`, `fips`, `cnsa2`), or a `Policy`. A preset
     that is named holds for our own keys and for authorities of certificates, too."""
 
+    utf8_decode_errors: str = DEFAULT_TEXT_ERRORS
+    """What to do about texts for people that are not UTF-8, as for `bytes.decode`: banners, reasons
+    why a channel was not opened, and messages of exit signals. With `strict` the connection ends
+    with a ProtocolError. Control characters in reasons are escaped in any case."""
+
     kex_algs: AlgorithmsArg = ()
     """Key exchange methods, the preferred first."""
 
@@ -365,6 +371,8 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
         for name, parse in _PARSERS.items():
             if name in given:
                 given[name] = parse(name, given[name])
+        if "utf8_decode_errors" in given:
+            _check_error_handler(self.utf8_decode_errors)
         if not isinstance(self.port, tuple):
             check_port("port", self.port)
         if self.canonicalize_hostname not in ((), False, True, "always"):
@@ -403,6 +411,15 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
     def __repr__(self) -> str:
         # Only names: values may be passwords and keys.
         return f"<{type(self).__name__} {' '.join(sorted(self.given))}>"
+
+
+def _check_error_handler(name: str) -> None:
+    try:
+        b"\xff".decode("utf-8", name)
+    except UnicodeDecodeError:
+        pass  # which is what `strict` is for
+    except (LookupError, TypeError):
+        raise ValueError(f"utf8_decode_errors: no way to decode is called {name!r}") from None
 
 
 def field_names(cls: type[SSHConnectionOptions]) -> tuple[str, ...]:

@@ -78,8 +78,8 @@ class SSHClientConnectionOptions(SSHConnectionOptions):
     known ones that are still there; and revoked ones. Whether to change known_hosts is its own
     decision (`ssh_keys.KnownHostsEditor`)."""
 
-    username: str | tuple[()] = ()
-    """User to log in as, the local user by default."""
+    username: str | tuple[()] | None = ()
+    """User to log in as; by default, and with None, the local user."""
 
     password: PasswordArg = None
     """Password, or a function or coroutine function that returns it."""

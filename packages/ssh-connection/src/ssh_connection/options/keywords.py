@@ -54,6 +54,7 @@ class CommonKwargs(TypedDict, total=False):
     canonicalize_permitted_cnames: Sequence[tuple[str, str]]
     connect_timeout: Seconds
     tcp_keepalive: bool
+    utf8_decode_errors: str
     policy: PolicyArg
     kex_algs: AlgorithmsArg
     encryption_algs: AlgorithmsArg
@@ -94,7 +95,7 @@ class CreateConnectionKwargs(CommonKwargs, total=False):
     canonical: bool
     final: bool
     server_host_keys_handler: HostKeysHandler | None
-    username: str | tuple[()]
+    username: str | tuple[()] | None
     password: PasswordArg
     client_host_keysign: bool | str | Path
     client_host_keys: KeyPairListArg | KeyListArg | None

@@ -10,6 +10,7 @@ from ssh_keys.record import Struct
 from ssh_transport.errors import ProtocolError, printable
 from ssh_transport.protocols import Handler
 
+from ..decoding import DEFAULT_TEXT_ERRORS, decode_text
 from ..errors import PermissionDenied
 from ..messages.gssapi import (
     SSH_MSG_USERAUTH_GSSAPI_ERROR,
@@ -82,6 +83,7 @@ class ClientAuthConfig(Struct, kw_only=True):
         sig_algorithms: public key algorithm names that may be used.
         allow_trivial: whether it is fine to be let in without having proved anything.
         max_messages: requests and responses that are sent at most.
+        text_errors: what to do about errors in texts of the server, as for `bytes.decode`.
         log: called with a text for each step.
         gss: what the GSS-API methods need; they are not used without.
         host: what the host of the client says about it; method "hostbased" is not used without.
@@ -95,6 +97,7 @@ class ClientAuthConfig(Struct, kw_only=True):
     sig_algorithms: Sequence[bytes] = ()
     allow_trivial: bool = True
     max_messages: int = 64
+    text_errors: str = DEFAULT_TEXT_ERRORS
     log: Callable[[str], None] = _ignore
     gss: GSSInitiator | None = None
     host: HostIdentity | None = None
@@ -279,6 +282,6 @@ class ClientAuthenticator:
             raise ProtocolError("too many banners")
         banner = UserauthBanner.decode(data, start, end)
         self._credentials.banner(
-            banner.message.decode("utf-8", "replace"),
+            decode_text(banner.message, self._config.text_errors, "banner"),
             banner.language_tag.decode("utf-8", "replace"),
         )
