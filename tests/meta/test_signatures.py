@@ -132,6 +132,15 @@ def documented(version: str) -> Iterator[tuple[str, bool, list[Parameter]]]:
         yield (f"{owner}.{name}" if indent else name), awaited is not None, parameters
 
 
+def attributes(version: str) -> Iterator[tuple[str, str]]:
+    """Attributes of a version: classes and names."""
+    owner = ""
+    for line in text_of(version).partition("## options")[0].splitlines():
+        owner = line.partition("(")[0] if re.match(r"\w", line) else owner
+        if line.startswith("    ."):
+            yield owner, line.strip(" .")
+
+
 def find(name: str) -> tuple[Any, bool]:
     """Our callable of a name, and whether its first parameter is bound."""
     owner, _, method = name.partition(".")
@@ -156,9 +165,10 @@ def complaints(
     """What a call of theirs would stumble over."""
     ours, bound = find(name)
     if inspect.isroutine(ours) and is_awaited(ours) is not awaited:
-        yield name, "", "is awaited" if awaited else "is not awaited"
-    if any(each.kind is Parameter.VAR_POSITIONAL for each in theirs[:1]):
-        return  # handed on to something that is in the list itself
+        yield name, "", "is not awaited" if awaited else "is awaited"
+    passes_on = any(each.kind is Parameter.VAR_POSITIONAL for each in theirs)
+    if passes_on and all(each.kind in VARIABLE for each in theirs):
+        return  # to something that is in the list itself
     own = parameters_of(ours, bound)
     required = {key for key, each in own.items() if each.default is Parameter.empty}
     for place, parameter in enumerate(theirs):
@@ -170,15 +180,14 @@ def complaints(
         if match is None:
             yield name, key, "is missing"
         elif parameter.kind is Parameter.POSITIONAL_OR_KEYWORD and (
-            name not in REORDERED and (match.kind is not parameter.kind or list(own)[place] != key)
+            in_order and (match.kind is not parameter.kind or list(own)[place] != key)
         ):
             yield name, key, "has another place"
         elif not same_default(name, parameter, match):
             yield name, key, f"is {match.default!r}, not {parameter.default!r}"
-    if not any(each.kind is Parameter.VAR_POSITIONAL for each in theirs):
-        for key in required:
-            if own[key].kind not in VARIABLE and in_order:
-                yield name, key, "is required"
+    for key in required:
+        if own[key].kind not in VARIABLE and in_order and not passes_on:
+            yield name, key, "is required"
 
 
 def is_awaited(ours: Callable[..., Any]) -> bool:
@@ -209,6 +218,27 @@ def test_calls_of_a_version(version: str) -> None:
         )
     ]
     assert found == []
+
+
+def test_differences_are_seen() -> None:
+    def theirs(path: str, size: int = 1, *, other: int = 2) -> None:
+        """A call that is another one here."""
+
+    listed = list(inspect.signature(theirs).parameters.values())
+    found = complaints("SFTPClientFile.truncate", False, listed, in_order=True)
+    assert list(found) == [
+        ("SFTPClientFile.truncate", "", "is awaited"),
+        ("SFTPClientFile.truncate", "path", "is missing"),
+        ("SFTPClientFile.truncate", "size", "has another place"),
+        ("SFTPClientFile.truncate", "other", "is missing"),
+    ]
+
+
+@pytest.mark.parametrize("version", ["1.11.1", "2.24.1"])
+def test_attributes_of_a_version(version: str) -> None:
+    wanted = list(attributes(version))
+    assert len(wanted) > 10
+    assert [each for each in wanted if not hasattr(getattr(ssh_meta, each[0]), each[1])] == []
 
 
 #: Values of an options object that are another way to say the same, and of the only option that is
