@@ -180,7 +180,7 @@ def complaints(
         if match is None:
             yield name, key, "is missing"
         elif parameter.kind is Parameter.POSITIONAL_OR_KEYWORD and (
-            in_order and (match.kind is not parameter.kind or list(own)[place] != key)
+            in_order and (match.kind is not parameter.kind or list(own)[place : place + 1] != [key])
         ):
             yield name, key, "has another place"
         elif not same_default(name, parameter, match):
