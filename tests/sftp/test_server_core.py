@@ -95,7 +95,8 @@ async def raw(server: SFTPServer, *, init: bool = True) -> AsyncIterator[RawClie
     yield client
     client.transport.close()
     await ended.wait()
-    assert handler.core._handles == {}
+    assert not handler.core._handles
+    assert not handler.core._leaving
 
 
 @pytest.fixture
@@ -474,6 +475,22 @@ async def test_session_that_ends_cancels_coroutines_and_closes_files() -> None:
         client.transport.abort()
     assert "close f" in server.log
     assert exits == [True]
+
+
+async def test_file_whose_close_waits_is_closed_when_the_session_ends() -> None:
+    """The client has no handle of it any more, and nobody else knows of it."""
+    server = Gated()
+    server.gates["read f 0"] = asyncio.Event()
+    async with raw(server) as client:
+        handle = await client.handle(requests.Open(1, b"f", 1, bytes(4)))
+        client.send(
+            requests.Read(2, handle, 0, 10), requests.Close(3, handle), requests.Stat(4, b"a")
+        )
+        while "start stat a" not in server.log:
+            await asyncio.sleep(0)
+        assert "close f" not in server.log
+        client.transport.abort()
+    assert server.log.count("close f") == 1
 
 
 async def test_file_opened_too_late_is_closed() -> None:

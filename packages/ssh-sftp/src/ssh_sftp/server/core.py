@@ -119,6 +119,7 @@ class SFTPServerCore:
         self.output_size = 0
         self._writable = True
         self._handles: dict[bytes, FileHandle | DirectoryHandle] = {}
+        self._leaving: set[FileHandle | DirectoryHandle] = set()
         self._framer = PacketFramer(self._on_packet, self._on_pieces, _WRITE, MAX_PACKET_LENGTH)
 
     # --- Receiving --------------------------------------------------------------------------------
@@ -261,11 +262,19 @@ class SFTPServerCore:
         return handle
 
     def remove_handle(self, name: bytes) -> FileHandle | DirectoryHandle:
-        """Forget a handle and return what it stood for. Raises SFTPInvalidHandle."""
+        """Forget the name of a handle and return what it stood for, which is to be closed.
+
+        Raises SFTPInvalidHandle.
+        """
         handle = self._handles.pop(name, None)
         if handle is None:
             raise SFTPInvalidHandle("invalid handle")
+        self._leaving.add(handle)
         return handle
+
+    def closing(self, handle: FileHandle | DirectoryHandle) -> None:
+        """What `remove_handle` has returned is closed now; so far `end` would have to do that."""
+        self._leaving.discard(handle)
 
     def end(self) -> list[FileHandle | DirectoryHandle]:
         """The session is over: return the handles that have to be closed."""
@@ -276,8 +285,9 @@ class SFTPServerCore:
         self._output.clear()
         self.output_size = 0
         self.path_lane.clear()
-        handles = list(self._handles.values())
+        handles = [*self._handles.values(), *self._leaving]
         self._handles.clear()
+        self._leaving.clear()
         for handle in handles:
             handle.lane.clear()
         return handles

@@ -149,13 +149,19 @@ def opendir(core: SFTPServerCore, request_id: int, data: bytes, pos: int, end: i
 def close(core: SFTPServerCore, request_id: int, data: bytes, pos: int, end: int) -> None:
     """SSH_FXP_CLOSE (section 6.3). The handle is invalid from now on."""
     handle = core.remove_handle(_only_string(data, pos, end))
-    server = core.server
+
+    def call() -> object:
+        core.closing(handle)
+        return close_handle(core.server, handle)
+
+    core.run(request_id, handle.lane, True, call, encode_nothing)
+
+
+def close_handle(server: SFTPServer, handle: FileHandle | DirectoryHandle) -> object:
+    """Close what a handle stands for; the result may have to be awaited."""
     if isinstance(handle, FileHandle):
-        file_obj = handle.file_obj
-        core.run(request_id, handle.lane, True, lambda: server.close(file_obj), encode_nothing)
-    else:
-        entries = handle.entries
-        core.run(request_id, handle.lane, True, lambda: close_entries(entries), encode_nothing)
+        return server.close(handle.file_obj)
+    return close_entries(handle.entries)
 
 
 def close_entries(entries: object) -> object:

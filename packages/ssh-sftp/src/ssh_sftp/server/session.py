@@ -20,7 +20,7 @@ from ssh_sftp.server.core import (
     SFTPServerCore,
 )
 from ssh_sftp.server.filesystem import SFTPServer
-from ssh_sftp.server.handlers import HANDLERS, close_entries
+from ssh_sftp.server.handlers import HANDLERS, close_handle
 
 __all__ = ["SFTPServerHandler"]
 
@@ -194,9 +194,7 @@ class SFTPServerHandler:
             self._on_end()
 
     def _closing(self, handle: FileHandle | DirectoryHandle) -> Callable[[], object]:
-        if isinstance(handle, FileHandle):
-            return partial(self._server.close, handle.file_obj)
-        return partial(close_entries, handle.entries)
+        return partial(close_handle, self._server, handle)
 
     def _cut_off(self, ending: asyncio.Task[None]) -> None:
         """The loop ends, maybe before the task has begun: close what needs no loop for it."""
