@@ -29,6 +29,7 @@ TYPES = (
     "ecdsa-sha2-nistp256",
     "ecdsa-sha2-nistp384",
     "ecdsa-sha2-nistp521",
+    "ecdsa-sha2-1.3.132.0.10",
     "ssh-rsa",
     "ssh-ed25519",
 )
