@@ -185,6 +185,28 @@ def test_lines_that_are_refused(line: str, text: str) -> None:
         SSHAllowedSigners(f"\n{line}\n")
 
 
+NEW_TYPE = "ssh-new AAAAB3NzaC1uZXcAAAAA"
+
+
+def test_lines_with_keys_of_unknown_types_let_nobody_sign() -> None:
+    """As with ssh-keygen, a new key of one signer does not keep the others from being checked."""
+    lines = [f"me {NEW_TYPE}", f"me {LINE}", f'me namespaces="x" {NEW_TYPE} me']
+    signers = SSHAllowedSigners("\n".join(lines))
+    said = "unknown key type 'ssh-new'"
+    assert signers.problems == (f"line 1: {said}", f"line 3: {said}")
+    assert len(signers) == 1
+    verify_sshsig(DATA, SIGNATURE, "me", signers, now=NOW)
+
+
+@needs_ssh_keygen
+def test_ssh_keygen_goes_on_behind_unknown_types(tmp_path: Path) -> None:
+    (tmp_path / "signers").write_text(f"me {NEW_TYPE}\nme {LINE}\n")
+    (tmp_path / "sig").write_bytes(SIGNATURE)
+    words = ("-Y", "find-principals", "-s", tmp_path / "sig", "-f", tmp_path / "signers")
+    told = subprocess.run(["ssh-keygen", *words], check=True, capture_output=True, timeout=60)
+    assert told.stdout == b"me\n"
+
+
 def test_certificates() -> None:
     certificate = CA.generate_user_certificate(
         ED, "id", principals=["alice", "team"], valid_after=NOW - 10, valid_before=NOW + 10

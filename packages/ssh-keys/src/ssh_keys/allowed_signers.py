@@ -6,12 +6,16 @@ from collections.abc import Iterator, Sequence
 from os import PathLike
 
 from ssh_keys.certificate import CertificateType, SSHOpenSSHCertificate
-from ssh_keys.errors import CertificateError, KeyImportError, SignatureError
+from ssh_keys.errors import (
+    CertificateError,
+    KeyImportError,
+    SignatureError,
+    UnsupportedKeyError,
+)
 from ssh_keys.files import parse_file
 from ssh_keys.importing import parse_public_line
 from ssh_keys.key import SSHKey
-from ssh_keys.key_types import KEY_TYPES
-from ssh_keys.option_words import OptionWords
+from ssh_keys.option_words import OptionWords, begins_with_key
 from ssh_keys.patterns import PatternList
 from ssh_keys.record import Record
 from ssh_keys.time_values import current_time, parse_time
@@ -78,8 +82,14 @@ class SSHAllowedSigners:
 
     def __init__(self, allowed_signers: str | bytes | None = None) -> None:
         self._signers: list[AllowedSigner] = []
+        self._problems: list[str] = []
         if allowed_signers:
             self.load(allowed_signers)
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Lines with keys of an unknown type, which let nobody sign, with their numbers."""
+        return tuple(self._problems)
 
     def load(self, allowed_signers: str | bytes) -> None:
         """Add the lines of one more file; parameters and errors as of the class."""
@@ -90,6 +100,8 @@ class SSHAllowedSigners:
             if text and not text.startswith("#"):
                 try:
                     self._signers.append(parse_signer(text))
+                except UnsupportedKeyError as exc:
+                    self._problems.append(f"line {number}: {exc}")
                 except KeyImportError as exc:
                     problem = _NO_PRINCIPALS if _is_public_key(text) else str(exc)
                     raise type(exc)(f"line {number}: {problem}") from None
@@ -188,7 +200,7 @@ def _is_public_key(text: str) -> bool:
 def parse_signer(text: str) -> AllowedSigner:
     """Return the entry of one line: principals, options, key type, key, comment.
 
-    Raises KeyImportError.
+    Raises UnsupportedKeyError for a key of an unknown type, KeyImportError for everything else.
     """
     if text.startswith('"'):
         names, _, rest = text[1:].partition('"')
@@ -197,8 +209,7 @@ def parse_signer(text: str) -> AllowedSigner:
     principals = tuple(names.split(","))
     rest = rest.strip()
     options: dict[str, str | None] = {}
-    word = "".join(rest.split(None, 1)[:1]).encode("utf-8", "surrogateescape")
-    if word and word not in KEY_TYPES:
+    if rest and not begins_with_key(rest.encode("utf-8", "surrogateescape")):
         words = OptionWords(rest)
         for name, value in words:
             if name in options:

@@ -12,11 +12,9 @@ from ssh_keys.authorized_options import (
 )
 from ssh_keys.errors import KeyImportError, UnsupportedKeyError
 from ssh_keys.files import parse_file
-from ssh_keys.formats.armour import decode_base64
 from ssh_keys.importing import parse_public_line
 from ssh_keys.key import SSHKey
-from ssh_keys.key_types import KEY_TYPES
-from ssh_keys.wire import PacketDecodeError, Reader
+from ssh_keys.option_words import begins_with_key
 from ssh_keys.x509.decoding import is_x509_line, parse_x509_line
 
 __all__ = ["SSHAuthorizedKeys", "import_authorized_keys", "read_authorized_keys"]
@@ -134,25 +132,15 @@ def parse_line(line: bytes) -> AuthorizedKeyEntry | AuthorizedX509Entry:
 
     Raises UnsupportedKeyError for a key of an unknown type, KeyImportError for everything else.
     """
-    word = line.split(None, 1)[0]
-    if is_x509_line(word):
+    if is_x509_line(line):
         return AuthorizedX509Entry(parse_x509_line(line), {})
-    if word in KEY_TYPES or _is_type_name(word, line):
+    if begins_with_key(line):
         return AuthorizedKeyEntry(parse_public_line(line), {})
     options, rest = parse_options(line.decode("utf-8", "surrogateescape"))
     encoded = rest.encode("utf-8", "surrogateescape")
     if is_x509_line(encoded):
         return AuthorizedX509Entry(parse_x509_line(encoded), options)
     return AuthorizedKeyEntry(parse_public_line(encoded), options)
-
-
-def _is_type_name(word: bytes, line: bytes) -> bool:
-    """Whether the first word is a type that we do not know rather than an option."""
-    parts = line.split(None, 2)
-    try:
-        return len(parts) > 1 and Reader(decode_base64(parts[1])).string() == word
-    except (KeyImportError, PacketDecodeError):
-        return False
 
 
 def import_authorized_keys(data: str | bytes) -> SSHAuthorizedKeys:

@@ -5,8 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ssh_keys.errors import KeyExportError, KeyImportError
+from ssh_keys.formats.armour import decode_base64
+from ssh_keys.key_types import KEY_TYPES
+from ssh_keys.wire import PacketDecodeError, Reader
 
-__all__ = ["OptionWords", "quote_value"]
+__all__ = ["OptionWords", "begins_with_key", "quote_value"]
+
+
+def begins_with_key(line: bytes) -> bool:
+    """Whether a line begins with a key, though perhaps of an unknown type, and not with options."""
+    parts = line.split(None, 2)
+    if parts and parts[0] in KEY_TYPES:
+        return True
+    try:
+        return len(parts) > 1 and Reader(decode_base64(parts[1])).string() == parts[0]
+    except (KeyImportError, PacketDecodeError):
+        return False
 
 
 class OptionWords:
