@@ -7,9 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from random import randrange
-from typing import TYPE_CHECKING, Generic, Self, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar, cast
 
 from .awaiting import start_waiting
+from .closing import ClosedOnExit
 from .connection.base import SSHConnection
 from .connection.server import SSHServerConnection, StartupHandler
 from .connection.server_auth import ServerResources, load_server_resources
@@ -187,7 +188,7 @@ class _Refused(asyncio.Protocol):
         cast(asyncio.Transport, transport).abort()
 
 
-class SSHAcceptor(Generic[S]):
+class SSHAcceptor(ClosedOnExit, Generic[S]):
     """Listens for SSH connections until it is closed.
 
     It is an asynchronous context manager that closes on exit. Made by `listen` and its like.
@@ -373,10 +374,3 @@ class SSHAcceptor(Generic[S]):
     async def wait_closed(self) -> None:
         """Wait until nothing is listened on any more."""
         await self._closed.wait()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        self.close()
-        await self.wait_closed()

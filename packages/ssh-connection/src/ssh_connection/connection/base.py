@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 from ssh_transport.aio import create_core
 from ssh_transport.config import DEFAULT_VERSION, TransportConfig
@@ -27,6 +27,7 @@ from ssh_transport.events import (
 from ssh_transport.protocols import Role
 
 from ..awaiting import start_waiting
+from ..closing import ClosedOnExit
 from ..constants import DEFAULT_LANG, OPEN_CONNECT_FAILED, SSH_MSG_CHANNEL_DATA
 from ..errors import ChannelOpenError, error_of_peer
 from ..global_requests import Keepalive
@@ -64,7 +65,7 @@ class _Callbacks(Protocol):
     def debug_msg_received(self, msg: str, lang: str, always_display: bool) -> None: ...
 
 
-class SSHConnection:
+class SSHConnection(ClosedOnExit):
     """Base of `SSHClientConnection` and `SSHServerConnection`.
 
     Parameters:
@@ -419,13 +420,6 @@ class SSHConnection:
             waiter: asyncio.Future[None] = self._loop.create_future()
             self._close_waiters.append(waiter)
             await waiter
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exc_info: object) -> None:
-        self.close()
-        await self.wait_closed()
 
 
 def _keep_alive(transport: asyncio.Transport) -> None:

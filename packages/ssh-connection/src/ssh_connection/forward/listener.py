@@ -8,10 +8,10 @@ import socket
 import stat
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from ..addresses import check_port
+from ..closing import ClosedOnExit
 from .accepted import FixedForwarder
 from .relay import AcceptHandler, RelayOpener
 
@@ -28,7 +28,7 @@ __all__ = [
 BACKLOG: Final = 100
 
 
-class SSHListener:
+class SSHListener(ClosedOnExit):
     """Something that listens for connections until it is closed.
 
     It is an async context manager that closes on exit.
@@ -36,18 +36,6 @@ class SSHListener:
 
     def __init__(self) -> None:
         self._closed = asyncio.Event()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-        await self.wait_closed()
 
     def get_port(self) -> int:
         """Return the port that is listened on, 0 for a UNIX domain socket."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from functools import cached_property
-from types import TracebackType
 from typing import Any, AnyStr, Protocol, Self, TypeVar, cast, overload
 
 from ..channel.text import SSHChannel
+from ..closing import ClosedOnExit
 from ..errors import BreakReceived, SignalReceived, TerminalSizeChanged
 from ..logging import SSHLogger
 from ..receiver import InputEnd, Receiver
@@ -47,7 +47,7 @@ class SessionChannel(Protocol):
         ...
 
 
-class SSHProcess(SSHStreamSession[AnyStr]):
+class SSHProcess(SSHStreamSession[AnyStr], ClosedOnExit):
     """Streams of a process, which can be redirected."""
 
     def __init__(self) -> None:
@@ -55,18 +55,6 @@ class SSHProcess(SSHStreamSession[AnyStr]):
         self._feeders: dict[int | None, asyncio.Task[None]] = {}
         self._targets: list[QueueTarget[AnyStr]] = []
         self._redirect_error: Exception | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-        await self.wait_closed()
 
     # --- Information -------------------------------------------------------------------------
 

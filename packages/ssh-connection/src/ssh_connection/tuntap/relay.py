@@ -7,9 +7,8 @@ what the queue of the device does not hold. Towards the device: what it does not
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
-from typing import Self
 
+from ..closing import ClosedOnExit
 from ..forward.relay import RelaySession, SSHForwarder
 from ..session import SSHTunTapSession
 from .device import DeviceTransport, open_device
@@ -18,7 +17,7 @@ from .framing import TunnelMode
 __all__ = ["TunTapForwarder", "TunTapRelay", "open_relay"]
 
 
-class TunTapForwarder(SSHForwarder):
+class TunTapForwarder(SSHForwarder, ClosedOnExit):
     """The device's side of a tunnel; its extra info `interface` is the name of the interface.
 
     It is an async context manager that closes on exit.
@@ -28,18 +27,6 @@ class TunTapForwarder(SSHForwarder):
         super().__init__()
         self._closed = asyncio.Event()
         self._dropped = False
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-        await self.wait_closed()
 
     def data_received(self, data: bytes) -> None:
         """A packet of the device goes to the channel."""
