@@ -4,6 +4,7 @@ vectors.json is an extract of `cryptography-vectors` 50.0.2, by name of ours:
 
 * cbc: ciphers/AES/CBC/CBCMMT*.rsp and 3DES/CBC/TCBCMMT3.rsp (CAVS of NIST, count 3),
   Blowfish/bf-cbc.txt (Schneier's vectors-2.txt), CAST5/cast5-cbc.txt (count 3).
+  Of SEED, RFC 4269 appendix B.1.
 * ecdh: the first correct case of each curve of
   asymmetric/ECDH/KASValidityTest_ECCStaticUnified_NOKC_ZZOnly_resp.fax (CAVS 17.4).
 * mlkem: the first of asymmetric/MLKEM/kat_MLKEM_*.rsp; of the public key, its SHA-256.
