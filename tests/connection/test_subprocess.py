@@ -100,6 +100,9 @@ async def program(process: SSHServerProcess[bytes]) -> None:
         process.exit_with_signal("TERM", msg="enough")
     elif command == "close":
         process.close()
+    elif command == "abort":
+        process.channel._send_request(b"exit-status", bytes(4))
+        process.channel.abort()  # without EOF, which would wait until somebody reads
     elif command == "wrong":
         stdout.write(b"good\xff")
         await stdin.read()
@@ -168,6 +171,25 @@ async def test_process_of_which_nobody_knows_how_it_ended() -> None:
         transport, protocol = await started(conn, "close")
         assert [each for each in await protocol.end() if each[0] == "exited"] == [("exited", None)]
         assert transport.get_returncode() is None
+
+
+async def test_process_that_ends_before_its_streams_are_redirected(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    begin = SSHSubprocessTransport.begin
+
+    async def late(self: SSHSubprocessTransport[Any], **kwargs: Any) -> None:
+        await asyncio.wait_for(self._protocol.ended, 10)  # type: ignore[attr-defined]
+        await begin(self, **kwargs)
+
+    monkeypatch.setattr(SSHSubprocessTransport, "begin", late)
+    async with connected() as conn:
+        for kwargs in ({}, {"input": b"x"}, {"stdout": DEVNULL, "stderr": STDOUT}):
+            transport, protocol = await started(conn, "abort", **kwargs)
+            assert ("exited", 0) in await protocol.end()
+            assert (await transport.wait()).returncode == 0
+        await started(conn, "abort", stdout=tmp_path / "out")
+        assert (tmp_path / "out").read_bytes() == b""
 
 
 async def test_input_and_output_of_a_running_process() -> None:

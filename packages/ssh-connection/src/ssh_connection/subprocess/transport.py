@@ -113,7 +113,8 @@ class SSHSubprocessTransport(SSHClientProcess[AnyStr]):
     # --- Redirection -------------------------------------------------------------------------
 
     def _own_receiver(self, datatype: int | None) -> Receiver[AnyStr]:
-        return self._pipes[_STDOUT if datatype is None else _STDERR]
+        pipe = self._pipes.get(_STDOUT if datatype is None else _STDERR)
+        return self._buffers[datatype] if pipe is None else pipe  # it may have ended already
 
     # --- Public API --------------------------------------------------------------------------
 
