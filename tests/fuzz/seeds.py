@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator, Mapping
-from itertools import chain
 from pathlib import Path
 
 from ssh_connection.config.client_keywords import CLIENT_KEYWORDS
@@ -36,6 +35,7 @@ def _sized(*payloads: bytes) -> bytes:
 
 def _kexinit(role: Role) -> bytes:
     config = _config(role)
+    config.macs = (b"hmac-sha2-256-etm@openssh.com", b"hmac-sha2-512")  # UMAC is not everywhere
     offer = our_offer(config, config.host_key_algorithms, first=True)
     return encode_kexinit(bytes(16), offer)
 
@@ -260,11 +260,13 @@ def _configuration_seeds() -> Iterator[tuple[str, str, bytes]]:
 
 
 def main() -> None:
-    """Write them."""
-    for target, name, data in chain(seeds(), kex_seeds()):
-        folder = CORPUS / target
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / name.replace("/", "-")).write_bytes(data)
+    """Write them; those that are never the same only where there are none."""
+    for again, inputs in ((True, seeds()), (False, kex_seeds())):
+        for target, name, data in inputs:
+            path = CORPUS / target / name.replace("/", "-")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if again or not path.exists():
+                path.write_bytes(data)
 
 
 if __name__ == "__main__":
