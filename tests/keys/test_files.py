@@ -214,11 +214,9 @@ def test_key_pairs_sign() -> None:
         with pytest.raises(ssh_keys.SignatureError, match="makes no 'nonsense'"):
             pair.sign(b"x", b"nonsense")
         assert "private" not in repr(pair)
-    assert ssh_keys.load_keypairs(make_key("ssh-rsa"))[0].host_key_algorithms == (
-        b"rsa-sha2-512",
-        b"rsa-sha2-256",
-        b"ssh-rsa",
-    )
+    names = ssh_keys.load_keypairs(make_key("ssh-rsa"))[0].host_key_algorithms
+    usual = [name for name in names if not name.endswith(b"@ssh.com")]
+    assert usual == [b"rsa-sha2-512", b"rsa-sha2-256", b"ssh-rsa"]
 
 
 def test_load_keypairs_without_private_part() -> None:
