@@ -28,6 +28,7 @@ from ssh_keys.cli.parser import run
 
 from .support import (
     KEY_TYPES,
+    SECP256K1,
     VECTORS,
     make_key,
     needs_ssh_keygen,
@@ -37,7 +38,7 @@ from .support import (
 )
 
 HOST = "host.example"
-TYPES = (*KEY_TYPES, "ssh-dss", "ssh-ed448")
+TYPES = (*KEY_TYPES, SECP256K1, "ssh-dss", "ssh-ed448")
 
 #: RFC 6594 section 5 and RFC 7479 section 2: keys, and what their records are, as printed there.
 RFC_6594_RSA = """---- BEGIN SSH2 PUBLIC KEY ----
@@ -140,6 +141,7 @@ def test_numbers() -> None:
         "ecdsa-sha2-nistp256": 3,
         "ecdsa-sha2-nistp384": 3,
         "ecdsa-sha2-nistp521": 3,
+        SECP256K1: 3,
         "ssh-ed25519": 4,
         "ssh-ed448": 6,
     }
