@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,20 @@ async def test_its_last_words_are_the_reason(caplog: pytest.LogCaptureFixture) -
         await through(22, [sys.executable, "-c", words])
     assert "proxy command: first" in caplog.text
     assert "\x1b" not in caplog.text
+
+
+@each_event_loop
+def test_program_ends_before_the_loop_knows_that_it_runs(new_loop: LoopFactory) -> None:
+    async def connect_late() -> None:
+        task = asyncio.create_task(through(22, ["sh", "-c", "exit 3"]))
+        for _ in range(10):
+            await asyncio.sleep(0)
+            time.sleep(0.02)
+        with pytest.raises(ConnectionLost, match="ended with status 3"):
+            await task
+
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(connect_late())
 
 
 async def test_program_that_does_not_end() -> None:

@@ -117,7 +117,8 @@ class CommandTransport(asyncio.Transport):
 
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         """Set the marks at which the protocol is told to pause and resume writing."""
-        self._protocol.stdin.set_write_buffer_limits(high, low)
+        if not self._protocol.closing:
+            self._protocol.stdin.set_write_buffer_limits(high, low)
 
     def pause_reading(self) -> None:
         """Leave what arrives in the pipe."""
@@ -185,6 +186,8 @@ class _CommandProtocol(asyncio.SubprocessProtocol):
             return
         self.stdin = cast(asyncio.WriteTransport, self.process.get_pipe_transport(0))
         self.stdout = cast(asyncio.ReadTransport, self.process.get_pipe_transport(1))
+        # Under uvloop a program that ends at once has closed it, and said nothing of that yet.
+        self.closing = self.stdin.is_closing()
         self._outliving = asyncio.create_task(self._outlive())
         self._inner.connection_made(CommandTransport(self, self._peername))
 
