@@ -39,6 +39,10 @@ class Transport:
         self.waiting: deque[bytes] = deque()
         self.paused = False
 
+    @property
+    def closed(self) -> bool:
+        return self.error is not None
+
     def send(self, payload: bytes) -> None:
         assert self.error is None
         self.sent.append(payload)

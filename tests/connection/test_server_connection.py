@@ -507,6 +507,31 @@ async def test_unauthenticated_connections_are_limited() -> None:
         await waiting[1][1].wait_closed()
 
 
+async def test_answer_of_a_callback_behind_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    """The connection is closed, but its socket is not yet: nobody logs in any more."""
+    completed: list[bool] = []
+
+    class Closing(Server):
+        async def validate_password(  # type: ignore[override]
+            self, username: str, password: str
+        ) -> bool:
+            assert self.conn is not None
+            loop = asyncio.get_running_loop()
+            waiter = loop.create_future()
+            loop.call_soon(waiter.set_result, True)
+            loop.call_soon(self.conn.close)
+            return bool(await waiter)
+
+        def auth_completed(self) -> None:
+            completed.append(True)
+
+    async with serving(server_factory=Closing) as server:
+        with pytest.raises(DisconnectError):
+            await client(server, password="secret")
+    assert not completed
+    assert not caplog.records
+
+
 async def test_no_more_sessions() -> None:
     async with serving() as server, await client(server, password="secret") as conn:
         process = await conn.create_process("before")

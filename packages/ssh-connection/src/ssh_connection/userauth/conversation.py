@@ -158,6 +158,8 @@ class Conversation:
 
     def _resolved(self, result: object, error: BaseException | None) -> None:
         self._cancel = None
+        if self.transport.closed:
+            return  # `close` is on its way
         self._advance(result, error)
         if self._paused and self._cancel is None:
             self._paused = False

@@ -55,6 +55,11 @@ class AuthTransport(Protocol):
         """What the server said it accepts (RFC 8308 section 3.1), None if it did not say."""
         ...
 
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is over; its socket may not know that yet."""
+        ...
+
     def send(self, payload: bytes) -> None:
         """Send a whole message."""
         ...
