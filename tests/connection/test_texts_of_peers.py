@@ -15,8 +15,9 @@ from ssh_connection import (
 )
 from ssh_connection.messages.connection import ChannelOpenFailure, ExitSignalRequest
 from ssh_connection.messages.userauth import UserauthBanner
-from ssh_transport.errors import ProtocolError
-from tests.connection.loopback import Server, client, serving
+from ssh_transport.errors import DisconnectError, ProtocolError
+from ssh_transport.messages import Debug, Disconnect
+from tests.connection.loopback import Server, client, server_side, serving
 
 BAD = b"caf\xe9 \x1b"
 
@@ -65,6 +66,17 @@ class Client(SSHClient):
     """Remembers the banner."""
 
     banner: tuple[str, str] | None = None
+    debug: tuple[str, str] | None = None
+    reason = lang = ""
+
+    def debug_msg_received(self, msg: str, lang: str, always_display: bool) -> None:
+        """A debug message."""
+        self.debug = (msg, lang)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The end."""
+        if isinstance(exc, DisconnectError):
+            self.reason, self.lang = exc.reason, exc.lang
 
     def auth_banner_received(self, msg: str, lang: str) -> None:
         """The banner."""
@@ -86,6 +98,25 @@ async def test_texts_with_errors_that_are_allowed(errors: str, text: str, escape
         async with conn.create_process("x") as process:
             await process.wait()
         assert process.exit_signal == ("TERM", False, text, "fr")
+        server_side(server)._core.send(Debug(True, BAD, b"fr").encode())
+        await conn.run("x")
+        assert conn.owner.debug == (text, "fr")
+        server_side(server)._core.send(Disconnect(2, BAD, b"fr").encode())
+        await conn.wait_closed()
+        assert (conn.owner.reason, conn.owner.lang) == (escaped, "fr")
+
+
+@pytest.mark.parametrize("message", [Debug(True, BAD, b"fr"), Disconnect(2, BAD, b"fr")])
+async def test_messages_of_the_transport_with_errors(message: Any) -> None:
+    given: Any = {"client_factory": Client, "username": "guest", "utf8_decode_errors": "strict"}
+    async with (
+        serving(server_factory=Latin, process_factory=program) as server,
+        await client(server, **given) as conn,
+    ):
+        server_side(server)._core.send(message.encode())
+        await conn.wait_closed()
+        assert isinstance(conn.owner, Client)
+        assert "is not UTF-8" in conn.owner.reason
 
 
 async def test_texts_with_errors_that_are_not() -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from ssh_keys.wire import PacketDecodeError
 from ssh_transport.errors import ProtocolError, printable
 from ssh_transport.protocols import Handler
+from ssh_transport.texts import DEFAULT_TEXT_ERRORS, decode_text
 
 from .awaiting import start_waiting
 from .channel.base import Channel
@@ -40,7 +41,6 @@ from .constants import (
     SSH_MSG_REQUEST_FAILURE,
     SSH_MSG_REQUEST_SUCCESS,
 )
-from .decoding import DEFAULT_TEXT_ERRORS, decode_text
 from .errors import ChannelOpenError
 from .global_requests import GlobalRequests
 from .messages.connection import (

@@ -20,6 +20,7 @@ from .kex.dh_groups import read_moduli
 from .mac import MACS
 from .policy import Policy
 from .protocols import GSSContext, Role
+from .texts import DEFAULT_TEXT_ERRORS
 
 __all__ = ["DEFAULT_VERSION", "TransportConfig"]
 
@@ -49,6 +50,7 @@ class TransportConfig:
             them as `server-sig-algs` (RFC 8308 section 3.1).
         extensions: more that is announced in SSH_MSG_EXT_INFO, by name (RFC 8308 section 2.5), for
             the layers above: `publickey-hostbound@openssh.com`, ...
+        text_errors: what to do about errors in texts of the peer for people, as for `bytes.decode`.
         rekey_bytes: new keys after that many bytes in one direction.
         rekey_seconds: new keys after that many seconds.
         kex_timeout: seconds that one key exchange may take, version exchange included.
@@ -84,6 +86,7 @@ class TransportConfig:
     host_keys: Mapping[bytes, SSHKeyPair] = field(default_factory=dict)
     sig_algorithms: tuple[bytes, ...] = _FROM_POLICY
     extensions: Mapping[bytes, bytes] = field(default_factory=dict)
+    text_errors: str = DEFAULT_TEXT_ERRORS
     rekey_bytes: int = 1 << 30
     rekey_seconds: float = 3600
     kex_timeout: float = 120

@@ -10,6 +10,7 @@ from weakref import proxy
 
 from ssh_keys.wire import encode_boolean, encode_byte, encode_string, encode_text
 
+from .config import TransportConfig
 from .constants import SSH_MSG_DEBUG, SSH_MSG_PONG
 from .errors import (
     DisconnectError,
@@ -38,6 +39,7 @@ from .messages import (
 )
 from .phases import KNOWN, LEGAL, SERVICE_NUMBERS, Phase
 from .protocols import Handler, Role
+from .texts import decode_text
 
 __all__ = ["DispatchHost", "Dispatcher", "encode_debug", "slots_of"]
 
@@ -127,6 +129,7 @@ def slots_of(role: Role, phase: Phase) -> bytes:
 class DispatchHost(Protocol):
     """What the handlers need from the connection."""
 
+    config: TransportConfig
     role: Role
     phase: Phase
     peer_extensions: dict[bytes, bytes]
@@ -228,17 +231,20 @@ class Dispatcher:
         self._host.disconnected_by_peer(
             DisconnectError(
                 message.reason_code,
-                printable(message.description),
+                printable(self._text(message.description, "reason of a disconnect")),
                 printable(message.language_tag),
             )
         )
+
+    def _text(self, data: bytes, what: str) -> str:
+        return decode_text(data, self._host.config.text_errors, what)
 
     def _debug(self, packet: bytes, start: int, end: int) -> None:
         message = Debug.decode(packet, start, end)
         self._host.emit(
             DebugReceived(
                 message.always_display,
-                message.message.decode("utf-8", "replace"),
+                self._text(message.message, "debug message"),
                 message.language_tag.decode("ascii", "replace"),
             )
         )

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import AnyStr, ClassVar, Final, cast
 
 from ssh_keys.wire import encode_string, encode_text
+from ssh_transport.texts import DEFAULT_TEXT_ERRORS, decode_text
 
 from ..constants import (
     EXTENDED_DATA_STDERR,
@@ -15,7 +16,6 @@ from ..constants import (
     SIGNAL_NAMES,
     SIGNAL_NUMBERS,
 )
-from ..decoding import DEFAULT_TEXT_ERRORS, decode_text
 from ..errors import ChannelOpenError, ExitSignal
 from ..messages.connection import (
     BreakRequest,

@@ -95,6 +95,7 @@ class SSHClientConnection(ClientSessions, ClientTunnel, ClientTunTap, ClientForw
             macs=algorithms.macs,
             compressions=algorithms.compressions,
             sig_algorithms=algorithms.signatures,
+            text_errors=options.utf8_decode_errors,
             rekey_bytes=int(options.rekey_bytes),
             rekey_seconds=float(options.rekey_seconds),
             gss=self._gss.new_context if self._gss and gss and gss.kex else None,

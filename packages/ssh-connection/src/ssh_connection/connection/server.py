@@ -111,6 +111,7 @@ class SSHServerConnection(ServerTunTap, ServerSessions):
             compressions=algorithms.compressions,
             host_keys=resources.host_keys,
             sig_algorithms=_accepted(algorithms.signatures, resources.expects_x509),
+            text_errors=options.utf8_decode_errors,
             rekey_bytes=int(options.rekey_bytes),
             rekey_seconds=float(options.rekey_seconds),
             moduli=None if options.moduli is None else str(options.moduli),

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, dataclass_transform
 from ssh_keys import KeyListArg, SSHKeyRevocationList, X509CertPathsArg, X509CertsArg, X509Purposes
 from ssh_keys.record import Record
 from ssh_keys.x509.purposes import parse_purposes
+from ssh_transport.texts import DEFAULT_TEXT_ERRORS
 
 from ..addresses import check_port
 from ..channel.link import DEFAULT_MAX_PKTSIZE
-from ..decoding import DEFAULT_TEXT_ERRORS
 from ..errors import ConfigParseError
 from .algorithms import (
     ALGORITHM_OPTIONS,
@@ -237,9 +237,10 @@ class SSHConnectionOptions(metaclass=_OptionsMeta):
     that is named holds for our own keys and for authorities of certificates, too."""
 
     utf8_decode_errors: str = DEFAULT_TEXT_ERRORS
-    """What to do about texts for people that are not UTF-8, as for `bytes.decode`: banners, reasons
-    why a channel was not opened, and messages of exit signals. With `strict` the connection ends
-    with a ProtocolError. Control characters in reasons are escaped in any case."""
+    """What to do about texts for people that are not UTF-8, as for `bytes.decode`: banners, debug
+    messages, messages of exit signals, reasons of disconnects and of channels that were not opened.
+    With `strict` the connection ends with a ProtocolError. Control characters in reasons are
+    escaped in any case."""
 
     kex_algs: AlgorithmsArg = ()
     """Key exchange methods, the preferred first."""

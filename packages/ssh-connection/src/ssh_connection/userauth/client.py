@@ -9,8 +9,8 @@ from ssh_keys import SSHKeyPair
 from ssh_keys.record import Struct
 from ssh_transport.errors import ProtocolError, printable
 from ssh_transport.protocols import Handler
+from ssh_transport.texts import DEFAULT_TEXT_ERRORS, decode_text
 
-from ..decoding import DEFAULT_TEXT_ERRORS, decode_text
 from ..errors import PermissionDenied
 from ..messages.gssapi import (
     SSH_MSG_USERAUTH_GSSAPI_ERROR,
