@@ -416,7 +416,6 @@ def _default_keys() -> list[Path]:
     return [folder / name for name in _DEFAULT_KEYS if (folder / name).is_file()]
 
 
-
 class AgentConnecting:
     """What `connect_agent` returns: `await` it, or use it in `async with`."""
 
