@@ -58,6 +58,17 @@ def test_peer_that_does_not_answer_is_given_up() -> None:
     assert pair.client.next_deadline() is None
 
 
+def test_nothing_is_expected_of_a_server_before_the_user_is_authenticated() -> None:
+    """OpenSSH announces pings and answers none until then, however long the user takes."""
+    pair = Pair(client={"keepalive_seconds": 10.0, "keepalive_count": 2}).start()
+    assert b"ping@openssh.com" in pair.client.peer_extensions
+    silence(pair, Role.CLIENT)
+    for _ in range(10):
+        assert silence(pair, Role.CLIENT), "firewalls do not forget the connection"
+        pair.client.take_output()
+    assert not pair.client.closed
+
+
 def test_half_a_packet_is_a_sign_of_life() -> None:
     pair = watched(keepalive_count=1)
     silence(pair, Role.CLIENT)

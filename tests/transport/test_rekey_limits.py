@@ -40,6 +40,21 @@ def test_new_keys_after_many_packets(sender: Role) -> None:
     assert len(pair.of_type(sender, KexCompleted)) == 1 + 200 // 51
 
 
+def test_keys_that_get_old_before_the_user_is_authenticated() -> None:
+    """They stay, without a timer that is due all the time, and are exchanged behind it."""
+    pair = Pair(rekey_seconds=10.0).start()
+    for _ in range(5):
+        pair.clock.now += 20
+        pair.client.handle_timer(pair.clock.now)
+        assert 0 < (pair.client.next_deadline() or 0) - pair.clock.now < 10
+    assert len(pair.of_type(Role.CLIENT, KexCompleted)) == 1
+    pair.authenticate()
+    pair.clock.now += 10
+    pair.client.handle_timer(pair.clock.now)
+    pair.pump()
+    assert len(pair.of_type(Role.CLIENT, KexCompleted)) == 2
+
+
 @pytest.mark.usefixtures("few_packets")
 def test_peer_that_goes_on_instead_of_changing_keys_is_stopped_in_time() -> None:
     pair = connected()

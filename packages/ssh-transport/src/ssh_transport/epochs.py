@@ -28,6 +28,8 @@ from .suites import Direction
 
 __all__ = ["EpochHost", "KeyEpochs"]
 
+_LOOK_AGAIN = 1.0  # seconds after which keys are looked at again that are old, but must stay
+
 
 class EpochHost(Protocol):
     """What key epochs need from the connection."""
@@ -104,6 +106,8 @@ class KeyEpochs:
         if self._kex_deadline is not None:
             raise ConnectionTimeoutError("key exchange took too long")
         self.request_rekey()
+        if self._kex_deadline is None:  # not before the user is authenticated: look again later
+            self._limits.deadline = self._clock() + _LOOK_AGAIN
 
     def request_rekey(self) -> None:
         """Start an exchange unless one is running (RFC 4253 section 9).

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from .errors import ConnectionTimeoutError
 from .messages import Ignore, Ping
+from .phases import Phase
 
 __all__ = ["Keepalive", "KeepaliveHost"]
 
@@ -18,6 +19,7 @@ _PING = Ping(b"").encode()
 class KeepaliveHost(Protocol):
     """What a probe needs from the connection."""
 
+    phase: Phase
     peer_extensions: dict[bytes, bytes]
     on_keepalive: Callable[[], None] | None
 
@@ -76,8 +78,9 @@ class Keepalive:
     ) -> None:
         """Send a probe if one is due.
 
-        PROTOCOL section 1.10: an answer is due to a ping of who announced it. SSH_MSG_IGNORE has
-        none, but keeps firewalls from forgetting the connection, and TCP finds out.
+        PROTOCOL section 1.10: an answer is due to a ping of who announced it; OpenSSH gives none
+        before the user is authenticated (since 9.9p2). SSH_MSG_IGNORE has none, but keeps
+        firewalls from forgetting the connection, and TCP finds out.
 
         Parameters:
             host: sends it.
@@ -85,7 +88,7 @@ class Keepalive:
 
         Raises as `check` does.
         """
-        ping = b"ping@openssh.com" in host.peer_extensions
+        ping = host.phase is Phase.CONNECTION and b"ping@openssh.com" in host.peer_extensions
         ask = host.on_keepalive
         answerable = may_ask and (ping or ask is not None)
         if not self.check(now, seen, answerable=answerable) or not may_ask:

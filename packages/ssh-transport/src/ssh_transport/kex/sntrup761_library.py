@@ -32,7 +32,7 @@ _GCRYPT = ("libgcrypt.so.20", "libgcrypt.20.dylib", "libgcrypt-20.dll")
 # gcrypt.h
 _SNTRUP761 = 1
 _INITIALIZATION_FINISHED = 38
-_INITIALIZATION_FINISHED_P = 40
+_INITIALIZATION_FINISHED_P = 39
 
 
 class SNTRUP761Library:
