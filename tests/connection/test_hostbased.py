@@ -88,6 +88,21 @@ async def test_known_host(key: SSHKey) -> None:
         assert server_side(server).check_key_permission("pty")
 
 
+async def test_host_key_with_a_passphrase(tmp_path: Path) -> None:
+    path = tmp_path / "host"
+    CLIENT_HOST.write_private_key(path, passphrase="secret", rounds=1)
+    asked: list[str] = []
+
+    async def passphrase(filename: str) -> str:
+        asked.append(filename)
+        return "secret"
+
+    named = vouched(client_host_keys=[path], passphrase=passphrase)
+    async with serving(**hosts()) as server, await client(server, **named) as conn:
+        assert conn.get_extra_info("username") == "user"
+    assert asked == [str(path)]
+
+
 @pytest.mark.parametrize(
     ("of_server", "of_client"),
     [

@@ -48,7 +48,7 @@ from .client_sessions import ClientSessions
 from .client_tunnel import ClientTunnel
 from .client_tuntap import ClientTunTap
 from .gss import ClientGSS, check_ticket
-from .host_identity import load_host_identity
+from .host_identity import host_identity, load_host_keys
 from .host_key_update import HOST_KEYS, HostKeyUpdate
 from .host_keys import HostKeyVerifier, KnownHosts, load_known_hosts
 from .revocation import load_revoked_keys
@@ -105,6 +105,7 @@ class SSHClientConnection(ClientSessions, ClientTunnel, ClientTunTap, ClientForw
         self._known_hosts = known_hosts
         self._x509_trust = NO_TRUST
         self._revoked: SSHKeyRevocationList | None = None
+        self._host_keys: Sequence[SSHKeyPair] = ()
         self._host_identity: HostIdentity | None = None
         self._was_accepted = False
         self._verifier: HostKeyVerifier | None = None
@@ -141,7 +142,8 @@ class SSHClientConnection(ClientSessions, ClientTunnel, ClientTunTap, ClientForw
             options.x509_trusted_certs, options.x509_trusted_cert_paths
         )
         self._keypairs = await load_client_keys(options, self._log)
-        self._host_identity = load_host_identity(options, self.get_extra_info)
+        self._host_keys = await load_host_keys(options)
+        self._host_identity = host_identity(options, self._host_keys, self.get_extra_info)
         return self
 
     def another(self, *, tunnelled: bool = False) -> Self:
@@ -154,7 +156,10 @@ class SSHClientConnection(ClientSessions, ClientTunnel, ClientTunTap, ClientForw
         )
         made._config.kex_algorithms = self._config.kex_algorithms
         made._revoked, made._x509_trust = self._revoked, self._x509_trust
-        made._host_identity = load_host_identity(self.client_options, made.get_extra_info)
+        made._host_keys = self._host_keys
+        made._host_identity = host_identity(
+            self.client_options, self._host_keys, made.get_extra_info
+        )
         made._was_accepted = True
         return made
 

@@ -11,6 +11,7 @@ from typing import cast
 
 from ssh_keys import (
     CertificateType,
+    CertListArg,
     Error,
     KeyImportError,
     KeyPairListArg,
@@ -32,7 +33,7 @@ from ..userauth.protocols import MaybeAwait, Prompts
 from .device_key import off_loop
 from .time_limits import step
 
-__all__ = ["OptionCredentials", "load_client_keys", "local_username"]
+__all__ = ["OptionCredentials", "load_client_keys", "load_named_keys", "local_username"]
 
 _CERTIFIED = frozenset((*CERTIFICATE_KEY_TYPES, *X509_KEY_TYPES))
 _DEFAULT_KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
@@ -65,8 +66,11 @@ async def load_client_keys(
     if isinstance(keys, tuple) and not keys:
         pairs += await _default_keys(options, log)
     elif keys is not None:
-        pairs += await _load_named(
-            cast(KeyPairListArg, keys), options, ignore_encrypted=options.ignore_encrypted is True
+        pairs += await load_named_keys(
+            cast(KeyPairListArg, keys),
+            options.client_certs,
+            options,
+            ignore_encrypted=options.ignore_encrypted is True,
         )
     certificates: Sequence[SSHCertificate] = ()
     if options.key_sources or options.pkcs11_provider:
@@ -87,14 +91,26 @@ async def load_client_keys(
     return _unique(sorted(usable, key=lambda pair: pair.algorithm not in _CERTIFIED))
 
 
-async def _load_named(
-    keys: KeyPairListArg, options: SSHClientConnectionOptions, *, ignore_encrypted: bool = False
+async def load_named_keys(
+    keys: KeyPairListArg,
+    certificates: CertListArg,
+    options: SSHClientConnectionOptions,
+    *,
+    ignore_encrypted: bool = False,
 ) -> Sequence[SSHKeyPair]:
+    """Return the key pairs of an option, with the certificates of another one.
+
+    Parameters:
+        options: where the passphrase is.
+        ignore_encrypted: leave out keys whose passphrase is missing or wrong.
+
+    Raises OSError and KeyImportError for what can not be read.
+    """
     secret = options.passphrase
     # Deriving a key from a passphrase takes tenths of a second, typing one much longer.
     run = None if secret is None else asyncio.to_thread
     loading = load_keypairs_async(
-        keys, secret, options.client_certs, ignore_encrypted=ignore_encrypted, run=run
+        keys, secret, certificates, ignore_encrypted=ignore_encrypted, run=run
     )
     return await (loading if secret is None else step(options, loading, "private keys not read"))
 
@@ -127,7 +143,7 @@ async def _default_keys(
         if not path.exists():
             continue
         try:
-            pairs += await _load_named(str(path), options)
+            pairs += await load_named_keys(str(path), options.client_certs, options)
         except KeyPassphraseError:
             if options.ignore_encrypted is False:
                 raise
@@ -174,7 +190,8 @@ class OptionCredentials:
         return () if keys is None else await self._load(keys)
 
     async def _load(self, keys: KeyPairListArg) -> Sequence[SSHKeyPair]:
-        return tuple(off_loop(await _load_named(keys, self._options)))
+        pairs = await load_named_keys(keys, self._options.client_certs, self._options)
+        return tuple(off_loop(pairs))
 
     def password(self) -> MaybeAwait[str | None]:
         """Give the password of the options once, then ask the callback."""
