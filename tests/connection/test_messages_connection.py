@@ -58,6 +58,7 @@ LITERALS: list[tuple[Message, bytes]] = [
     (messages.CancelStreamlocalForward("/x"), b"\0\0\0\2/x"),
     (messages.DirectStreamlocal("/x"), b"\0\0\0\2/x\0\0\0\0\0\0\0\0"),
     (messages.ForwardedStreamlocal("/x"), b"\0\0\0\2/x\0\0\0\0"),
+    (messages.TunOpen(2, 0x7FFFFFFF), b"\0\0\0\2\x7f\xff\xff\xff"),
 ]
 
 
