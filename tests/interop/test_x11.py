@@ -46,8 +46,9 @@ def x_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[XServer]:
     # The number is not known before the server has started: the file is for all of them.
     words = [xauth, "-q", "-f", auth_path, "add", ":0", ".", cookie]
     subprocess.run(words, check=True, stderr=subprocess.DEVNULL)
+    # Without -noreset it starts anew behind its last client, and loses who connects just then.
     server = subprocess.Popen(
-        [xvfb, "-displayfd", str(write), "-auth", auth_path, "-nolisten", "tcp"],
+        [xvfb, "-displayfd", str(write), "-auth", auth_path, "-nolisten", "tcp", "-noreset"],
         pass_fds=[write],
         stderr=subprocess.DEVNULL,
     )
