@@ -41,6 +41,16 @@ def test_explanation_names_what_was_negotiated(role: Role) -> None:
     }
 
 
+@pytest.mark.parametrize("role", list(Role))
+def test_new_keys_that_were_only_asked_for_change_nothing(role: Role) -> None:
+    """Our offer for them must not be set beside the peer's last one: it has one host key only."""
+    pair = connected()
+    before = explained(pair, role)
+    core = pair.client if role is Role.CLIENT else pair.server
+    core.request_rekey()
+    assert explained(pair, role) == before
+
+
 CLIENT_KEX = (b"ecdh-sha2-nistp521", b"curve25519-sha256", b"ecdh-sha2-nistp256")
 SERVER_KEX = (b"ecdh-sha2-nistp256", b"curve25519-sha256", b"curve448-sha512")
 

@@ -145,7 +145,7 @@ class KeyExchange:
         self._host_key_blob = b""
         self._our_payload = b""
         self._our_offer: Offer | None = None
-        self._their_fields = b""
+        self._negotiated: tuple[Offer, bytes] | None = None
         self._their_payload = b""
         self._drop_guess = False
         self._run: KexRun | None = None
@@ -187,7 +187,7 @@ class KeyExchange:
         ours = self._our_offer
         assert ours is not None
         self._their_payload = packet[start - 1 : end]
-        self._their_fields = theirs.fields
+        self._negotiated = ours, theirs.fields
         self._host.kexinit_received(theirs.init)
         self.suite = suite = agree(self._config.role, ours, theirs)
         self._drop_guess = theirs.init.first_kex_packet_follows and not guess_is_right(
@@ -219,10 +219,11 @@ class KeyExchange:
 
     def offers(self) -> tuple[KexInit, KexInit] | None:
         """Return ours and theirs of the last negotiation; None before there was one."""
-        if self._our_offer is None or not self._their_fields:
+        if self._negotiated is None:
             return None
+        ours, theirs = self._negotiated
         # Only what is common is kept as a message.
-        return self._our_offer.init, decode_fields(self._their_fields).init
+        return ours.init, decode_fields(theirs).init
 
     def _shows_host_key(self, suite: Suite) -> bool:
         """Server: whether K_S is sent."""

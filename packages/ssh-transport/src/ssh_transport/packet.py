@@ -87,9 +87,7 @@ class PacketReader:
             slots: for each of the 256 message numbers, where its handler is in `handlers`.
         """
         self._slots, self._handlers = slots, handlers
-        self._reload = True
-        if self._run_handler is not None:
-            self._find_run()
+        self._find_run()
 
     def set_run_handler(self, number: int, handler: Handler, run: RunHandler) -> None:
         """Give packets of one message to `run`, where the table has `handler` for them.
@@ -98,7 +96,6 @@ class PacketReader:
         handled a few packets late.
         """
         self._run_handler = number, handler, run
-        self._reload = True
         self._find_run()
 
     def set_opener(self, opener: PacketOpener, *, reset_sequence: bool) -> None:
@@ -129,9 +126,7 @@ class PacketReader:
     def set_decompressor(self, decompressor: Decompressor | None) -> None:
         """Decompress payloads from the next packet on."""
         self._decompressor = decompressor
-        self._reload = True
-        if self._run_handler is not None:
-            self._find_run()
+        self._find_run()
 
     def pause(self) -> None:
         """Stop before the next packet, until `resume`."""
@@ -312,6 +307,7 @@ class PacketReader:
             number, handler, _ = self._run_handler
             if self._handlers[self._slots[number]] == handler:
                 self._run_number = number
+        self._reload = True
 
     def _handle_run(self) -> None:
         run, self._run = self._run, []
